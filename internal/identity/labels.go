@@ -1,0 +1,36 @@
+package identity
+
+import (
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Labels returns the labels that every Job of a step and its pods carry. The map
+// is new on each call.
+func Labels(group string, uid types.UID, step string) map[string]string {
+	return map[string]string{
+		LabelManagedBy:    ManagedBy,
+		LabelWorkerGroup:  group,
+		LabelExecutionUID: string(uid),
+		LabelStep:         step,
+	}
+}
+
+// Selector returns the label selector of all the Jobs and pods of a worker group.
+func Selector(group string) string {
+	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelWorkerGroup: group})
+}
+
+// ExecutionSelector returns the label selector of an Execution's Jobs and pods.
+func ExecutionSelector(group string, uid types.UID) string {
+	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelWorkerGroup: group, LabelExecutionUID: string(uid)})
+}
+
+// StepSelector returns the label selector of a step's Jobs and pods, all runs.
+func StepSelector(group string, uid types.UID, step string) string {
+	return selector(Labels(group, uid, step))
+}
+
+// selector renders an equality selector; labels.Set sorts its keys, so the text
+// is the same each time.
+func selector(s labels.Set) string { return labels.SelectorFromValidatedSet(s).String() }
