@@ -1,0 +1,106 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Error is a request of an informer that failed. errors.As finds it in what
+// [Watcher.Start] and [Watcher.Healthy] return; it unwraps to the API error.
+type Error struct {
+	Verb      string // "list" or "watch"
+	Resource  string // "jobs" or "pods"
+	Namespace string
+	Err       error
+}
+
+// Error names verb, resource and namespace, and for a missing right what to do.
+func (e *Error) Error() string {
+	msg := fmt.Sprintf("%s %s in namespace %q: %v", e.Verb, e.Resource, e.Namespace, e.Err)
+	switch {
+	case apierrors.IsForbidden(e.Err):
+		return msg + fmt.Sprintf(" (grant verb %q on resource %q in a Role of that namespace)", e.Verb, e.Resource)
+	case apierrors.IsUnauthorized(e.Err):
+		return msg + " (the API server does not accept these credentials)"
+	default:
+		return msg
+	}
+}
+
+// Unwrap returns the API server's or the transport's error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// fatal reports whether retrying at start is pointless: nobody grants a right
+// or mends a credential in the seconds that a start may take.
+func (e *Error) fatal() bool {
+	return apierrors.IsForbidden(e.Err) || apierrors.IsUnauthorized(e.Err)
+}
+
+// source is the ListerWatcher of one resource. It remembers how its last
+// request went: a reflector retries for ever and reports some failures to
+// nobody, a refused connection while it re-opens a watch among them.
+type source struct {
+	resource, namespace string
+	list                func(context.Context, metav1.ListOptions) (runtime.Object, error)
+	watch               func(context.Context, metav1.ListOptions) (watch.Interface, error)
+
+	changed chan struct{} // capacity 1: something below has changed
+
+	mu     sync.Mutex
+	opened bool   // a watch was open at some time
+	err    *Error // the last request failed; nil once a watch is open
+}
+
+// listerWatcher hides that the client may be able to stream its initial list
+// (see the package comment).
+func (s *source) listerWatcher() cache.ListerWatcher {
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			obj, err := s.list(ctx, opts)
+			s.note("list", err)
+			return obj, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			w, err := s.watch(ctx, opts)
+			s.note("watch", err)
+			return w, err
+		},
+	}, noWatchList{})
+}
+
+type noWatchList struct{}
+
+func (noWatchList) IsWatchListSemanticsUnSupported() bool { return true }
+
+func (s *source) note(verb string, err error) {
+	s.mu.Lock()
+	switch {
+	case err == nil && verb == "watch":
+		s.opened, s.err = true, nil
+	case err == nil:
+		// A list alone does not make the source healthy: with the verb watch
+		// missing the reflector would list again and again.
+	case errors.Is(err, context.Canceled):
+	default:
+		s.err = &Error{Verb: verb, Resource: s.resource, Namespace: s.namespace, Err: err}
+	}
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (s *source) state() (opened bool, err *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened, s.err
+}

@@ -1,0 +1,330 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// ErrStopped is returned by Start after Stop.
+var ErrStopped = errors.New("watch: stopped")
+
+// Handler is told of every change in the cache. Its methods are called from
+// the informers' goroutines, one at a time for Jobs and one at a time for
+// Pods, in the order of the API server within each of the two and in no order
+// between them. They must be quick, must not block and must be idempotent: a
+// relist repeats what is known already.
+type Handler interface {
+	// JobChanged is called for a Job that was added or modified.
+	JobChanged(*Job)
+	// JobDeleted is called with the last known state of a Job that is gone, or
+	// whose labels no longer match.
+	JobDeleted(*Job)
+	// PodChanged is called for a Pod that was added or modified.
+	PodChanged(*Pod)
+	// PodDeleted is called with the last known state of a Pod that is gone.
+	PodDeleted(*Pod)
+}
+
+// Config says what to watch. Clientset, Namespace, Selector and Handler are
+// required.
+type Config struct {
+	Clientset kubernetes.Interface
+	Namespace string
+	// Selector is the label selector of both LIST and WATCH requests.
+	Selector string
+	Handler  Handler
+	// Logger receives the informers' log lines. Default: discarded.
+	Logger *slog.Logger
+}
+
+// Watcher keeps the Jobs and Pods of one worker group in memory. Make it with
+// [New]; all methods are safe for concurrent use.
+type Watcher struct {
+	cfg Config
+
+	mu      sync.Mutex
+	stopped bool
+	run     *run // nil unless started
+}
+
+// run is one start of the informers; client-go's cannot be started twice.
+type run struct {
+	factory    informers.SharedInformerFactory
+	jobs, pods cache.Indexer
+	sources    [2]*source
+	synced     []cache.DoneChecker
+	changed    chan struct{}
+	stopping   <-chan struct{}
+	cancel     context.CancelFunc
+	ending     sync.Once
+	ready      chan struct{} // closed when the outcome of Start is known
+	err        error
+	gone       chan struct{} // closed when every goroutine has ended
+}
+
+// New returns a watcher that is not started.
+func New(cfg Config) *Watcher {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Watcher{cfg: cfg}
+}
+
+// Start opens the two watches and returns when the caches are filled and the
+// handler was told of their content. ctx bounds the start only. When it ends
+// first, or a right is missing, Start stops what it began and returns an error
+// that wraps an [*Error] with verb and resource. Start is idempotent: a second
+// call waits for the first one's outcome. After a failed start it may be
+// called again; after Stop it returns [ErrStopped].
+func (w *Watcher) Start(ctx context.Context) error {
+	w.mu.Lock()
+	if w.stopped {
+		w.mu.Unlock()
+		return ErrStopped
+	}
+	r := w.run
+	if r != nil {
+		w.mu.Unlock()
+		select {
+		case <-r.ready:
+			return r.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	r = w.begin()
+	w.run = r
+	w.mu.Unlock()
+
+	r.err = r.await(ctx)
+	if r.err != nil {
+		w.mu.Lock()
+		if w.run == r {
+			w.run = nil
+		}
+		w.mu.Unlock()
+		r.end()
+		<-r.gone
+	}
+	close(r.ready)
+	return r.err
+}
+
+// begin starts the informers. It is called under the lock, so that a Stop that
+// follows finds something to stop.
+func (w *Watcher) begin() *run {
+	// The informers live from Start to Stop, whatever becomes of Start's
+	// context: that of an fx hook ends when the application has started.
+	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
+	c, ns := w.cfg.Clientset, w.cfg.Namespace
+	factory := informers.NewSharedInformerFactoryWithOptions(c, 0, informers.WithNamespace(ns))
+	r := &run{factory: factory, stopping: ctx.Done(), cancel: cancel, ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1)}
+	r.sources = [2]*source{
+		{resource: "jobs", list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return c.BatchV1().Jobs(ns).List(ctx, w.selected(o))
+		}, watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return c.BatchV1().Jobs(ns).Watch(ctx, w.selected(o))
+		}},
+		{resource: "pods", list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			return c.CoreV1().Pods(ns).List(ctx, w.selected(o))
+		}, watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return c.CoreV1().Pods(ns).Watch(ctx, w.selected(o))
+		}},
+	}
+	for _, s := range r.sources {
+		s.namespace, s.changed = ns, r.changed
+	}
+	r.jobs = w.inform(r, r.sources[0], &batchv1.Job{}, jobIndexers, jobEvents(w.cfg.Handler))
+	r.pods = w.inform(r, r.sources[1], &corev1.Pod{}, podIndexers, podEvents(w.cfg.Handler))
+	factory.StartWithContext(ctx)
+	return r
+}
+
+func (w *Watcher) selected(o metav1.ListOptions) metav1.ListOptions {
+	o.LabelSelector = w.cfg.Selector
+	return o
+}
+
+func (w *Watcher) inform(r *run, s *source, object runtime.Object, indexers cache.Indexers, events cache.ResourceEventHandler) cache.Indexer {
+	informer := r.factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+		return cache.NewSharedIndexInformerWithOptions(s.listerWatcher(), object, cache.SharedIndexInformerOptions{Indexers: indexers})
+	})
+	log := w.cfg.Logger.With("resource", s.resource, "namespace", s.namespace)
+	// None of the three can fail before the informer is started.
+	_ = informer.SetTransform(transform)
+	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+		log.Warn("informer will list and watch again", "error", err)
+	})
+	handle, _ := informer.AddEventHandler(events)
+	r.synced = append(r.synced, informer.HasSyncedChecker(), handle.HasSyncedChecker())
+	return informer.GetIndexer()
+}
+
+// await waits until caches, handlers and watches are all there.
+func (r *run) await(ctx context.Context) error {
+	for {
+		waiting := 0
+		for _, s := range r.sources {
+			opened, err := s.state()
+			if err != nil && err.fatal() {
+				return fmt.Errorf("watch: %w", err)
+			}
+			if !opened {
+				waiting++
+			}
+		}
+		if waiting == 0 {
+			break
+		}
+		select {
+		case <-r.changed:
+		case <-r.stopping:
+			return ErrStopped
+		case <-ctx.Done():
+			return r.unready(ctx)
+		}
+	}
+	for _, s := range r.synced {
+		select {
+		case <-s.Done():
+		case <-r.stopping:
+			return ErrStopped
+		case <-ctx.Done():
+			return r.unready(ctx)
+		}
+	}
+	return nil
+}
+
+// unready explains why Start gives up: the failed requests if there are any.
+func (r *run) unready(ctx context.Context) error {
+	errs := []error{fmt.Errorf("watch: caches are not filled: %w", context.Cause(ctx))}
+	for _, s := range r.sources {
+		if _, err := s.state(); err != nil {
+			errs = append(errs, err)
+		} else if opened, _ := s.state(); !opened {
+			errs = append(errs, fmt.Errorf("no answer to list and watch of %s in namespace %q", s.resource, s.namespace))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// end stops the informers; gone is closed when their goroutines have ended.
+func (r *run) end() {
+	r.cancel()
+	r.ending.Do(func() {
+		go func() {
+			defer close(r.gone)
+			r.factory.Shutdown()
+		}()
+	})
+}
+
+// Stop closes the watches and returns when every goroutine of the watcher has
+// ended, or with an error when ctx ends first; what still runs then ends by
+// itself. It is idempotent, and a started or starting watcher cannot be
+// started again after it.
+func (w *Watcher) Stop(ctx context.Context) error {
+	w.mu.Lock()
+	w.stopped = true
+	r := w.run
+	w.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	r.end()
+	select {
+	case <-r.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("watch: informers have not ended: %w", context.Cause(ctx))
+	}
+}
+
+// Healthy returns nil while both watches are open, and otherwise an error that
+// wraps the [*Error] of the request that failed last. The informers go on
+// trying; a process need not be restarted for it.
+func (w *Watcher) Healthy() error {
+	w.mu.Lock()
+	r, stopped := w.run, w.stopped
+	w.mu.Unlock()
+	if stopped {
+		return ErrStopped
+	}
+	if r == nil {
+		return errors.New("watch: not started")
+	}
+	var errs []error
+	for _, s := range r.sources {
+		if opened, err := s.state(); err != nil {
+			errs = append(errs, err)
+		} else if !opened {
+			errs = append(errs, fmt.Errorf("watch of %s in namespace %q is not open yet", s.resource, s.namespace))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Job returns the cached Job of that name. False means that it is not in the
+// cache, never that it does not exist.
+func (w *Watcher) Job(namespace, name string) (*Job, bool) {
+	r := w.current()
+	if r == nil {
+		return nil, false
+	}
+	obj, ok, _ := r.jobs.GetByKey(namespace + "/" + name)
+	job, isJob := obj.(*Job)
+	return job, ok && isJob
+}
+
+// Jobs returns the cached Jobs of one step of an Execution, in no order.
+func (w *Watcher) Jobs(execution types.UID, step string) []*Job {
+	if r := w.current(); r != nil {
+		return lookUp[*Job](r.jobs, byStep, stepKey(execution, step))
+	}
+	return nil
+}
+
+// Pods returns the cached Pods that a Job controls, in no order.
+func (w *Watcher) Pods(job types.UID) []*Pod {
+	if r := w.current(); r != nil {
+		return lookUp[*Pod](r.pods, byJob, string(job))
+	}
+	return nil
+}
+
+func (w *Watcher) current() *run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.run
+}
+
+func lookUp[T any](indexer cache.Indexer, index, key string) []T {
+	objs, err := indexer.ByIndex(index, key)
+	if err != nil {
+		return nil // the index exists: this package made it
+	}
+	out := make([]T, 0, len(objs))
+	for _, obj := range objs {
+		if t, ok := obj.(T); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
