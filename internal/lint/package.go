@@ -1,0 +1,85 @@
+package lint
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// The budgets are exclusive: a package with that many exported names is over.
+const (
+	// RootBudget bounds the package at the root of the module.
+	RootBudget = 40
+	// PackageBudget bounds each other public package.
+	PackageBudget = 20
+)
+
+// Package is the exported surface of one package.
+type Package struct {
+	// Dir is the package's folder relative to the module, with slashes; the
+	// root package's is ".".
+	Dir string
+	// Name is the package's name in its source.
+	Name string
+	// Names are the exported constants, variables, functions and types of the
+	// package, in alphabetical order. They are what the budget counts.
+	Names []string
+	// Members counts the exported methods of exported types and the exported
+	// fields of exported structs; embedded fields are not counted.
+	Members int
+	// Undocumented lists the names and members without a doc comment, as
+	// Name or Type.Member. A comment over a group counts for each constant and
+	// variable in it, and a type's comment for each field that it names.
+	Undocumented []string
+}
+
+// Budget is the number of exported names that the package must stay below.
+func (p Package) Budget() int {
+	if p.Dir == "." {
+		return RootBudget
+	}
+	return PackageBudget
+}
+
+// Documented is the share of names and members that have a doc comment, from 0
+// to 1. A package that exports nothing is wholly documented.
+func (p Package) Documented() float64 {
+	symbols := len(p.Names) + p.Members
+	if symbols == 0 {
+		return 1
+	}
+	return 1 - float64(len(p.Undocumented))/float64(symbols)
+}
+
+// Problems says what is wrong with the package, one sentence each: too many
+// exported names, or symbols without a doc comment. It is empty for a package
+// that keeps the rules.
+func (p Package) Problems() []string {
+	var problems []string
+	if n := len(p.Names); n >= p.Budget() {
+		problems = append(problems, fmt.Sprintf("%s exports %d names, and fewer than %d are allowed: %s",
+			p.Dir, n, p.Budget(), strings.Join(p.Names, ", ")))
+	}
+	if len(p.Undocumented) > 0 {
+		problems = append(problems, fmt.Sprintf("%s has symbols without a doc comment: %s",
+			p.Dir, strings.Join(p.Undocumented, ", ")))
+	}
+	return problems
+}
+
+// Table writes one row for each package and a last one for their sum. It
+// returns the error of the writer.
+func Table(w io.Writer, packages []Package) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "package\tnames\tbudget\tmembers\tdocumented")
+	var sum Package
+	for _, p := range packages {
+		fmt.Fprintf(tw, "%s\t%d\t< %d\t%d\t%.1f %%\n", p.Dir, len(p.Names), p.Budget(), p.Members, 100*p.Documented())
+		sum.Names = append(sum.Names, p.Names...)
+		sum.Members += p.Members
+		sum.Undocumented = append(sum.Undocumented, p.Undocumented...)
+	}
+	fmt.Fprintf(tw, "all\t%d\t\t%d\t%.1f %%\n", len(sum.Names), sum.Members, 100*sum.Documented())
+	return tw.Flush()
+}
