@@ -1,0 +1,189 @@
+package pods
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Reasons the kubelet and the runtime give, which the API does not name.
+const (
+	reasonOOMKilled     = "OOMKilled"
+	reasonStatusUnknown = "ContainerStatusUnknown"
+	reasonError         = "Error"
+	reasonDeleted       = "Deleted"
+)
+
+// Cause returns one CamelCase word for why the pod did not succeed, in the
+// words of Kubernetes, and "" when it did succeed or is still under way without
+// a complaint. In this order:
+//
+//   - the disruption (PreemptionByScheduler, EvictionByEvictionAPI, ...) or the
+//     pod's own reason (Evicted, DeadlineExceeded, NodeLost, Unschedulable, ...);
+//   - the first failing container's reason (OOMKilled, StartError, Error, ...);
+//   - a waiting container's reason (ErrImagePull, CreateContainerConfigError, ...);
+//   - "Deleted" for a pod that was deleted before it ended;
+//   - "Error" for a pod in phase Failed that says nothing more.
+func (o Outcome) Cause() string {
+	if o.Succeeded() {
+		return ""
+	}
+	if o.Reason == string(corev1.PodReasonUnschedulable) || o.Reason == "" {
+		if o.Disrupted != "" {
+			return o.Disrupted
+		}
+	}
+	if o.Reason != "" {
+		return o.Reason
+	}
+	if c, ok := o.FirstFailure(); ok {
+		if c.Reason == "" || c.Reason == "Completed" {
+			return reasonError
+		}
+		return c.Reason
+	}
+	if c, ok := o.stuck(); ok {
+		return c.Reason
+	}
+	switch {
+	case o.Deleted:
+		return reasonDeleted
+	case o.Phase == corev1.PodFailed:
+		return reasonError
+	}
+	return ""
+}
+
+// Explain returns one line for a person: what happened to the pod, which
+// container failed first and how, and the last line of its termination message;
+// for a pod that has not started, what it waits for, with the image and the
+// kubelet's message. It is "" for a pod that succeeded.
+func (o Outcome) Explain() string {
+	if o.Succeeded() {
+		return ""
+	}
+	var parts []string
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	add(o.explainPod())
+	if c, ok := o.FirstFailure(); ok {
+		add(c.explainEnd())
+	} else if c, ok := o.stuck(); ok {
+		add(c.explainWait())
+	} else if o.Deleted {
+		add(o.explainDeleted())
+	} else if len(parts) == 0 {
+		add(o.explainRest())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// explainPod tells what was done to the pod as a whole.
+func (o Outcome) explainPod() string {
+	switch {
+	case o.Reason == string(corev1.PodReasonUnschedulable):
+		return withMessage("pod is unschedulable", o.Message)
+	case o.Reason != "" && o.Disrupted != "" && o.Reason != o.Disrupted:
+		return withMessage("pod "+o.Reason+" ("+o.Disrupted+")", o.Message)
+	case o.Reason != "":
+		return withMessage("pod "+o.Reason, o.Message)
+	case o.Disrupted != "":
+		return withMessage("pod disrupted: "+o.Disrupted, o.Message)
+	}
+	return ""
+}
+
+func (o Outcome) explainDeleted() string {
+	for _, c := range o.Containers {
+		if c.State == stateRunning && c.Kind != KindSidecar {
+			return "pod was deleted while " + c.title() + " was running"
+		}
+	}
+	return fmt.Sprintf("pod was deleted in phase %s before it ended", orUnknown(string(o.Phase)))
+}
+
+// explainRest speaks for pods without a failing, a stuck or a deleted part.
+func (o Outcome) explainRest() string {
+	if o.Message != "" {
+		return withMessage("pod "+orUnknown(string(o.Phase)), o.Message)
+	}
+	if o.Phase == corev1.PodFailed {
+		return "pod Failed without a reason"
+	}
+	for _, c := range o.Containers {
+		if c.Kind != KindSidecar && !c.succeeded() {
+			if c.State == stateWaiting && c.Reason != "" {
+				return c.title() + " is waiting: " + c.Reason
+			}
+			return c.title() + " has not ended: state " + c.State
+		}
+	}
+	return "pod has no container status: phase " + orUnknown(string(o.Phase))
+}
+
+// stuck returns the first container that waits for something that may never
+// come. A sidecar counts here: the pod cannot start without it.
+func (o Outcome) stuck() (ContainerOutcome, bool) {
+	i := slices.IndexFunc(o.Containers, func(c ContainerOutcome) bool {
+		return c.State == stateWaiting && c.Reason != "" && c.Reason != "ContainerCreating" && c.Reason != "PodInitializing"
+	})
+	if i < 0 {
+		return ContainerOutcome{}, false
+	}
+	return o.Containers[i], true
+}
+
+func (c ContainerOutcome) title() string {
+	switch c.Kind {
+	case KindInit:
+		return fmt.Sprintf("init container %q", c.Name)
+	case KindSidecar:
+		return fmt.Sprintf("sidecar %q", c.Name)
+	}
+	return fmt.Sprintf("container %q", c.Name)
+}
+
+func (c ContainerOutcome) explainEnd() string {
+	exit := exitText(c.ExitCode, c.Signal)
+	var text string
+	switch c.Reason {
+	case reasonOOMKilled:
+		text = c.title() + " was OOMKilled (out of memory): " + exit
+	case reasonStatusUnknown:
+		text = c.title() + " was lost: " + reasonStatusUnknown + ", " + exit
+	case "", reasonError, "Completed":
+		text = c.title() + " failed: " + exit
+	default: // StartError, ContainerCannotRun, DeadlineExceeded, ...
+		text = c.title() + " failed: " + c.Reason + ", " + exit
+	}
+	return withMessage(text, c.Message)
+}
+
+func (c ContainerOutcome) explainWait() string {
+	text := c.title() + " is waiting: " + c.Reason
+	if c.Restarts > 0 && (c.ExitCode != 0 || c.Signal != 0) {
+		text += " after " + exitText(c.ExitCode, c.Signal)
+	} else if c.Image != "" {
+		text += fmt.Sprintf(", image %q", c.Image)
+	}
+	return withMessage(text, c.Message)
+}
+
+func withMessage(text, message string) string {
+	if line := lastLine(message); line != "" {
+		return text + ": " + line
+	}
+	return text
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return stateUnknown
+	}
+	return s
+}

@@ -1,0 +1,165 @@
+package pods
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+const (
+	// MaxRecordBytes is the budget [Encode] uses when it is given none: 16 KiB,
+	// a sixteenth of what all annotations of one object may hold together.
+	MaxRecordBytes = 16 * 1024
+
+	recordVersion = 1
+)
+
+// record is the stored form. Readers ignore fields they do not know; a change
+// that an old reader would misread raises the version.
+type record struct {
+	Version int       `json:"v"`
+	Cut     bool      `json:"cut,omitempty"`
+	Pods    []Outcome `json:"pods,omitempty"`
+}
+
+// messageLimits are tried in turn until the record fits.
+var messageLimits = []int{4096, 2048, 1024, 512, 256, 128, 64, 0}
+
+// Encode returns outcomes as one line of JSON, at most budget bytes long (0:
+// [MaxRecordBytes]), and whether something had to be left out. The same input
+// gives the same text.
+//
+// To fit, messages are shortened on a rune boundary; then pods are dropped, the
+// failed ones kept first; a single pod that is still too big loses containers,
+// those that succeeded first. What is left of a pod keeps its Succeeded and its
+// FirstFailure. The error says that not even an empty record fits.
+func Encode(outcomes []Outcome, budget int) (text string, cut bool, err error) {
+	if budget == 0 {
+		budget = MaxRecordBytes
+	}
+	r := record{Version: recordVersion, Pods: outcomes}
+	if text, err = r.marshal(); err != nil || len(text) <= budget {
+		return text, false, err
+	}
+	r.Cut = true
+	for _, limit := range messageLimits {
+		r.Pods = withMessageLimit(outcomes, limit)
+		if text, err = r.marshal(); err != nil || len(text) <= budget {
+			return text, true, err
+		}
+	}
+	// Failed pods first, and of a Job's pods the first come before the later.
+	slices.SortStableFunc(r.Pods, func(a, b Outcome) int { return boolToInt(a.Succeeded()) - boolToInt(b.Succeeded()) })
+	text, err = r.fit(budget)
+	return text, true, err
+}
+
+// Decode reads what [Encode] wrote, cut included. The error says that the text
+// is no record, or one of a later version than this program knows.
+func Decode(text string) (outcomes []Outcome, cut bool, err error) {
+	var r record
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return nil, false, fmt.Errorf("pods: recorded outcome is not readable: %w", err)
+	}
+	if r.Version < 1 || r.Version > recordVersion {
+		return nil, false, fmt.Errorf("pods: recorded outcome has version %d, this program reads up to %d: a newer worker wrote it", r.Version, recordVersion)
+	}
+	return r.Pods, r.Cut, nil
+}
+
+func (r record) marshal() (string, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("pods: encode outcome: %w", err)
+	}
+	return string(b), nil
+}
+
+// fit keeps as many pods as there is room for, in the order of r.Pods.
+func (r record) fit(budget int) (string, error) {
+	all := r.Pods
+	empty := record{Version: r.Version, Cut: true}
+	text, err := empty.marshal()
+	if err != nil {
+		return "", err
+	}
+	if len(text) > budget {
+		return "", fmt.Errorf("pods: encode outcome: a budget of %d bytes holds no record", budget)
+	}
+	used := len(text) + len(`,"pods":[]`)
+	kept := empty
+	for _, o := range all {
+		if len(kept.Pods) > 0 {
+			used++ // the comma
+		}
+		o, size, err := fitPod(o, budget-used)
+		if err != nil {
+			return "", err
+		}
+		if size < 0 {
+			break
+		}
+		used += size
+		kept.Pods = append(kept.Pods, o)
+	}
+	return kept.marshal()
+}
+
+// fitPod omits containers until o fits into room, and returns its size, or -1.
+// Succeeded containers go first; of those that did not, the one that decides
+// the outcome stays to the end.
+func fitPod(o Outcome, room int) (Outcome, int, error) {
+	first, failed := o.FirstFailure()
+	order := slices.Clone(o.Containers)
+	rank := func(c ContainerOutcome) int {
+		switch {
+		case failed && c.Name == first.Name && c.Kind == first.Kind:
+			return 0
+		case c.Kind == KindSidecar:
+			return 3
+		case c.succeeded():
+			return 2
+		}
+		return 1
+	}
+	slices.SortStableFunc(order, func(a, b ContainerOutcome) int { return rank(a) - rank(b) })
+	for keep := len(order); ; keep = min(keep-1, keep*3/4) {
+		trial := o
+		trial.Containers = inOrder(o.Containers, order[:keep])
+		trial.Omitted = o.Omitted + len(order) - keep
+		b, err := json.Marshal(trial)
+		if err != nil {
+			return o, 0, fmt.Errorf("pods: encode outcome: %w", err)
+		}
+		if len(b) <= room {
+			return trial, len(b), nil
+		}
+		if keep <= 1 {
+			return o, -1, nil
+		}
+	}
+}
+
+// inOrder returns the members of keep in the order they have in all.
+func inOrder(all, keep []ContainerOutcome) []ContainerOutcome {
+	var out []ContainerOutcome
+	for _, c := range all {
+		if slices.Contains(keep, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// withMessageLimit copies outcomes with every message cut to limit bytes.
+func withMessageLimit(outcomes []Outcome, limit int) []Outcome {
+	out := slices.Clone(outcomes)
+	for i := range out {
+		out[i].Message = shorten(out[i].Message, limit)
+		out[i].Containers = slices.Clone(out[i].Containers)
+		for j := range out[i].Containers {
+			out[i].Containers[j].Message = shorten(out[i].Containers[j].Message, limit)
+		}
+	}
+	return out
+}

@@ -1,0 +1,84 @@
+package pods
+
+import (
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Restore rebuilds a pod from its recorded outcome: name, UID, node, completion
+// index, the names and kinds of its containers, and its status. It is a record
+// and must not be sent to the API. [Inspect] of the restored pod gives o again,
+// but for Deleted and Terminating, which a status does not hold, and for the
+// containers counted by Omitted.
+func Restore(namespace string, o Outcome) *corev1.Pod {
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: o.Name, UID: o.UID},
+		Spec:       corev1.PodSpec{NodeName: o.Node, RestartPolicy: corev1.RestartPolicyNever},
+		Status:     corev1.PodStatus{Phase: o.Phase, Reason: o.Reason, Message: o.Message},
+	}
+	if o.Index != nil {
+		index := strconv.Itoa(*o.Index)
+		p.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
+		p.Annotations = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
+	}
+	if !o.StartedAt.IsZero() {
+		p.Status.StartTime = &metav1.Time{Time: o.StartedAt}
+	}
+	if o.Disrupted != "" {
+		p.Status.Conditions = []corev1.PodCondition{{
+			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: o.Disrupted, Message: o.Message,
+		}}
+	}
+	for _, c := range o.Containers {
+		restoreContainer(p, c)
+	}
+	return p
+}
+
+func restoreContainer(p *corev1.Pod, c ContainerOutcome) {
+	container := corev1.Container{Name: c.Name, Image: c.Image}
+	if c.Kind == KindSidecar {
+		container.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+	}
+	specs, statuses := &p.Spec.Containers, &p.Status.ContainerStatuses
+	if c.Kind == KindInit || c.Kind == KindSidecar {
+		specs, statuses = &p.Spec.InitContainers, &p.Status.InitContainerStatuses
+	}
+	*specs = append(*specs, container)
+	*statuses = append(*statuses, corev1.ContainerStatus{
+		Name: c.Name, Image: c.Image, RestartCount: c.Restarts, State: restoreState(c),
+		LastTerminationState: restoreLastState(c),
+	})
+}
+
+func restoreState(c ContainerOutcome) corev1.ContainerState {
+	switch c.State {
+	case stateTerminated:
+		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: c.ExitCode, Signal: c.Signal, Reason: c.Reason, Message: c.Message,
+			StartedAt: apiTime(c.StartedAt), FinishedAt: apiTime(c.FinishedAt),
+		}}
+	case stateRunning:
+		return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: apiTime(c.StartedAt)}}
+	case stateWaiting:
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: c.Reason, Message: c.Message}}
+	}
+	return corev1.ContainerState{}
+}
+
+// restoreLastState gives back the end of the run before, which Inspect reads
+// for a container that was started again.
+func restoreLastState(c ContainerOutcome) corev1.ContainerState {
+	if c.State == stateTerminated || (c.ExitCode == 0 && c.Signal == 0 && c.FinishedAt.IsZero()) {
+		return corev1.ContainerState{}
+	}
+	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		ExitCode: c.ExitCode, Signal: c.Signal, FinishedAt: apiTime(c.FinishedAt),
+	}}
+}
+
+func apiTime(t time.Time) metav1.Time { return metav1.Time{Time: t} }
