@@ -1,0 +1,35 @@
+package dispatch_test
+
+import (
+	"fmt"
+
+	"github.com/kontinue/kontinue/dispatch"
+)
+
+// A waiter counts the events of its object and wants to be woken by the third.
+func Example() {
+	d := dispatch.New[string]()
+	defer d.Close(nil)
+
+	count := 0
+	future, err := d.Register(func(string) (wake bool) {
+		count++
+		return count == 3
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer future.Cancel()
+	if err := future.Bind("0d1f6a5c"); err != nil { // the UID, once the object is created
+		fmt.Println(err)
+		return
+	}
+
+	for _, event := range []string{"created", "running", "finished"} {
+		d.Dispatch("0d1f6a5c", event)
+	}
+	<-future.Ready()
+	future.Do(func() { fmt.Println("woken after", count, "events") })
+	// Output: woken after 3 events
+}
