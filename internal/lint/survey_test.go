@@ -47,6 +47,12 @@ type generic[K comparable, V any] struct{ Inner int }
 
 func (generic[K, V]) NotCounted() {}
 
+// Pair is documented.
+type Pair[K comparable, V any] struct{}
+
+// Swap is documented.
+func (*Pair[K, V]) Swap() {}
+
 // Generic is documented.
 type Generic[K comparable, V any] interface{ Do() }
 
@@ -70,13 +76,13 @@ func Directive() {}
 	require.Equal(t, []lint.Package{{
 		Dir:     "p",
 		Name:    "p",
-		Names:   []string{"Bare", "Directive", "Documented", "Embedded", "Func", "Generic", "One", "Two"},
-		Members: 7, // A, B, C, D, Embedded.Method, Documented.Pointer, Generic.Do
+		Names:   []string{"Bare", "Directive", "Documented", "Embedded", "Func", "Generic", "One", "Pair", "Two"},
+		Members: 8, // A, B, C, D, Pair.Swap, Embedded.Method, Documented.Pointer, Generic.Do
 		Undocumented: []string{
 			"Bare", "Directive", "Documented.B", "Embedded", "Embedded.Method", "Func", "Generic.Do",
 		},
 	}}, got)
-	require.InDelta(t, 8.0/15, got[0].Documented(), 1e-9)
+	require.InDelta(t, 10.0/17, got[0].Documented(), 1e-9)
 }
 
 func TestSurveyLeavesOut(t *testing.T) {
