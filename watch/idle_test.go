@@ -1,0 +1,63 @@
+package watch_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kontinue/kontinue/watch"
+)
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestSilentWatchIsClosed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		query  string
+		closed bool
+	}{
+		"watch":     {"?watch=true", true},
+		"watch = 1": {"?watch=1", true},
+		"list":      {"?limit=1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				reader, writer := io.Pipe()
+				rt := watch.CloseIdle(time.Minute)(transportFunc(func(*http.Request) (*http.Response, error) {
+					return &http.Response{Body: reader}, nil
+				}))
+				req, err := http.NewRequest(http.MethodGet, "http://api/pods"+tc.query, nil)
+				require.NoError(t, err)
+				resp, err := rt.RoundTrip(req)
+				require.NoError(t, err)
+				ended := make(chan error, 1)
+				go func() {
+					_, err := io.Copy(io.Discard, resp.Body)
+					ended <- err
+				}()
+				for range 5 { // data every 50 s keeps it open
+					pass(50 * time.Second)
+					_, err := io.WriteString(writer, "bookmark")
+					require.NoError(t, err)
+				}
+				synctest.Wait()
+				require.Empty(t, ended)
+				pass(61 * time.Second)
+				synctest.Wait()
+				require.Equal(t, tc.closed, len(ended) == 1)
+				require.NoError(t, resp.Body.Close())
+				_, err = io.Copy(writer, strings.NewReader("late"))
+				require.ErrorIs(t, err, io.ErrClosedPipe)
+				<-ended
+			})
+		})
+	}
+}
