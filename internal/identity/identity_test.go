@@ -145,7 +145,9 @@ func TestSpecHashSameSpec(t *testing.T) {
 	for name, change := range map[string]func(*batchv1.JobSpec){
 		"empty slice": func(s *batchv1.JobSpec) { s.Template.Spec.Volumes = []corev1.Volume{} },
 		"empty map":   func(s *batchv1.JobSpec) { s.Template.Labels = map[string]string{} },
-		"quantity":    func(s *batchv1.JobSpec) { s.Template.Spec.Containers[0].Resources.Limits["cpu"] = resource.MustParse("0.5") },
+		"quantity": func(s *batchv1.JobSpec) {
+			s.Template.Spec.Containers[0].Resources.Limits["cpu"] = resource.MustParse("0.5")
+		},
 		"through JSON": func(s *batchv1.JobSpec) {
 			raw, err := json.Marshal(s)
 			require.NoError(t, err)

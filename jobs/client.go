@@ -1,0 +1,163 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	defaultRetryFor = 2 * time.Minute
+	defaultGoneFor  = 10 * time.Minute
+	pageSize        = 500
+)
+
+// Options configure a [Client]. The zero value means the defaults.
+type Options struct {
+	// RetryFor bounds how long one call repeats a request that failed in a way
+	// that may pass. Default: 2 minutes.
+	RetryFor time.Duration
+	// GoneFor bounds how long a call waits until a Job in deletion is gone with
+	// its pods, which may take the pods' termination grace period and, on a dead
+	// node, longer. Default: 10 minutes.
+	GoneFor time.Duration
+	// Logger gets retries and adoptions at level Debug. Default: none.
+	Logger *slog.Logger
+}
+
+// Client creates, finds, marks and deletes the Jobs of steps. It is safe for
+// concurrent use.
+type Client struct {
+	clientset kubernetes.Interface
+	retryFor  time.Duration
+	goneFor   time.Duration
+	log       *slog.Logger
+}
+
+// NewClient returns a Client that works through the clientset.
+func NewClient(clientset kubernetes.Interface, o Options) *Client {
+	c := &Client{clientset: clientset, retryFor: o.RetryFor, goneFor: o.GoneFor, log: o.Logger}
+	if c.retryFor <= 0 {
+		c.retryFor = defaultRetryFor
+	}
+	if c.goneFor <= 0 {
+		c.goneFor = defaultGoneFor
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Get reads a Job from the API server, never from a cache. A Job that does not
+// exist is an error for which apierrors.IsNotFound holds.
+func (c *Client) Get(ctx context.Context, namespace, name string) (*batchv1.Job, error) {
+	var job *batchv1.Job
+	err := c.retry(ctx, "get job", c.retryFor, once(func(ctx context.Context) *APIError {
+		var err *APIError
+		job, err = c.get(ctx, namespace, name)
+		return err
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return job, nil
+}
+
+func (c *Client) get(ctx context.Context, namespace, name string) (*batchv1.Job, *APIError) {
+	job, err := c.clientset.BatchV1().Jobs(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, apiError("get", namespace, name, err)
+	}
+	return job, nil
+}
+
+// List reads the Jobs that the label selector matches from the API server, in
+// pages, all of one consistent state.
+func (c *Client) List(ctx context.Context, namespace, selector string) ([]batchv1.Job, error) {
+	var all []batchv1.Job
+	err := c.retry(ctx, "list jobs", c.retryFor, once(func(ctx context.Context) *APIError {
+		all = nil
+		options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
+		for {
+			page, err := c.clientset.BatchV1().Jobs(namespace).List(ctx, options)
+			if err != nil {
+				return apiError("list", namespace, "", err)
+			}
+			all = append(all, page.Items...)
+			if options.Continue = page.Continue; options.Continue == "" {
+				return nil
+			}
+		}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// Delete deletes the Job with that UID, and returns when it is gone with all its
+// pods. The propagation policy is Foreground: the Job stays, and starts nothing
+// more, until the garbage collector has removed its pods, so that a run created
+// after it never overlaps with it. (The API's default for Jobs is Orphan.) A Job
+// that is already gone, or replaced under its name, is no error.
+func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.UID) error {
+	options := metav1.DeleteOptions{
+		PropagationPolicy: new(metav1.DeletePropagationForeground),
+		Preconditions:     &metav1.Preconditions{UID: &uid},
+	}
+	err := c.retry(ctx, "delete job", c.retryFor, func(ctx context.Context) (bool, error) {
+		err := c.clientset.BatchV1().Jobs(namespace).Delete(ctx, name, options)
+		switch failure := apiError("delete", namespace, name, err); {
+		case err == nil, apierrors.IsNotFound(err):
+			return true, nil
+		case apierrors.IsConflict(err):
+			if gone, _ := c.gone(ctx, namespace, name, uid); gone {
+				return true, nil
+			}
+			return false, failure
+		default:
+			return failure.final(), failure
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return c.waitGone(ctx, namespace, name, uid)
+}
+
+// waitGone returns when no Job with that UID is left under the name. It polls:
+// the time until a Job is gone is in seconds, and a watch would miss nothing less.
+func (c *Client) waitGone(ctx context.Context, namespace, name string, uid types.UID) error {
+	return c.retry(ctx, "wait until the job is gone", c.goneFor, func(ctx context.Context) (bool, error) {
+		gone, err := c.gone(ctx, namespace, name, uid)
+		if e := asAPIError(err); e != nil {
+			return e.final(), err
+		}
+		return gone, err
+	})
+}
+
+// gone tells whether the Job with that UID is no more. When it still exists the
+// error says what keeps it.
+func (c *Client) gone(ctx context.Context, namespace, name string, uid types.UID) (bool, error) {
+	job, err := c.get(ctx, namespace, name)
+	switch {
+	case err == nil && job.UID != uid:
+		return true, nil
+	case err == nil:
+		return false, fmt.Errorf("job %s/%s is still being deleted; finalizers: %s", namespace, name, strings.Join(job.Finalizers, ", "))
+	case apierrors.IsNotFound(err):
+		return true, nil
+	default:
+		return false, err
+	}
+}

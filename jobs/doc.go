@@ -1,0 +1,13 @@
+// Package jobs turns a step's spec into a Kubernetes Job, brings that Job into
+// being exactly once, and reads its status.
+//
+// [Request.Build] is pure: it validates the user's spec and adds what kontinue
+// needs, which is the fixed name, the owner, labels, annotations and the deadline.
+// [Client.Ensure] creates the object, or adopts the one that an earlier worker
+// created, and tells the two apart from a stranger's. [Classify] reads a status:
+// only the conditions Complete and Failed end a Job. [Policy.Plan] decides which
+// run of a step counts when its Execution is retried.
+//
+// The package keeps no cache and starts no goroutine: every call answers from the
+// API server, retries what may pass by itself, and ends with its context.
+package jobs

@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+// Ensured is a Job that exists.
+type Ensured struct {
+	// Job is the object as the API server returned it.
+	Job *batchv1.Job
+	// Adopted: the Job was there already, made by an earlier worker, or by a
+	// request of this one whose answer was lost.
+	Adopted bool
+	// Drift lists the fields in which the spec of an adopted Job differs from the
+	// submitted one, "path: there -> submitted"; empty when it was made from the
+	// same spec. Values of env, args and command are not shown.
+	Drift []string
+}
+
+// Ensure creates the Job, or adopts the one that has its name and the same
+// controller owner. job is one that [Request.Build] returned.
+//
+// Whatever the answer to the create is, short of success, the object is looked
+// for: a lost answer may hide a success, and quota and webhooks are asked before
+// the name is, so that even 403 and 500 may hide the Job. An object of another
+// owner, or of another worker group, is [ErrNameConflict] and is not touched. A
+// Job in deletion is waited out. What may pass is tried again within
+// Options.RetryFor; the rest is an [*APIError]. When ctx ends the error wraps its
+// cause and the last answer, and says if the Job may exist: then a later Ensure
+// finds it.
+func (c *Client) Ensure(ctx context.Context, job *batchv1.Job) (Ensured, error) {
+	e := &ensurer{c: c, job: job}
+	for {
+		err := c.retry(ctx, "ensure job", c.retryFor, e.try)
+		if err == nil {
+			if e.got.Adopted {
+				c.log.DebugContext(ctx, "adopted job", "namespace", job.Namespace, "name", job.Name, "drift", len(e.got.Drift))
+			}
+			return e.got, nil
+		}
+		if !errors.Is(err, errDeleting) {
+			return Ensured{}, e.explain(err)
+		}
+		if err := c.waitGone(ctx, job.Namespace, job.Name, e.deleting); err != nil {
+			return Ensured{}, e.explain(err)
+		}
+		// The name is free: a new start with the whole time.
+		e.look, e.failure = false, nil
+	}
+}
+
+// errDeleting takes Ensure out of the retries: the wait for a deletion has its own bound.
+var errDeleting = errors.New("job is being deleted")
+
+// ensurer is the state of one Ensure: after every create that failed it looks for
+// the object until the API server has said whether it exists.
+type ensurer struct {
+	c   *Client
+	job *batchv1.Job
+
+	look     bool      // the next request is a get
+	failure  *APIError // the answer to the last create
+	unknown  bool      // a create may have taken effect although it failed
+	deleting types.UID // the Job that has to go first
+	got      Ensured
+}
+
+func (e *ensurer) try(ctx context.Context) (done bool, err error) {
+	if !e.look {
+		created, err := e.c.clientset.BatchV1().Jobs(e.job.Namespace).Create(ctx, e.job, metav1.CreateOptions{})
+		if err == nil {
+			e.got = Ensured{Job: created}
+			return true, nil
+		}
+		e.look, e.failure = true, createError(e.job, err)
+		e.unknown = e.unknown || e.failure.unknown()
+	}
+	live, failure := e.c.get(ctx, e.job.Namespace, e.job.Name)
+	switch {
+	case failure == nil:
+		return true, e.found(live)
+	case apierrors.IsNotFound(failure):
+		e.look = false
+		// AlreadyExists and not found: it was deleted between the two requests.
+		again := !e.failure.final() || apierrors.IsAlreadyExists(e.failure)
+		return !again, e.failure
+	case failure.final() && e.failure.final() && !apierrors.IsAlreadyExists(e.failure):
+		return true, e.failure
+	default:
+		return failure.final(), fmt.Errorf("%w; looked because of: %w", failure, e.failure)
+	}
+}
+
+// found decides about the object that has the Job's name.
+func (e *ensurer) found(live *batchv1.Job) error {
+	e.unknown = false
+	want, have := metav1.GetControllerOf(e.job), metav1.GetControllerOf(live)
+	object := live.Namespace + "/" + live.Name
+	switch {
+	case have == nil:
+		return fmt.Errorf("%w: job %s has no controller owner: rename or delete it", ErrNameConflict, object)
+	case want == nil || have.UID != want.UID:
+		return fmt.Errorf("%w: job %s is owned by %s %s (UID %s): rename or delete it", ErrNameConflict, object, have.Kind, have.Name, have.UID)
+	case live.DeletionTimestamp != nil:
+		e.deleting = live.UID
+		return errDeleting
+	}
+	// The watch of this client selects on the group: it would never see the end of
+	// a Job of another one.
+	marks, submitted := identity.ReadMarks(live), identity.ReadMarks(e.job)
+	if marks.Group != submitted.Group {
+		return fmt.Errorf("%w: job %s belongs to worker group %q, not %q: resume the Execution with a worker of that group, or delete the job",
+			ErrNameConflict, object, marks.Group, submitted.Group)
+	}
+	e.got = Ensured{Job: live, Adopted: true}
+	if marks.SpecHash != submitted.SpecHash {
+		e.got.Drift = drift(live, e.job)
+	}
+	return nil
+}
+
+// explain adds the object, and what is left of it in the cluster.
+func (e *ensurer) explain(err error) error {
+	if e.unknown {
+		return fmt.Errorf("job %s/%s: %w; the job may have been created all the same: a resume will find it", e.job.Namespace, e.job.Name, err)
+	}
+	return fmt.Errorf("job %s/%s: %w", e.job.Namespace, e.job.Name, err)
+}

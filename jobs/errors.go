@@ -1,0 +1,170 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Errors to test for with [errors.Is]. The messages around them name the object
+// and say what to do.
+var (
+	// ErrInvalid: the request is faulty; nothing was sent.
+	ErrInvalid = errors.New("invalid job")
+	// ErrNameConflict: the Job's name is taken by an object that this Execution,
+	// or this worker group, does not own. It was not touched.
+	ErrNameConflict = errors.New("job name is taken by another object")
+	// ErrSpecDrift: the Job that exists was made from another spec. Ensure reports
+	// drift and does not fail for it; the error is for callers that do.
+	ErrSpecDrift = errors.New("job was created from another spec")
+	// ErrJobDeleted: the Job is gone, or another object has its name now.
+	ErrJobDeleted = errors.New("job was deleted")
+)
+
+// APIError is a request to the API server that failed, or whose answer was lost.
+// It unwraps to the cause, so the functions of k8s.io/apimachinery/pkg/api/errors
+// work on it. Its own text leaves out what the server quoted of the submitted
+// Job's environment, command and arguments; the text of the cause may not.
+type APIError struct {
+	// Verb is the Kubernetes verb of the request, such as create.
+	Verb string
+	// Resource is jobs.batch, the form in which RBAC errors name it.
+	Resource string
+	// Namespace and Name tell the object; Name is empty for a list.
+	Namespace, Name string
+	// Err is the cause, as client-go returned it.
+	Err error
+
+	secrets []string
+}
+
+// Error names the request, the cause and what can be done about it.
+func (e *APIError) Error() string {
+	object := e.Namespace
+	if e.Name != "" {
+		object += "/" + e.Name
+	}
+	cause := e.Err.Error()
+	for _, s := range e.secrets {
+		cause = strings.ReplaceAll(cause, s, "[redacted]")
+	}
+	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, cause)
+	if advice := e.Advice(); advice != "" {
+		text += " (" + advice + ")"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *APIError) Unwrap() error { return e.Err }
+
+// Transient tells that the same request may succeed if it is sent again: there
+// was no answer, the server was overloaded (429) or failed (5xx), a webhook could
+// not be called, or two writers met.
+func (e *APIError) Transient() bool {
+	var status apierrors.APIStatus
+	if !errors.As(e.Err, &status) {
+		return true
+	}
+	s := status.Status()
+	switch {
+	case s.Code == http.StatusConflict:
+		// Quota admission answers a create with it when two requests met on the
+		// ResourceQuota. AlreadyExists has the same code and is final.
+		return s.Reason == metav1.StatusReasonConflict
+	case s.Code == http.StatusRequestTimeout, s.Code == http.StatusTooManyRequests:
+		return true
+	default:
+		return s.Code >= http.StatusInternalServerError
+	}
+}
+
+// OverQuota tells that a ResourceQuota has no room: the request may succeed when
+// other objects are gone, which nobody can promise.
+func (e *APIError) OverQuota() bool {
+	text := e.Err.Error()
+	return apierrors.IsForbidden(e.Err) && (strings.Contains(text, "exceeded quota") ||
+		strings.Contains(text, "insufficient quota to consume") || strings.Contains(text, "status unknown for quota"))
+}
+
+// Advice says what an operator can do; empty when the cause says it all.
+func (e *APIError) Advice() string {
+	var status apierrors.APIStatus
+	if !errors.As(e.Err, &status) {
+		return ""
+	}
+	switch {
+	case apierrors.HasStatusCause(e.Err, corev1.NamespaceTerminatingCause):
+		return fmt.Sprintf("namespace %s is being deleted: nothing can be created in it", e.Namespace)
+	case e.OverQuota():
+		return fmt.Sprintf("the ResourceQuota of namespace %s is used up: raise it, or wait until other objects are gone", e.Namespace)
+	case apierrors.IsForbidden(e.Err) && strings.Contains(e.Err.Error(), "cannot "+e.Verb):
+		return fmt.Sprintf("grant verb %s on %s in namespace %s to the worker's service account", e.Verb, e.Resource, e.Namespace)
+	case apierrors.IsForbidden(e.Err):
+		return "an admission rule of the cluster refuses it: change the spec or the rule"
+	case apierrors.IsUnauthorized(e.Err):
+		return "the API server does not accept the worker's credentials: renew them"
+	case apierrors.IsNotFound(e.Err) && e.Verb == "create":
+		return fmt.Sprintf("create namespace %s first", e.Namespace)
+	case apierrors.IsRequestEntityTooLargeError(e.Err):
+		return "the Job is too large: move scripts and data to a ConfigMap or a volume"
+	case apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err):
+		return "the API server refuses the spec: correct the fields it names"
+	}
+	return ""
+}
+
+// final tells that sending the request again is of no use. A full quota is final
+// here: a step that waits for it would hide the reason.
+func (e *APIError) final() bool {
+	return apierrors.HasStatusCause(e.Err, corev1.NamespaceTerminatingCause) || !e.Transient()
+}
+
+// unknown tells that the server may have done what was asked although it did not
+// say so: there was no answer, or it failed on the way.
+func (e *APIError) unknown() bool {
+	return e.Transient() && !apierrors.IsConflict(e.Err) && !apierrors.IsTooManyRequests(e.Err)
+}
+
+func apiError(verb, namespace, name string, err error) *APIError {
+	return &APIError{Verb: verb, Resource: "jobs.batch", Namespace: namespace, Name: name, Err: err}
+}
+
+// createError also knows what must not be repeated from the server's answer.
+func createError(job *batchv1.Job, err error) *APIError {
+	e := apiError("create", job.Namespace, job.Name, err)
+	e.secrets = secrets(&job.Spec.Template.Spec)
+	return e
+}
+
+// secrets lists the values of a pod spec that may be confidential, longest first
+// so that no rest of one is left. Very short ones would only garble the text.
+func secrets(pod *corev1.PodSpec) []string {
+	const shortest = 6
+	var all []string
+	add := func(values ...string) {
+		for _, v := range values {
+			if len(v) >= shortest {
+				all = append(all, v, strings.Trim(fmt.Sprintf("%q", v), `"`))
+			}
+		}
+	}
+	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		for _, c := range list {
+			add(c.Command...)
+			add(c.Args...)
+			for _, env := range c.Env {
+				add(env.Value)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(all)
+}

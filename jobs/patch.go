@@ -1,0 +1,86 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+type object = map[string]any
+
+// Record writes the step's outcome on its Job, where it outlives the pods. A Job
+// that is gone or replaced is [ErrJobDeleted].
+func (c *Client) Record(ctx context.Context, namespace, name string, uid types.UID, outcome string) error {
+	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationOutcome: outcome}, nil)
+}
+
+// SetTTL sets ttlSecondsAfterFinished, which Kubernetes counts from the Job's end
+// and accepts also after it: 0 deletes a finished Job at once. A Job that is gone
+// or replaced is [ErrJobDeleted].
+func (c *Client) SetTTL(ctx context.Context, namespace, name string, uid types.UID, seconds int32) error {
+	if seconds < 0 {
+		return fmt.Errorf("%w: job %s/%s: ttlSecondsAfterFinished %d is negative", ErrInvalid, namespace, name, seconds)
+	}
+	return c.patch(ctx, namespace, name, uid, nil, object{"ttlSecondsAfterFinished": seconds})
+}
+
+// Cancel stops a Job for good and leaves it as a record: the Job controller
+// deletes its pods and writes Failed with reason DeadlineExceeded or, when a pod
+// it deleted uses up the backoff limit first, BackoffLimitExceeded. The annotation
+// identity.AnnotationCanceled tells it from a timeout. A Job that is gone or
+// replaced is [ErrJobDeleted]; a finished one keeps its status.
+//
+// The deadline alone would leave two holes: it passes one second after the Job's
+// start, in which a pod could still be created, and it does not run while the Job
+// is suspended. Parallelism 0 closes the first, and lets the second be closed by
+// resuming the Job without starting a pod.
+func (c *Client) Cancel(ctx context.Context, namespace, name string, uid types.UID) error {
+	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationCanceled: "true"},
+		object{"activeDeadlineSeconds": 1, "parallelism": 0, "suspend": false})
+}
+
+// patch sends one JSON merge patch. It carries the UID: the API server refuses to
+// change it (422 on metadata.uid), so a Job that was recreated under the name is
+// not touched. Sent twice it does the same, so every transient failure is retried.
+func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UID, annotations, spec object) error {
+	if uid == "" {
+		return fmt.Errorf("%w: job %s/%s: patch without a UID could change another Job", ErrInvalid, namespace, name)
+	}
+	meta := object{"uid": uid}
+	if len(annotations) > 0 {
+		meta["annotations"] = annotations
+	}
+	body := object{"metadata": meta}
+	if len(spec) > 0 {
+		body["spec"] = spec
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
+	}
+	return c.retry(ctx, "patch job", c.retryFor, func(ctx context.Context) (bool, error) {
+		_, err := c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
+		if err == nil {
+			return true, nil
+		}
+		failure := apiError("patch", namespace, name, err)
+		switch {
+		case apierrors.IsNotFound(err):
+			return true, fmt.Errorf("%w: %w", ErrJobDeleted, failure)
+		case apierrors.IsConflict(err), apierrors.IsInvalid(err):
+			// The UID differs, two writers met, or the change itself is refused:
+			// the live object tells the first from the others.
+			gone, _ := c.gone(ctx, namespace, name, uid)
+			if gone {
+				return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, failure)
+			}
+		}
+		return failure.final(), failure
+	})
+}

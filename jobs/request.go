@@ -1,0 +1,124 @@
+package jobs
+
+import (
+	"maps"
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+// Request is a Job to be: all that becomes the object.
+type Request struct {
+	// Execution is the parent; the Job is created in its namespace.
+	Execution identity.Execution
+	// Owner refers to the Execution's object. The Job carries it as its controller
+	// owner reference; BlockOwnerDeletion stays as it is here.
+	Owner metav1.OwnerReference
+	// Group is the worker group, Step the step's name; both are label values.
+	Group, Step string
+	// Run is the run number of the step and Attempt the Execution's attempt, both from 0.
+	Run, Attempt int
+	// DisplayName and Description are for people; they become annotations.
+	DisplayName, Description string
+	// Spec is the Job's spec as the user gave it. Build never changes it.
+	Spec batchv1.JobSpec
+	// Timeout becomes spec.activeDeadlineSeconds, rounded up to whole seconds, when
+	// that is shorter than the user's own. The cluster measures it from
+	// status.startTime, which has whole seconds: it may end up to one second early.
+	// Zero means none.
+	Timeout time.Duration
+	// Labels and Annotations are added to the Job, not to its pods.
+	Labels, Annotations map[string]string
+}
+
+// Build validates the request and returns the Job to create. It sends nothing,
+// and shares no memory with the request.
+//
+// The Job's ttlSecondsAfterFinished is held back in an annotation: the Job must
+// not vanish before its result was read. An unset restartPolicy becomes Never,
+// since OnFailure deletes a failed pod and its logs with it. An unset
+// terminationMessagePolicy becomes FallbackToLogsOnError, which puts the end of a
+// failed container's log into its status.
+func (r *Request) Build() (*batchv1.Job, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	owner := *r.Owner.DeepCopy()
+	owner.Controller = new(true)
+	job := &batchv1.Job{
+		TypeMeta: metav1.TypeMeta{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: "Job"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:       r.Execution.Namespace,
+			Name:            identity.JobName(r.Execution, r.Step, r.Run),
+			Labels:          r.merge(r.Labels),
+			Annotations:     r.annotations(),
+			OwnerReferences: []metav1.OwnerReference{owner},
+		},
+		Spec: *r.Spec.DeepCopy(),
+	}
+	spec := &job.Spec
+	spec.TTLSecondsAfterFinished = nil
+	spec.ActiveDeadlineSeconds = deadline(spec.ActiveDeadlineSeconds, r.Timeout)
+	spec.Template.Labels = r.merge(spec.Template.Labels)
+	pod := &spec.Template.Spec
+	if pod.RestartPolicy == "" {
+		pod.RestartPolicy = corev1.RestartPolicyNever
+	}
+	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		for i := range list {
+			if list[i].TerminationMessagePolicy == "" {
+				list[i].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+			}
+		}
+	}
+	return job, nil
+}
+
+// merge adds the labels of the step; they win, and Validate has refused a user's
+// label that would clash.
+func (r *Request) merge(user map[string]string) map[string]string {
+	all := maps.Clone(user)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, identity.Labels(r.Group, r.Execution.UID, r.Step))
+	return all
+}
+
+func (r *Request) annotations() map[string]string {
+	all := maps.Clone(r.Annotations)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[identity.AnnotationExecution] = r.Execution.Name
+	all[identity.AnnotationRun] = strconv.Itoa(r.Run)
+	all[identity.AnnotationAttempt] = strconv.Itoa(r.Attempt)
+	all[identity.AnnotationSpecHash] = identity.SpecHash(&r.Spec)
+	if ttl := r.Spec.TTLSecondsAfterFinished; ttl != nil {
+		all[identity.AnnotationTTL] = strconv.Itoa(int(*ttl))
+	}
+	if r.DisplayName != "" {
+		all[identity.AnnotationDisplayName] = r.DisplayName
+	}
+	if r.Description != "" {
+		all[identity.AnnotationDescription] = r.Description
+	}
+	return all
+}
+
+// deadline is the shorter of the user's and the timeout; nil is none.
+func deadline(user *int64, timeout time.Duration) *int64 {
+	if timeout <= 0 {
+		return user
+	}
+	seconds := int64((timeout + time.Second - 1) / time.Second)
+	if user != nil && *user < seconds {
+		return user
+	}
+	return &seconds
+}

@@ -1,0 +1,74 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+const (
+	firstDelay = 200 * time.Millisecond
+	maxDelay   = 10 * time.Second
+)
+
+// retry calls try until it says done, with growing and jittered pauses, until
+// bound has passed or ctx has ended. The error then wraps the last one of try,
+// and the cause of ctx if that has ended: backoff's own Retry would drop one of them.
+func (c *Client) retry(ctx context.Context, what string, bound time.Duration, try func(context.Context) (done bool, err error)) error {
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(maxDelay), backoff.WithMaxElapsedTime(bound))
+	for n := 1; ; n++ {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		done, err := try(ctx)
+		if done {
+			return err
+		}
+		if ctx.Err() != nil {
+			return stopped(ctx, err)
+		}
+		delay := pauses.NextBackOff()
+		if s, ok := apierrors.SuggestsClientDelay(err); ok && delay != backoff.Stop {
+			delay = max(delay, time.Duration(s)*time.Second)
+		}
+		if delay == backoff.Stop || pauses.GetElapsedTime()+delay > bound {
+			return fmt.Errorf("gave up after %d tries in %s: %w", n, pauses.GetElapsedTime().Round(time.Second), err)
+		}
+		c.log.DebugContext(ctx, "retrying", "what", what, "tries", n, "delay", delay, "error", err)
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return stopped(ctx, err)
+		}
+	}
+}
+
+func stopped(ctx context.Context, last error) error {
+	return fmt.Errorf("%w; last error: %w", context.Cause(ctx), last)
+}
+
+// once makes a try of a request that can be sent again without harm.
+func once(request func(context.Context) *APIError) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if err := request(ctx); err != nil {
+			return err.final(), err
+		}
+		return true, nil
+	}
+}
+
+// asAPIError is errors.As for a nil-safe switch.
+func asAPIError(err error) *APIError {
+	var e *APIError
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
