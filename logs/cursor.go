@@ -34,11 +34,11 @@ type cursor struct {
 	seconds map[int64]tally
 
 	// While dropping: what has come back so far, and what must.
-	dropping   bool
-	got        tally
-	want       tally
-	firstHash  uint64
-	cameBack   map[int64]tally
+	dropping  bool
+	got       tally
+	want      tally
+	firstHash uint64
+	cameBack  map[int64]tally
 }
 
 // tally is a number of lines and the sum of their hashes.

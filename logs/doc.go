@@ -9,6 +9,6 @@
 // so instead of guessing.
 //
 // The API server and the kubelet say in many ways that there is no log; they
-// become [ErrLogsGone], [ErrNotStarted] and [ErrContainerUnknown], inside an
+// become [ErrGone], [ErrNotStarted] and [ErrContainerUnknown], inside an
 // [Error] that names the container and the pod.
 package logs

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 var (
-	// ErrLogsGone says that the log is no longer there and will not come back:
+	// ErrGone says that the log is no longer there and will not come back:
 	// the pod or its node is gone, or the kubelet has removed the container.
-	ErrLogsGone = errors.New("the log is gone")
+	ErrGone = errors.New("the log is gone")
 	// ErrNotStarted says that the container has not started, so it has no log yet.
 	ErrNotStarted = errors.New("the container has not started")
 	// ErrContainerUnknown says that the pod has no container of that name, or
@@ -23,7 +24,7 @@ var (
 // Error is a failed read of one container's log. It unwraps to Kind and Err.
 type Error struct {
 	Ref Ref
-	// Kind is [ErrLogsGone], [ErrNotStarted], [ErrContainerUnknown], or nil.
+	// Kind is [ErrGone], [ErrNotStarted], [ErrContainerUnknown], or nil.
 	Kind error
 	// Containers are the names there are, for ErrContainerUnknown when known.
 	Containers []string
@@ -73,12 +74,12 @@ var kinds = []struct {
 	{"is waiting to start", ErrNotStarted},
 	{"is not available", ErrNotStarted},
 	{"does not have a host assigned", ErrNotStarted},
-	{"previous terminated container", ErrLogsGone},
-	{"is terminated", ErrLogsGone}, // it ended without ever having had a container
-	{"no logs available", ErrLogsGone},
-	{"unable to retrieve container logs", ErrLogsGone},
-	{"failed to try resolving symlinks in path", ErrLogsGone},
-	{"no such file or directory", ErrLogsGone},
+	{"previous terminated container", ErrGone},
+	{"is terminated", ErrGone}, // it ended without ever having had a container
+	{"no logs available", ErrGone},
+	{"unable to retrieve container logs", ErrGone},
+	{"failed to try resolving symlinks in path", ErrGone},
+	{"no such file or directory", ErrGone},
 }
 
 // classify returns the kind of a failed log request, or nil.
@@ -89,7 +90,7 @@ func classify(err error) error {
 	}
 	switch s := status.Status(); s.Code {
 	case http.StatusNotFound:
-		return ErrLogsGone
+		return ErrGone
 	case http.StatusBadRequest:
 		return kindOf(s.Message)
 	}
@@ -105,17 +106,12 @@ func kindOf(message string) error {
 	return nil
 }
 
-// inBandPrefixes begin the texts that the kubelet sends as the body of a 200:
-// it has committed the status before it opens the log file, and writes its
-// error, without a newline, where the log should be.
-var inBandPrefixes = []string{
-	"unable to retrieve container logs for ",
-	"failed to try resolving symlinks in path ",
-	"failed to open log file ",
-	"failed to tail ",
-	"failed to watch directory ",
-	"failed to create fsnotify watcher",
-}
+// inBand matches the texts that the kubelet sends as the body of a 200: it has
+// committed the status before it opens the log file, and writes its error,
+// without a newline, where the log should be.
+var inBand = regexp.MustCompile(`^(?:unable to retrieve container logs for [a-z0-9.-]+://\S*$` +
+	`|failed to (?:try resolving symlinks in path|open log file|read log file|tail -?\d+ lines of log file|watch directory) "` +
+	`|failed to create fsnotify watcher: )`)
 
 // inBandError returns what a whole body, or its last line, means if it is one
 // of the kubelet's errors, and nil if it is a log.
@@ -123,15 +119,13 @@ func inBandError(text string) error {
 	if text == "" || len(text) > 4096 || strings.ContainsRune(text, '\n') {
 		return nil
 	}
-	for _, prefix := range inBandPrefixes {
-		if strings.HasPrefix(text, prefix) {
-			if kind := kindOf(text); kind != nil {
-				return kind
-			}
-			return errKubelet
-		}
+	if !inBand.MatchString(text) {
+		return nil
 	}
-	return nil
+	if kind := kindOf(text); kind != nil {
+		return kind
+	}
+	return errKubelet
 }
 
 // errKubelet is a failure of the kubelet that may pass.

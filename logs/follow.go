@@ -46,9 +46,9 @@ const maxGaps = 100
 //
 // It waits for a container that has not started and rides out cut streams,
 // silent streams (opened again after a minute) and a server that is away. The
-// error is ctx's cause, w's error, or an [*Error]: [ErrLogsGone] when the pod
-// is gone or another pod has its name, [ErrNotStarted] when the pod ended and
-// the container never ran, [ErrContainerUnknown], or a refusal such as a 403.
+// error is ctx's cause, w's error, or an [*Error]: [ErrGone] when the pod
+// is gone or another pod has its name, [ErrNotStarted] when the pod ended on
+// a node and the container never ran, [ErrContainerUnknown], or a refusal such as a 403.
 // The report is valid with every error. Memory is bounded by
 // [Reader.MaxLineBytes], whatever the log's length.
 func (r *Reader) Follow(ctx context.Context, ref Ref, w io.Writer) (Report, error) {
@@ -76,7 +76,7 @@ type follower struct {
 func (f *follower) run(ctx context.Context) error {
 	delay := f.r.backoff
 	for ended := false; ; {
-		before := f.report.Lines
+		before, opened := f.report.Lines, time.Now()
 		err := f.stream(ctx, !ended)
 		switch {
 		case ctx.Err() != nil:
@@ -101,7 +101,8 @@ func (f *follower) run(ctx context.Context) error {
 		} else if errors.Is(err, ErrNotStarted) {
 			return err // the pod has ended: it never will
 		}
-		if f.report.Lines > before {
+		// A stream that lived, even a silent one, was not a failure.
+		if f.report.Lines > before || time.Since(opened) >= f.r.idle {
 			delay = f.r.backoff
 		}
 		if err := sleep(ctx, delay.Step()); err != nil {
@@ -177,11 +178,10 @@ func (f *follower) accept(l textLine) error {
 	if !deliver {
 		return nil
 	}
-	text := l.text
 	if l.ended {
-		text = append(text, '\n')
+		l.text = append(l.text, '\n')
 	}
-	n, err := f.out.Write(text)
+	n, err := f.out.Write(l.text)
 	f.report.Bytes += int64(n)
 	if err != nil {
 		return &writeError{err}
@@ -209,7 +209,7 @@ func (f *follower) ended(ctx context.Context) (bool, error) {
 	pod, err := f.r.client.CoreV1().Pods(f.ref.Namespace).Get(ctx, f.ref.Pod, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return false, &Error{Ref: f.ref, Kind: ErrLogsGone, Err: err}
+		return false, &Error{Ref: f.ref, Kind: ErrGone, Err: err}
 	case err != nil:
 		e := &Error{Ref: f.ref, Err: err}
 		if passing(e) {
@@ -217,7 +217,7 @@ func (f *follower) ended(ctx context.Context) (bool, error) {
 		}
 		return false, e
 	case f.ref.UID != "" && pod.UID != f.ref.UID:
-		return false, &Error{Ref: f.ref, Kind: ErrLogsGone,
+		return false, &Error{Ref: f.ref, Kind: ErrGone,
 			Err: fmt.Errorf("the pod of that name has UID %s, asked for was %s", pod.UID, f.ref.UID)}
 	}
 	return hasEnded(pod, f.ref.Container), nil
@@ -253,7 +253,7 @@ func hasEnded(pod *corev1.Pod, name string) bool {
 // passing reports that opening the log again may work.
 func passing(err error) bool {
 	var w *writeError
-	if errors.As(err, &w) || errors.Is(err, ErrLogsGone) || errors.Is(err, ErrContainerUnknown) {
+	if errors.As(err, &w) || errors.Is(err, ErrGone) || errors.Is(err, ErrContainerUnknown) {
 		return false
 	}
 	if errors.Is(err, ErrNotStarted) {

@@ -18,6 +18,7 @@ type lineReader struct {
 	seed maphash.Seed
 	max  int // bytes kept of one line's text
 	last time.Time
+	buf  []byte // reused for every line's text
 }
 
 // textLine is one line of a log.
@@ -33,7 +34,7 @@ type textLine struct {
 // of an unfinished line, possibly nothing, and the error.
 func (r *lineReader) next() (textLine, error) {
 	var (
-		out  textLine
+		out  = textLine{text: r.buf[:0]}
 		head = true
 		h    maphash.Hash
 	)
@@ -58,6 +59,7 @@ func (r *lineReader) next() (textLine, error) {
 			continue
 		}
 		out.hash = h.Sum64()
+		r.buf = out.text
 		if out.ended {
 			r.last = out.at
 		}

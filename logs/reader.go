@@ -75,7 +75,7 @@ func NewReader(client kubernetes.Interface) *Reader {
 //
 // A container without output gives "". So does, by the API, a pod that no node
 // has taken yet. The error is an [*Error] for everything the server answered;
-// errors.Is tells [ErrLogsGone], [ErrNotStarted] and [ErrContainerUnknown].
+// errors.Is tells [ErrGone], [ErrNotStarted] and [ErrContainerUnknown].
 func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error) {
 	switch {
 	case lines < 0:
