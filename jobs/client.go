@@ -18,6 +18,9 @@ const (
 	defaultRetryFor = 2 * time.Minute
 	defaultGoneFor  = 10 * time.Minute
 	pageSize        = 500
+	// defaultMaxInFlight stays below the 100 streams that an API server allows on
+	// one HTTP/2 connection.
+	defaultMaxInFlight = 64
 )
 
 // Options configure a [Client]. The zero value means the defaults.
@@ -29,6 +32,10 @@ type Options struct {
 	// its pods, which may take the pods' termination grace period and, on a dead
 	// node, longer. Default: 10 minutes.
 	GoneFor time.Duration
+	// MaxInFlight is how many requests of this client are open at a time; further
+	// ones wait for their turn, and not while one pauses before it tries again.
+	// Default: 64.
+	MaxInFlight int
 	// Logger gets retries and adoptions at level Debug. Default: none.
 	Logger *slog.Logger
 }
@@ -39,6 +46,7 @@ type Client struct {
 	clientset kubernetes.Interface
 	retryFor  time.Duration
 	goneFor   time.Duration
+	slots     chan struct{} // one for each open request
 	log       *slog.Logger
 }
 
@@ -51,6 +59,10 @@ func NewClient(clientset kubernetes.Interface, o Options) *Client {
 	if c.goneFor <= 0 {
 		c.goneFor = defaultGoneFor
 	}
+	if o.MaxInFlight <= 0 {
+		o.MaxInFlight = defaultMaxInFlight
+	}
+	c.slots = make(chan struct{}, o.MaxInFlight)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}

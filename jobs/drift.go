@@ -1,5 +1,231 @@
 package jobs
 
-import batchv1 "k8s.io/api/batch/v1"
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
-func drift(live, submitted *batchv1.Job) []string { return []string{"spec changed"} }
+	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+// Drift lists how the spec of the live Job differs from the submitted one, a
+// line each, "path: there -> submitted". It is for Jobs of which the hashes
+// differ, and never empty. It compares what is in the cluster,
+// so it knows the API server's defaults, and lists fields that only the live Job
+// has last: those were removed from the spec, or a controller has added them.
+func Drift(live, submitted *batchv1.Job) []string {
+	d := differ{}
+	d.compare("", specTree(live, submitted), specTree(submitted, nil), false)
+	if lines := append(d.changed, d.removed...); len(lines) > 0 {
+		return lines
+	}
+	there, mine := identity.ReadMarks(live).SpecHash, identity.ReadMarks(submitted).SpecHash
+	if there == "" {
+		there = "none"
+	}
+	return []string{fmt.Sprintf("spec hash: %s -> %s (no difference is left in the cluster's copy of the spec)", there, mine)}
+}
+
+// specTree is the spec as JSON, less what kontinue and the controllers change
+// after creation. against is the job it will be compared with, nil for none.
+func specTree(job, against *batchv1.Job) map[string]any {
+	spec := job.Spec.DeepCopy()
+	marks := identity.ReadMarks(job)
+	spec.TTLSecondsAfterFinished = marks.TTLSeconds
+	spec.Selector = nil
+	if against != nil && marks.Canceled {
+		spec.ActiveDeadlineSeconds = against.Spec.ActiveDeadlineSeconds
+		spec.Parallelism, spec.Suspend = against.Spec.Parallelism, against.Spec.Suspend
+	}
+	tree := map[string]any{}
+	if raw, err := json.Marshal(spec); err == nil {
+		_ = json.Unmarshal(raw, &tree) // what Marshal wrote is valid JSON
+	}
+	return tree
+}
+
+type differ struct{ changed, removed []string }
+
+// hidden are the fields whose values may be confidential: only that they differ
+// is said, and of env also the name.
+var hidden = map[string]bool{
+	"env": true, "args": true, "command": true, "annotations": true, "httpHeaders": true,
+	"volumeAttributes": true, "options": true,
+}
+
+// listKeys tell which element of one list is which of the other.
+var listKeys = []string{"name", "mountPath", "containerPort", "key", "topologyKey"}
+
+func (d *differ) compare(path string, live, submitted any, secret bool) {
+	switch want := submitted.(type) {
+	case map[string]any:
+		if have, ok := live.(map[string]any); ok {
+			d.compareMaps(path, have, want, secret)
+			return
+		}
+	case []any:
+		have, ok := live.([]any)
+		if key := listKey(want, have); ok && key != "" {
+			d.compareLists(path, key, have, want, secret)
+			return
+		}
+		if ok && len(have) == len(want) && !secret {
+			for i := range want {
+				d.compare(fmt.Sprintf("%s[%d]", path, i), have[i], want[i], false)
+			}
+			return
+		}
+	}
+	if !reflect.DeepEqual(live, submitted) {
+		d.changed = append(d.changed, line(path, live, submitted, secret))
+	}
+}
+
+func (d *differ) compareMaps(path string, live, submitted map[string]any, secret bool) {
+	keys := map[string]bool{}
+	for k := range live {
+		keys[k] = true
+	}
+	for k := range submitted {
+		keys[k] = true
+	}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		child := strings.TrimPrefix(path+"."+k, ".")
+		have, there := live[k]
+		want, mine := submitted[k]
+		switch {
+		case !mine && (empty(have) || defaulted(path, k, have)):
+		case !mine && k == "requests" && reflect.DeepEqual(have, live["limits"]): // defaulted from the limits
+		case !mine:
+			d.removed = append(d.removed, line(child, have, nil, secret || hidden[k])+" (removed, or added by the cluster)")
+		case !there && empty(want):
+		default:
+			d.compare(child, have, want, secret || hidden[k])
+		}
+	}
+}
+
+// compareLists matches elements by key. The index in the path is the submitted
+// one; an element that only the live Job has is named by its key.
+func (d *differ) compareLists(path, key string, live, submitted []any, secret bool) {
+	byKey := map[string]any{}
+	for _, e := range live {
+		byKey[keyOf(e, key)] = e
+	}
+	for i, e := range submitted {
+		k := keyOf(e, key)
+		child := fmt.Sprintf("%s[%d]", path, i)
+		if strings.HasSuffix(path, ".env") {
+			child = fmt.Sprintf("%s[%s]", path, k)
+		}
+		have, ok := byKey[k]
+		delete(byKey, k)
+		if ok {
+			d.compare(child, have, e, secret)
+			continue
+		}
+		d.changed = append(d.changed, fmt.Sprintf("%s[%s]: unset -> set", path, k))
+	}
+	for _, k := range slices.Sorted(maps.Keys(byKey)) {
+		d.removed = append(d.removed, fmt.Sprintf("%s[%s]: set -> unset (removed, or added by the cluster)", path, k))
+	}
+}
+
+// listKey is the field that all elements of both lists have, each with another value.
+func listKey(lists ...[]any) string {
+next:
+	for _, key := range listKeys {
+		for _, list := range lists {
+			seen := map[string]bool{}
+			for _, e := range list {
+				k := keyOf(e, key)
+				if k == "" || seen[k] {
+					continue next
+				}
+				seen[k] = true
+			}
+		}
+		return key
+	}
+	return ""
+}
+
+func keyOf(element any, key string) string {
+	m, _ := element.(map[string]any)
+	if v, ok := m[key]; ok {
+		return fmt.Sprint(v)
+	}
+	return ""
+}
+
+func line(path string, live, submitted any, secret bool) string {
+	if secret {
+		return path + ": changed"
+	}
+	return fmt.Sprintf("%s: %s -> %s", path, short(live), short(submitted))
+}
+
+func short(v any) string {
+	const most = 80
+	switch t := v.(type) {
+	case nil:
+		return "unset"
+	case map[string]any, []any:
+		// The inside may hold confidential fields; the path says enough.
+		return "set"
+	case string:
+		if t == "" {
+			return `""`
+		}
+		if len(t) > most {
+			cut := most
+			for !utf8.RuneStart(t[cut]) {
+				cut--
+			}
+			return t[:cut] + "..."
+		}
+		return t
+	default:
+		return fmt.Sprint(t)
+	}
+}
+
+func empty(v any) bool {
+	switch t := v.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		return len(t) == 0
+	case []any:
+		return len(t) == 0
+	}
+	return false
+}
+
+// defaults are the values that the API server fills in, by field (the defaults of
+// batch/v1 and core/v1); nil stands for any value.
+var defaults = map[string][]any{
+	"backoffLimit": {6.0}, "completions": {1.0}, "parallelism": {1.0}, "completionMode": {"NonIndexed"},
+	"suspend": {false}, "manualSelector": {false}, "podReplacementPolicy": nil,
+	"dnsPolicy": {"ClusterFirst"}, "schedulerName": {"default-scheduler"}, "terminationGracePeriodSeconds": {30.0},
+	"serviceAccount": nil, "enableServiceLinks": {true},
+	"terminationMessagePath": {"/dev/termination-log"}, "imagePullPolicy": nil,
+	"protocol": {"TCP"}, "timeoutSeconds": {1.0}, "periodSeconds": {10.0}, "successThreshold": {1.0},
+	"failureThreshold": {3.0}, "scheme": {"HTTP"}, "service": {""}, "defaultMode": {420.0}, "apiVersion": {"v1"},
+	"type": {""}, "operator": nil,
+}
+
+// defaulted tells that a field which only the live Job has is the API server's doing.
+func defaulted(path, key string, v any) bool {
+	if strings.HasSuffix(path, "labels") {
+		return strings.HasPrefix(key, "batch.kubernetes.io/") || key == "job-name" || key == "controller-uid"
+	}
+	values, ok := defaults[key]
+	return ok && (values == nil || slices.Contains(values, v))
+}

@@ -123,7 +123,7 @@ func (e *ensurer) found(live *batchv1.Job) error {
 	}
 	e.got = Ensured{Job: live, Adopted: true}
 	if marks.SpecHash != submitted.SpecHash {
-		e.got.Drift = drift(live, e.job)
+		e.got.Drift = Drift(live, e.job)
 	}
 	return nil
 }

@@ -116,7 +116,10 @@ func deadline(user *int64, timeout time.Duration) *int64 {
 	if timeout <= 0 {
 		return user
 	}
-	seconds := int64((timeout + time.Second - 1) / time.Second)
+	seconds := int64(timeout / time.Second)
+	if timeout%time.Second > 0 {
+		seconds++
+	}
 	if user != nil && *user < seconds {
 		return user
 	}

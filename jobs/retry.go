@@ -25,7 +25,13 @@ func (c *Client) retry(ctx context.Context, what string, bound time.Duration, tr
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 		done, err := try(ctx)
+		<-c.slots
 		if done {
 			return err
 		}

@@ -84,13 +84,16 @@ func (r *Request) validateIdentity() (errs field.ErrorList) {
 }
 
 func validateSpec(s *batchv1.JobSpec, namespace string, path *field.Path) (errs field.ErrorList) {
-	for name, p := range map[string]*int32{
-		"parallelism": s.Parallelism, "completions": s.Completions, "backoffLimit": s.BackoffLimit,
-		"backoffLimitPerIndex": s.BackoffLimitPerIndex, "maxFailedIndexes": s.MaxFailedIndexes,
-		"ttlSecondsAfterFinished": s.TTLSecondsAfterFinished,
+	for _, f := range []struct {
+		name  string
+		value *int32
+	}{
+		{"parallelism", s.Parallelism}, {"completions", s.Completions}, {"backoffLimit", s.BackoffLimit},
+		{"backoffLimitPerIndex", s.BackoffLimitPerIndex}, {"maxFailedIndexes", s.MaxFailedIndexes},
+		{"ttlSecondsAfterFinished", s.TTLSecondsAfterFinished},
 	} {
-		if p != nil {
-			errs = notNegative(errs, path.Child(name), int64(*p))
+		if f.value != nil {
+			errs = notNegative(errs, path.Child(f.name), int64(*f.value))
 		}
 	}
 	if s.ActiveDeadlineSeconds != nil {
