@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -156,8 +156,9 @@ func (w *Watcher) begin() *run {
 	return r
 }
 
-func (w *Watcher) selected(o metav1.ListOptions) metav1.ListOptions {
-	o.LabelSelector = w.cfg.Selector
+// selected adds the watcher's selector, and further requirements, to o.
+func (w *Watcher) selected(o metav1.ListOptions, and ...string) metav1.ListOptions {
+	o.LabelSelector = strings.Join(append([]string{w.cfg.Selector}, and...), ",")
 	return o
 }
 
@@ -279,52 +280,4 @@ func (w *Watcher) Healthy() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Job returns the cached Job of that name. False means that it is not in the
-// cache, never that it does not exist.
-func (w *Watcher) Job(namespace, name string) (*Job, bool) {
-	r := w.current()
-	if r == nil {
-		return nil, false
-	}
-	obj, ok, _ := r.jobs.GetByKey(namespace + "/" + name)
-	job, isJob := obj.(*Job)
-	return job, ok && isJob
-}
-
-// Jobs returns the cached Jobs of one step of an Execution, in no order.
-func (w *Watcher) Jobs(execution types.UID, step string) []*Job {
-	if r := w.current(); r != nil {
-		return lookUp[*Job](r.jobs, byStep, stepKey(execution, step))
-	}
-	return nil
-}
-
-// Pods returns the cached Pods that a Job controls, in no order.
-func (w *Watcher) Pods(job types.UID) []*Pod {
-	if r := w.current(); r != nil {
-		return lookUp[*Pod](r.pods, byJob, string(job))
-	}
-	return nil
-}
-
-func (w *Watcher) current() *run {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.run
-}
-
-func lookUp[T any](indexer cache.Indexer, index, key string) []T {
-	objs, err := indexer.ByIndex(index, key)
-	if err != nil {
-		return nil // the index exists: this package made it
-	}
-	out := make([]T, 0, len(objs))
-	for _, obj := range objs {
-		if t, ok := obj.(T); ok {
-			out = append(out, t)
-		}
-	}
-	return out
 }
