@@ -1,0 +1,48 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/kontinue/kontinue/test/cluster/internal/binaries"
+)
+
+// CacheEnv names the environment variable that says where built programs are
+// kept. Default: kontinue-cluster below [os.UserCacheDir].
+const CacheEnv = binaries.CacheEnv
+
+// BusyboxImage is on every node: /bin/sh and the busybox programs, statically
+// linked. "busybox" and "alpine" of docker.io/library with the tags "test" and
+// "latest" are the same image; with latest a pod needs imagePullPolicy
+// IfNotPresent, because there is no registry to ask for a newer one. Pulling
+// any other image fails with ErrImagePull.
+const BusyboxImage = binaries.BusyboxImage
+
+const pauseImage = binaries.PauseImage
+
+// Install gets the programs that are not built from source (runc, CNI plugins,
+// busybox, ...) with apt-get. It runs no command if they are all there.
+func Install(ctx context.Context, logger *slog.Logger) error {
+	return binaries.Install(ctx, logger)
+}
+
+// Build installs and compiles what the cache lacks and returns the Kubernetes
+// version. The first time it takes a quarter of an hour on two idle cores,
+// later next to nothing. Progress goes to logger at level Info.
+func Build(ctx context.Context, logger *slog.Logger) (version string, err error) {
+	found, err := binaries.Build(ctx, logger)
+	if err != nil {
+		return "", err
+	}
+	return found.Version, nil
+}
+
+// findBinaries adds what to do to the error.
+func findBinaries() (*binaries.Binaries, error) {
+	found, err := binaries.Find()
+	if err != nil {
+		return nil, fmt.Errorf("%w; in the module of package cluster run: go run ./cmd/kontinue-cluster build", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"github.com/kontinue/kontinue/test/cluster"
+)
+
+// serveCommand is how up calls this program again, in the background. The
+// background process owns the cluster: the cluster ends with it.
+const serveCommand = "serve"
+
+// readyPrefix begins the line by which the background process tells up, on
+// file descriptor 3, where the kubeconfig is. Anything else there is an error.
+const (
+	readyPrefix = "ready "
+	reportFd    = 3
+)
+
+// up starts the background process and waits until its cluster is ready.
+func up(ctx context.Context, args []string, stdout io.Writer) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	cmd := exec.Command(self, append([]string{serveCommand}, args...)...)
+	cmd.ExtraFiles = []*os.File{write}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // survives the terminal
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer stop()
+	report, err := io.ReadAll(read)
+	if err != nil {
+		return err
+	}
+	kubeconfig, ready := strings.CutPrefix(string(report), readyPrefix)
+	if !ready {
+		_ = cmd.Wait()
+		if len(report) == 0 {
+			return fmt.Errorf("the cluster's process ended (%s)", cmd.ProcessState)
+		}
+		return errors.New(string(report))
+	}
+	fmt.Fprintln(stdout, kubeconfig)
+	return cmd.Process.Release()
+}
+
+// serve runs a cluster until it is told to end.
+func serve(ctx context.Context, options cluster.Options) error {
+	report := os.NewFile(reportFd, "report")
+	start, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	c, err := cluster.Start(start, options)
+	if err != nil {
+		fmt.Fprint(report, err)
+		return errors.Join(err, report.Close())
+	}
+	fmt.Fprint(report, readyPrefix, c.Kubeconfig(cluster.Admin))
+	if err := report.Close(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	end, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	return c.Stop(end)
+}

@@ -1,0 +1,159 @@
+package binaries
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+var (
+	//go:embed source/kubernetes.mod
+	kubernetesMod []byte
+	//go:embed source/kubernetes.sum
+	kubernetesSum []byte
+	//go:embed source/containerd.mod
+	containerdMod []byte
+	//go:embed source/containerd.sum
+	containerdSum []byte
+	//go:embed source/pause.c
+	pauseSource []byte
+)
+
+// set is a directory of the cache and the way to fill it.
+type set struct {
+	name    string
+	version string
+	// inputs are hashed into the directory's name.
+	inputs [][]byte
+	// files must exist in the directory of a complete set.
+	files []string
+	build func(ctx context.Context, dir string) error
+}
+
+// dir is the set's directory below the cache.
+func (s set) dir(cache string) string {
+	hash := sha256.New()
+	fmt.Fprintln(hash, runtime.GOARCH)
+	for _, input := range s.inputs {
+		fmt.Fprintln(hash, len(input))
+		hash.Write(input)
+	}
+	sum := hex.EncodeToString(hash.Sum(nil))[:12]
+	return filepath.Join(cache, fmt.Sprintf("%s-%s-%s", s.name, s.version, sum))
+}
+
+// complete says whether the set has been built. Directories appear in the
+// cache under their name only when they are whole.
+func (s set) complete(cache string) bool {
+	for _, file := range s.files {
+		if _, err := os.Stat(filepath.Join(s.dir(cache), file)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// program is one package main of a Go module and the file it is built into.
+type program struct{ pkg, file string }
+
+// goSet builds programs out of the modules that a go.mod pins.
+func goSet(name, version string, mod, sum []byte, flags []string, programs []program) set {
+	s := set{name: name, version: version, inputs: [][]byte{mod, sum, []byte(strings.Join(flags, "\n"))}}
+	for _, p := range programs {
+		s.files = append(s.files, p.file)
+		s.inputs = append(s.inputs, []byte(p.pkg))
+	}
+	s.build = func(ctx context.Context, dir string) error {
+		source, err := os.MkdirTemp("", "kontinue-cluster-"+name+"-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(source)
+		for file, content := range map[string][]byte{"go.mod": mod, "go.sum": sum} {
+			if err := os.WriteFile(filepath.Join(source, file), content, 0o644); err != nil {
+				return err
+			}
+		}
+		for _, p := range programs {
+			args := append([]string{"build", "-mod=readonly", "-buildvcs=false"}, flags...)
+			cmd := exec.CommandContext(ctx, "go", append(args, "-o", filepath.Join(dir, p.file), p.pkg)...)
+			cmd.Dir = source
+			// The build must not see a workspace or flags of the caller's module.
+			cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+			if err := run(cmd); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return s
+}
+
+// kubernetesSet is the control plane, the kubelet and the etcd release that
+// this Kubernetes release was built against.
+func kubernetesSet() (set, error) {
+	version, err := pinned(kubernetesMod, "k8s.io/kubernetes")
+	if err != nil {
+		return set{}, err
+	}
+	// Without a version the components call themselves v0.0.0 and refuse to
+	// compare it with their peers'.
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	const pkg = "k8s.io/component-base/version."
+	flags := []string{"-ldflags", fmt.Sprintf("-s -w -X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s",
+		pkg, version, pkg, parts[0], pkg, parts[1])}
+	return goSet("kubernetes", version, kubernetesMod, kubernetesSum, flags, []program{
+		{"go.etcd.io/etcd/server/v3", "etcd"},
+		{"k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"},
+		{"k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"},
+		{"k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"},
+		{"k8s.io/kubernetes/cmd/kubelet", "kubelet"},
+	}), nil
+}
+
+// containerdSet leaves out snapshotters that need libraries of the host.
+func containerdSet() (set, error) {
+	const module = "github.com/containerd/containerd/v2"
+	version, err := pinned(containerdMod, module)
+	if err != nil {
+		return set{}, err
+	}
+	flags := []string{"-tags", "no_btrfs,no_devmapper,no_zfs", "-ldflags", "-s -w -X " + module + "/version.Version=" + version}
+	return goSet("containerd", version, containerdMod, containerdSum, flags, []program{
+		{module + "/cmd/containerd", "containerd"},
+		{module + "/cmd/containerd-shim-runc-v2", "containerd-shim-runc-v2"},
+		{module + "/cmd/ctr", "ctr"},
+	}), nil
+}
+
+// pinned reads a module's version out of a go.mod.
+func pinned(mod []byte, module string) (string, error) {
+	match := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(module) + ` (v\S+)`).FindSubmatch(mod)
+	if match == nil {
+		return "", fmt.Errorf("no version of %s is pinned", module)
+	}
+	return string(match[1]), nil
+}
+
+// run executes a command and puts its output into the error.
+func run(cmd *exec.Cmd) error {
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, output.Bytes())
+	}
+	return nil
+}
+
+// errNotBuilt is wrapped with what is missing.
+var errNotBuilt = errors.New("not built")

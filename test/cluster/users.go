@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// User is a name that the API server authenticates by a bearer token.
+type User string
+
+// The users a cluster is made with. Authorization is RBAC: [Admin] may do
+// everything, the others nothing but what a test binds a Role to, with a
+// subject of kind User and this name.
+const (
+	Admin  User = "kontinue-admin"
+	Worker User = "kontinue-worker"
+	Guest  User = "kontinue-guest"
+)
+
+// Users of the components, with the roles every Kubernetes grants them.
+const (
+	controllerManagerUser User = "system:kube-controller-manager"
+	schedulerUser         User = "system:kube-scheduler"
+	nodeUser              User = "system:node:" + NodeName
+)
+
+// userGroups are all users and their groups.
+var userGroups = map[User]string{
+	Admin:                 "system:masters",
+	Worker:                "",
+	Guest:                 "",
+	controllerManagerUser: "",
+	schedulerUser:         "",
+	nodeUser:              "system:nodes",
+}
+
+// newTokens makes a token for each user.
+func newTokens() map[User]string {
+	tokens := make(map[User]string, len(userGroups))
+	for user := range userGroups {
+		tokens[user] = randomHex(16)
+	}
+	return tokens
+}
+
+// tokenFile is the content of kube-apiserver's --token-auth-file.
+func tokenFile(tokens map[User]string) []byte {
+	var b strings.Builder
+	for user, token := range tokens {
+		fmt.Fprintf(&b, "%s,%s,%s,%q\n", token, user, user, userGroups[user])
+	}
+	return []byte(b.String())
+}
+
+// writeKubeconfig writes a kubeconfig file for one user and API server URL.
+func writeKubeconfig(path, server, cluster string, ca []byte, user User, token string) error {
+	config := clientcmdapi.NewConfig()
+	config.Clusters[cluster] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
+	config.AuthInfos[string(user)] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts[cluster] = &clientcmdapi.Context{Cluster: cluster, AuthInfo: string(user)}
+	config.CurrentContext = cluster
+	if err := clientcmd.WriteToFile(*config, path); err != nil {
+		return fmt.Errorf("write kubeconfig of %s: %w", user, err)
+	}
+	return os.Chmod(path, 0o600)
+}
+
+// RESTConfig returns a new client configuration for a user. It dials straight
+// into the cluster's network namespace, so it works in this process only; to
+// inject network faults, wrap its Dial. Requests are not throttled on the
+// client side for [Admin]; for the others QPS is client-go's default.
+func (c *Cluster) RESTConfig(user User) *rest.Config {
+	config := &rest.Config{
+		Host:            "https://" + apiServerAddress,
+		BearerToken:     c.tokens[user],
+		TLSClientConfig: rest.TLSClientConfig{CAData: c.authority.PEM},
+		Dial:            c.sandbox.DialContext,
+	}
+	if user == Admin {
+		config.QPS = -1
+	}
+	return config
+}
+
+// Kubeconfig returns the path of a user's kubeconfig file. It works for any
+// program on this machine (its API server URL is a loopback port that this
+// process forwards) until the cluster stops.
+func (c *Cluster) Kubeconfig(user User) string {
+	if user == Admin {
+		return filepath.Join(c.claim.dir, "kubeconfig")
+	}
+	return filepath.Join(c.claim.dir, "kubeconfig-"+string(user))
+}
+
+// writeKubeconfigs makes the files that Kubeconfig names.
+func (c *Cluster) writeKubeconfigs() error {
+	for _, user := range []User{Admin, Worker, Guest} {
+		err := writeKubeconfig(c.Kubeconfig(user), "https://"+c.forwarder.address(), c.options.Name,
+			c.authority.PEM, user, c.tokens[user])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DialContext connects to an address inside the cluster's network: an IP
+// literal and port, such as [NodeIP]'s or a pod's.
+func (c *Cluster) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return c.sandbox.DialContext(ctx, network, address)
+}
+
+// ListenInside listens on a free port of [NodeIP] inside the cluster's network
+// for a server that the test runs itself: an admission webhook that the API
+// server calls by the URL https://ADDRESS (see [Cluster.ServingCertificate]),
+// an image registry, a peer of a pod.
+func (c *Cluster) ListenInside(ctx context.Context) (net.Listener, error) {
+	return c.sandbox.Listen(ctx, "tcp", NodeIP+":0")
+}
