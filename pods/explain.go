@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,8 +21,8 @@ const (
 // words of Kubernetes, and "" when it did succeed or is still under way without
 // a complaint. In this order:
 //
-//   - the disruption (PreemptionByScheduler, EvictionByEvictionAPI, ...) or the
-//     pod's own reason (Evicted, DeadlineExceeded, NodeLost, Unschedulable, ...);
+//   - the pod's own reason (Evicted, DeadlineExceeded, NodeLost, Unschedulable,
+//     ...) or its disruption's (PreemptionByScheduler, EvictionByEvictionAPI, ...);
 //   - the first failing container's reason (OOMKilled, StartError, Error, ...);
 //   - a waiting container's reason (ErrImagePull, CreateContainerConfigError, ...);
 //   - "Deleted" for a pod that was deleted before it ended;
@@ -30,13 +31,8 @@ func (o Outcome) Cause() string {
 	if o.Succeeded() {
 		return ""
 	}
-	if o.Reason == string(corev1.PodReasonUnschedulable) || o.Reason == "" {
-		if o.Disrupted != "" {
-			return o.Disrupted
-		}
-	}
-	if o.Reason != "" {
-		return o.Reason
+	if word := cmp.Or(o.Reason, o.Disrupted); word != "" {
+		return word
 	}
 	if c, ok := o.FirstFailure(); ok {
 		if c.Reason == "" || c.Reason == "Completed" {

@@ -1,0 +1,54 @@
+package kontinue
+
+import (
+	"go.uber.org/fx"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/logs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// Module is the client as an fx module. It needs a [Config], provides a
+// *[Client], starts it with the application, which fails to start with the
+// client's reason, and stops it with the application. The Jobs go on.
+//
+// The client's parts are modules too, wired by this one. What goes into them
+// and what comes out stays private to it, so that an application may have a
+// kubernetes.Interface, or a second client, of its own.
+//
+//	fx.New(
+//		fx.Supply(kontinue.Config{RESTConfig: restConfig, Namespace: "ci"}),
+//		kontinue.Module,
+//		fx.Invoke(func(c *kontinue.Client) { … }),
+//	)
+var Module = fx.Module("kontinue",
+	dispatch.Module[event](),
+	jobs.Module,
+	logs.Module,
+	watch.Module,
+	fx.Provide(
+		validate,
+		func(c validConfig) (kubernetes.Interface, error) { return c.clientset() },
+		func(c validConfig) jobs.Options { return jobsOptions(c.Config) },
+		func(c validConfig, cs kubernetes.Interface, d *dispatch.Dispatcher[event]) watch.Config {
+			return watchConfig(c.Config, cs, d)
+		},
+		fx.Private,
+	),
+	fx.Provide(func(lc fx.Lifecycle, c validConfig, w *watch.Watcher, d *dispatch.Dispatcher[event], j *jobs.Client, l *logs.Reader) *Client {
+		client := newClient(c.Config, w, d, j, l)
+		lc.Append(fx.StartStopHook(client.Start, client.Stop))
+		return client
+	}),
+	fx.Invoke(func(*Client) {}),
+)
+
+// validConfig is a Config with its defaults, which was found to be in order.
+type validConfig struct{ Config }
+
+func validate(c Config) (validConfig, error) {
+	c, err := c.withDefaults()
+	return validConfig{c}, err
+}

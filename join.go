@@ -1,0 +1,165 @@
+package kontinue
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// view is what is known of one Job and its pods, folded from events and reads
+// that may come in any order between the two kinds. Its verdict depends on the
+// state alone, so any interleaving that ends in the same state ends in the
+// same result.
+type view struct {
+	job     *watch.Job // nil until the Job was seen
+	watched bool       // the Job came through the watch or the cache
+	deleted bool       // the Job is gone
+	pods    []podView
+}
+
+// podView is the last known state of one pod of the Job.
+type podView struct {
+	*watch.Pod
+	deleted bool // it is gone; a pod's last state outlives it here
+}
+
+// settled reports that the pod's state is final: it has ended and the Job
+// controller has counted it (it removes its tracking finalizer for that,
+// KEP-2307), or it is gone.
+func (p podView) settled() bool { return p.deleted || pods.Settled(p.Object) }
+
+// ended reports that the pod has ended, counted or not.
+func (p podView) ended() bool {
+	phase := p.Object.Status.Phase
+	return phase == corev1.PodSucceeded || phase == corev1.PodFailed
+}
+
+// apply folds one event in and reports whether it told something new.
+func (v *view) apply(e event) bool {
+	if e.job != nil {
+		return v.applyJob(e.job, e.deleted)
+	}
+	return v.applyPod(e.pod, e.deleted)
+}
+
+func (v *view) applyJob(j *watch.Job, deleted bool) bool {
+	if v.deleted || v.job != nil && !deleted && older(j.ResourceVersion, v.job.ResourceVersion) {
+		return false
+	}
+	news := v.job == nil || deleted || j.ResourceVersion != v.job.ResourceVersion || j.ResourceVersion == ""
+	v.deleted = deleted
+	// A tombstone may carry an older state than the one that was seen.
+	if v.job == nil || !older(j.ResourceVersion, v.job.ResourceVersion) {
+		v.job = j
+	}
+	return news
+}
+
+func (v *view) applyPod(p *watch.Pod, deleted bool) bool {
+	for i := range v.pods {
+		known := &v.pods[i]
+		if known.UID != p.UID {
+			continue
+		}
+		stale := older(p.ResourceVersion, known.ResourceVersion)
+		if known.deleted || stale && !deleted {
+			return false
+		}
+		news := deleted || p.ResourceVersion != known.ResourceVersion || p.ResourceVersion == ""
+		known.deleted = deleted
+		if !stale {
+			known.Pod = p
+		}
+		return news
+	}
+	v.pods = append(v.pods, podView{Pod: p, deleted: deleted})
+	return true
+}
+
+// older compares resource versions of one object. Where they cannot be
+// compared, as on client-go's fake clientset, nothing is older: the order of
+// arrival stands.
+func older(a, b string) bool {
+	c, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && c < 0
+}
+
+// verdict is what a view amounts to.
+type verdict int
+
+const (
+	undecided verdict = iota
+	// unsettled: the Job has ended, but pods that it counts are not final yet in
+	// this process.
+	unsettled
+	// settled: the Job and all the pods that it counts are final.
+	settled
+	// lost: the Job is gone, or going, and never ended.
+	lost
+)
+
+// verdict decides from the state. The Job's conditions Complete and Failed are
+// the only proof of its end; its counters then say how many pods to expect.
+func (v *view) verdict() verdict {
+	if v.job == nil {
+		if v.deleted {
+			return lost
+		}
+		return undecided
+	}
+	status := jobs.Classify(&v.job.Status)
+	if !status.Terminal {
+		if v.deleted || v.job.DeletionTimestamp != nil {
+			return lost
+		}
+		return undecided
+	}
+	if v.missing(status) > 0 {
+		return unsettled
+	}
+	for _, p := range v.pods {
+		if !p.settled() {
+			return unsettled
+		}
+	}
+	return settled
+}
+
+// missing is how many of the pods that the Job counted are not known to be
+// final. Pods that a podFailurePolicy ignores are final and not counted, so
+// those that may have succeeded are counted apart; a pod that was evicted can
+// be Succeeded and counted as failed, so the others are not.
+func (v *view) missing(status jobs.Status) int {
+	final, succeeded := 0, 0
+	for _, p := range v.pods {
+		if !p.settled() {
+			continue
+		}
+		final++
+		if p.deleted || p.Object.Status.Phase == corev1.PodSucceeded {
+			succeeded++
+		}
+	}
+	return max(0,
+		int(status.Succeeded)+int(status.FailedPods)-final,
+		int(status.Succeeded)-succeeded)
+}
+
+// relist marks the pods that a consistent LIST did not hold as gone, and folds
+// in those that it did.
+func (v *view) relist(listed []*watch.Pod) {
+	there := make(map[types.UID]bool, len(listed))
+	for _, p := range listed {
+		there[p.UID] = true
+		v.applyPod(p, false)
+	}
+	for i := range v.pods {
+		if !there[v.pods[i].UID] {
+			v.pods[i].deleted = true
+		}
+	}
+}

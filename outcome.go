@@ -1,0 +1,144 @@
+package kontinue
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// ending is how a step's Job ended. It is what the outcome annotation records,
+// so a resume gives the result that the first reader got.
+type ending struct {
+	Version   int    `json:"v"`
+	Attempt   int    `json:"attempt"` // of the Execution that it was read in
+	Failed    bool   `json:"failed,omitempty"`
+	Canceled  bool   `json:"canceled,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Message   string `json:"message,omitempty"`
+	Succeeded int32  `json:"succeededPods,omitempty"`
+	FailedPod int32  `json:"failedPods,omitempty"`
+	// Lost counts pods that the Job counted and nobody saw.
+	Lost int             `json:"lost,omitempty"`
+	Pods json.RawMessage `json:"pods"`
+}
+
+const (
+	endingVersion = 1
+	// maxMessage bounds the Job's own message within the record.
+	maxMessage = 1024
+	// podsBudget leaves room for the Job's part of a 16 KiB record.
+	podsBudget = pods.MaxRecordBytes - 4*maxMessage
+)
+
+// outcome is an ending with its pods, and the pods' objects as far as this
+// process still has them.
+type outcome struct {
+	ending
+	namespace, job string
+	pods           []pods.Outcome
+	objects        map[types.UID]*corev1.Pod
+	resumed        bool
+	drift          []string
+}
+
+// outcome sums up a Job that has ended.
+func (v *view) outcome(attempt int) *outcome {
+	status := jobs.Classify(&v.job.Status)
+	o := &outcome{
+		ending: ending{
+			Version:   endingVersion,
+			Attempt:   attempt,
+			Failed:    status.Failed,
+			Canceled:  v.job.Canceled,
+			Reason:    status.Reason,
+			Message:   status.Message,
+			Succeeded: status.Succeeded,
+			FailedPod: status.FailedPods,
+			Lost:      v.missing(status),
+		},
+		namespace: v.job.Namespace,
+		job:       v.job.Name,
+	}
+	o.addPods(v.pods)
+	return o
+}
+
+// addPods adds the pods that o does not know, in the order of their creation.
+func (o *outcome) addPods(views []podView) {
+	views = slices.Clone(views)
+	slices.SortFunc(views, func(a, b podView) int {
+		if c := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	if o.objects == nil {
+		o.objects = make(map[types.UID]*corev1.Pod, len(views))
+	}
+	for _, v := range views {
+		o.objects[v.UID] = v.Object
+		if slices.ContainsFunc(o.pods, func(p pods.Outcome) bool { return p.UID == v.UID }) {
+			continue
+		}
+		p := pods.Inspect(v.Object)
+		p.Deleted = v.deleted
+		o.pods = append(o.pods, p)
+	}
+}
+
+// encode returns the text of the outcome annotation.
+func (o *outcome) encode() (string, error) {
+	list, _, err := pods.Encode(o.pods, podsBudget)
+	if err != nil {
+		return "", err
+	}
+	e := o.ending
+	if len(e.Message) > maxMessage {
+		e.Message = strings.ToValidUTF8(e.Message[:maxMessage], "")
+	}
+	e.Pods = json.RawMessage(list)
+	text, err := json.Marshal(e)
+	return string(text), err
+}
+
+// recorded reads the outcome that an earlier reader left on the Job. Pods that
+// did not fit in are taken from the cache, if they are there.
+func recorded(job *watch.Job, cached []*watch.Pod) (*outcome, error) {
+	o := &outcome{namespace: job.Namespace, job: job.Name, resumed: true}
+	err := json.Unmarshal([]byte(job.Outcome), &o.ending)
+	if err == nil && o.Version != endingVersion {
+		err = fmt.Errorf("version %d is not known to this program", o.Version)
+	}
+	var cut bool
+	if err == nil {
+		o.pods, cut, err = pods.Decode(string(o.ending.Pods))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the outcome recorded on job %s/%s cannot be read: %w", job.Namespace, job.Name, err)
+	}
+	if cut {
+		views := make([]podView, 0, len(cached))
+		for _, p := range cached {
+			views = append(views, podView{Pod: p})
+		}
+		o.addPods(views)
+	}
+	return o, nil
+}
+
+// pod returns the object of one of the outcome's pods, restored from the
+// record if the object itself is gone.
+func (o *outcome) pod(p pods.Outcome) *corev1.Pod {
+	if object := o.objects[p.UID]; object != nil {
+		return object
+	}
+	return pods.Restore(o.namespace, p)
+}

@@ -1,0 +1,299 @@
+package kontinue
+
+import (
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue/logs"
+	"github.com/kontinue/kontinue/pods"
+)
+
+// JobResult is how a Job ended.
+type JobResult struct {
+	// SucceededPods and FailedPods are the Job's own counts (status.succeeded
+	// and status.failed).
+	SucceededPods int32
+	FailedPods    int32
+	// Message explains a failure; it is empty for a Job that completed.
+	Message string
+	// Pods are all pods of the Job that are known, in the order of their
+	// creation: retries, parallel pods and those of every completion index.
+	Pods []*PodResult
+
+	outcome *outcome
+}
+
+// Succeeded reports that at least one pod succeeded and none failed. A Job
+// that completed after a retry has failed pods too: see Complete.
+func (r *JobResult) Succeeded() bool {
+	return r.SucceededPods > 0 && r.FailedPods == 0 && (r.outcome == nil || !r.outcome.Failed)
+}
+
+// Complete reports the Job controller's own verdict: the Job has the condition
+// Complete, whatever the number of failed pods on the way.
+func (r *JobResult) Complete() bool { return r.outcome != nil && !r.outcome.Failed }
+
+// Name returns the Job's name.
+func (r *JobResult) Name() string {
+	if r.outcome == nil {
+		return ""
+	}
+	return r.outcome.job
+}
+
+// Resumed reports that the Job was there before this call: made by an earlier
+// run of the function, by another worker, or in an earlier attempt.
+func (r *JobResult) Resumed() bool { return r.outcome != nil && r.outcome.resumed }
+
+// Drift lists the fields in which the Job that a named step resumed differs
+// from the options of this call, one line each. It is empty for a Job that was
+// made from the same options. The values of arguments and environment
+// variables are not shown.
+func (r *JobResult) Drift() []string {
+	if r.outcome == nil {
+		return nil
+	}
+	return r.outcome.drift
+}
+
+// Err returns nil if the Job succeeded and otherwise an [*ExitError] about the
+// pod that failed first.
+func (r *JobResult) Err() error {
+	if r.Succeeded() {
+		return nil
+	}
+	e := newExitError(r.outcome)
+	for _, p := range r.Pods {
+		if !p.Succeeded() {
+			p.explain(e)
+			break
+		}
+	}
+	if e.Message == "" {
+		e.Message = r.Message
+	}
+	return e
+}
+
+// PodResult is how a pod ended.
+type PodResult struct {
+	// Pod is the pod in its last known state, without managedFields. After a
+	// resume from a recorded outcome, when the pod itself is gone, it holds the
+	// pod's identity and status alone.
+	Pod *corev1.Pod
+	// Message explains a failure in one line: the container that failed first,
+	// its exit code or signal and reason, or why the pod never ran. It is empty
+	// for a pod that succeeded.
+	Message string
+	// Phase is the pod's last known phase. It is not always Succeeded or Failed:
+	// a pod that was deleted while it ran keeps Running.
+	Phase corev1.PodPhase
+
+	pod     *pods.Outcome
+	outcome *outcome
+	sole    bool // the only pod of its Job, made by RunPod
+}
+
+// inspect returns the pod's outcome, also of a PodResult made by a test.
+func (r *PodResult) inspect() pods.Outcome {
+	if r.pod != nil {
+		return *r.pod
+	}
+	return pods.Inspect(r.Pod)
+}
+
+// Succeeded reports that all containers, init containers among them,
+// terminated with exit code 0. Native sidecars (KEP-753) do not count. A
+// container that was OOMKilled did not succeed, whatever its exit code, and
+// neither did the pod of a RunPod whose Job failed, such as one that answered
+// the deadline's SIGTERM with exit code 0.
+func (r *PodResult) Succeeded() bool {
+	if r.sole && (r.outcome.Failed || len(r.outcome.pods) == 0) {
+		return !r.outcome.Failed
+	}
+	return r.inspect().Succeeded()
+}
+
+// Resumed reports that the Job was there before this call, as
+// [JobResult.Resumed] does.
+func (r *PodResult) Resumed() bool { return r.outcome != nil && r.outcome.resumed }
+
+// Drift lists the fields in which a resumed Job differs from this call's
+// options, as [JobResult.Drift] does.
+func (r *PodResult) Drift() []string {
+	if r.outcome == nil {
+		return nil
+	}
+	return r.outcome.drift
+}
+
+// Err returns nil if the pod succeeded and otherwise an [*ExitError].
+func (r *PodResult) Err() error {
+	if r.Succeeded() {
+		return nil
+	}
+	e := newExitError(r.outcome)
+	r.explain(e)
+	return e
+}
+
+func newExitError(o *outcome) *ExitError {
+	if o == nil {
+		return &ExitError{}
+	}
+	e := &ExitError{Namespace: o.namespace, Job: o.job, Reason: o.Reason, Message: o.Message}
+	switch {
+	case o.Canceled:
+		e.causes = append(e.causes, ErrCanceled)
+	case o.Reason == reasonDeadlineExceeded:
+		e.causes = append(e.causes, ErrDeadlineExceeded)
+	}
+	return e
+}
+
+// explain fills in what the pod says about the failure.
+func (r *PodResult) explain(e *ExitError) {
+	o := r.inspect()
+	e.Pod = o.Name
+	if r.Message != "" {
+		e.Message = r.Message
+	}
+	// A deadline or a cancellation is the cause; what it did to the container
+	// (SIGTERM, most often) is only its effect.
+	if cause := o.Cause(); cause != "" && len(e.causes) == 0 {
+		e.Reason = cause
+	}
+	if c, ok := o.FirstFailure(); ok {
+		e.Container, e.ExitCode, e.Signal = c.Name, c.ExitCode, c.Signal
+		if e.Signal == 0 && e.ExitCode > 128 && e.ExitCode <= 128+maxSignal {
+			e.Signal = e.ExitCode - 128
+		}
+	}
+	for _, c := range o.Containers {
+		if c.Reason == reasonOOMKilled && c.Kind != pods.KindSidecar {
+			e.causes = append(e.causes, ErrOOMKilled)
+			break
+		}
+	}
+}
+
+const (
+	reasonOOMKilled        = "OOMKilled"
+	reasonDeadlineExceeded = "DeadlineExceeded"
+	// maxSignal is the highest signal number on Linux.
+	maxSignal = 64
+)
+
+// Logs returns the last lines of a container's log. opts may be nil. When the
+// pod or its logs are gone the error is an [ErrLogsGone]; after the pod was
+// deleted they always are.
+func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error) {
+	if ktx == nil {
+		return "", invalid("Logs", errNilExecution)
+	}
+	if opts == nil {
+		opts = &LogOptions{}
+	}
+	if opts.TailLines < 0 {
+		return "", invalid("Logs", fmt.Errorf("TailLines %d is negative", opts.TailLines))
+	}
+	if r.Pod == nil {
+		return "", invalid("Logs", errors.New("the result has no pod"))
+	}
+	container := opts.Container
+	if container == "" && len(r.Pod.Spec.Containers) > 0 {
+		container = r.Pod.Spec.Containers[0].Name
+	}
+	ref := logs.Ref{Namespace: r.Pod.Namespace, Pod: r.Pod.Name, UID: r.Pod.UID, Container: container}
+	text, err := ktx.client.logs.Tail(ktx.ctx, ref, opts.TailLines)
+	if err != nil {
+		return "", fmt.Errorf("kontinue: %w", err)
+	}
+	return text, nil
+}
+
+// LogErrorSummary returns the last line of the log of the container that
+// failed first, or of the first container when none failed. When the logs are
+// gone it answers from the end of the log that the kubelet left in the status
+// of a failed container, if it did; otherwise the error is an [ErrLogsGone].
+func (r *PodResult) LogErrorSummary(ktx *ExecutionContext) (string, error) {
+	failed, ok := r.inspect().FirstFailure()
+	text, err := r.Logs(ktx, &LogOptions{Container: failed.Name, TailLines: summaryLines})
+	if err == nil {
+		return logs.LastLine(text), nil
+	}
+	if last := logs.LastLine(failed.Message); ok && last != "" && errors.Is(err, ErrLogsGone) {
+		return last, nil
+	}
+	return "", err
+}
+
+// summaryLines is how many lines are read to find the last one that says
+// something; a log often ends in blank ones.
+const summaryLines = 20
+
+func (o *outcome) podResult(p pods.Outcome) *PodResult {
+	return &PodResult{Pod: o.pod(p), Message: p.Explain(), Phase: p.Phase, pod: &p, outcome: o}
+}
+
+// jobResult is what RunJob returns.
+func (o *outcome) jobResult() *JobResult {
+	r := &JobResult{SucceededPods: o.Succeeded, FailedPods: o.FailedPod, outcome: o}
+	for _, p := range o.pods {
+		r.Pods = append(r.Pods, o.podResult(p))
+	}
+	if o.Failed || o.FailedPod > 0 {
+		r.Message = o.message()
+		for _, p := range r.Pods {
+			if p.Message != "" {
+				r.Message += fmt.Sprintf(" (first failure: pod %s: %s)", p.Pod.Name, p.Message)
+				break
+			}
+		}
+	}
+	return r
+}
+
+// message is the Job's own explanation.
+func (o *outcome) message() string {
+	msg := o.Reason
+	if o.Message != "" {
+		msg += ": " + o.Message
+	}
+	if o.Canceled {
+		msg = "Canceled: " + msg
+	}
+	if o.Lost > 0 {
+		msg += fmt.Sprintf(" (%d of its pods were gone before anything was known of them)", o.Lost)
+	}
+	return msg
+}
+
+// soleResult is what RunPod returns: the result of the Job's only pod.
+func (o *outcome) soleResult() (*PodResult, error) {
+	if len(o.pods) == 0 && o.Failed {
+		err := newExitError(o)
+		if o.Lost > 0 {
+			return nil, fmt.Errorf("%w: it was gone before its exit codes were read: %w", ErrPodLost, err)
+		}
+		return nil, fmt.Errorf("no pod was created: %w", err)
+	}
+	var p pods.Outcome
+	if len(o.pods) > 0 {
+		p = o.pods[len(o.pods)-1]
+	} else {
+		p.Phase = corev1.PodSucceeded // the Job is Complete: that is what it counts
+	}
+	r := o.podResult(p)
+	r.sole = true
+	if o.Failed && (o.Canceled || o.Reason == reasonDeadlineExceeded || r.Message == "") {
+		if r.Message == "" {
+			r.Message = o.message()
+		} else {
+			r.Message = o.message() + ": " + r.Message
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,241 @@
+package kontinue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// step is one call of RunJob, RunPod or RunScript.
+type step struct {
+	client      *Client
+	ctx         context.Context
+	request     jobs.Request
+	policy      jobs.Policy
+	named       bool
+	displayName string
+	began       time.Time
+
+	wait *wait
+}
+
+// runStep runs a Job to its end, or resumes one that is there already.
+func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, labels, annotations map[string]string) (*outcome, error) {
+	c := k.client
+	if err := c.running(); err != nil {
+		return nil, err
+	}
+	if err := k.ctx.Err(); err != nil {
+		return nil, context.Cause(k.ctx)
+	}
+	name, leave, err := k.enter(opts.Name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	defer leave()
+	s := &step{
+		client: c,
+		ctx:    k.ctx,
+		request: jobs.Request{
+			Execution:   k.execution.identity(),
+			Owner:       k.execution.Owner,
+			Group:       c.cfg.Group,
+			Step:        name,
+			Attempt:     k.execution.Attempts,
+			DisplayName: opts.DisplayName,
+			Description: opts.Description,
+			Spec:        spec,
+			Timeout:     opts.Timeout,
+			Labels:      labels,
+			Annotations: annotations,
+		},
+		policy:      k.policy,
+		named:       opts.Name != "",
+		displayName: opts.DisplayName,
+		began:       time.Now(),
+	}
+	if err := s.request.Validate(); err != nil {
+		return nil, err
+	}
+	o, err := s.run()
+	if err != nil {
+		return nil, fmt.Errorf("step %q of execution %s/%s: %w", name, k.execution.Namespace, k.execution.Owner.Name, err)
+	}
+	return o, nil
+}
+
+func (s *step) run() (*outcome, error) {
+	w, err := s.client.newWait(s.request.Timeout, s.report)
+	if err != nil {
+		return nil, err
+	}
+	defer w.end()
+	s.wait = w
+
+	job, drift, err := s.attach()
+	if err != nil {
+		return nil, err
+	}
+	if job.Outcome != "" {
+		o, err := recorded(job, s.client.watcher.Pods(job.UID))
+		if err != nil {
+			return nil, err
+		}
+		o.drift = drift
+		if w.observed {
+			s.report(o.progress())
+		}
+		return o, nil
+	}
+	// The spec is not needed any more, and the wait may be long.
+	attempt := s.request.Attempt
+	s.request.Spec = batchv1.JobSpec{}
+
+	if err := w.forJob(s.ctx, job); err != nil {
+		return nil, err
+	}
+	o := w.outcome(attempt)
+	o.resumed, o.drift = w.resumed, drift
+	if err := s.record(o); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// attach returns the Job that this step waits for: its own from an earlier run
+// of the function, or a new one. The cache may say that a Job exists, never
+// that it does not.
+func (s *step) attach() (job *watch.Job, drift []string, err error) {
+	r := &s.request
+	cached := s.client.watcher.Jobs(r.Execution.UID, r.Step)
+	if r.Attempt > 0 && s.policy != jobs.None && !s.certain(cached) {
+		// Which run counts depends on all that exist, and the newest may not have
+		// reached the cache.
+		list, err := s.client.jobs.List(s.ctx, r.Execution.Namespace, identity.StepSelector(r.Group, r.Execution.UID, r.Step))
+		if err != nil {
+			return nil, nil, err
+		}
+		cached = cached[:0:0]
+		for i := range list {
+			cached = append(cached, watch.NewJob(&list[i]))
+		}
+	}
+	decision := s.plan(cached)
+	if decision.Adopt != nil {
+		for _, j := range cached {
+			if j.UID == decision.Adopt.UID {
+				s.wait.resumed = true
+				drift, err := s.drift(j)
+				return j, drift, err
+			}
+		}
+	}
+	for _, run := range decision.Remove {
+		if err := s.client.jobs.Delete(s.ctx, r.Execution.Namespace, run.Name, run.UID); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.Run = decision.Create
+	submitted, err := r.Build()
+	if err != nil {
+		return nil, nil, err
+	}
+	ensured, err := s.client.jobs.Ensure(s.ctx, submitted)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.wait.resumed = ensured.Adopted
+	return watch.NewJob(ensured.Job), ensured.Drift, s.checkDrift(ensured.Job.Name, ensured.Drift)
+}
+
+// plan asks the child policy which of the Jobs counts.
+func (s *step) plan(existing []*watch.Job) jobs.Decision {
+	runs := make([]jobs.Run, 0, len(existing))
+	for _, j := range existing {
+		status := jobs.Classify(&j.Status)
+		run := jobs.Run{
+			Name: j.Name, UID: j.UID, Run: j.Run,
+			Terminal: status.Terminal, Failed: status.Failed, Deleting: j.DeletionTimestamp != nil,
+		}
+		if j.Outcome != "" {
+			run.Recorded = true
+			if o, err := recorded(j, nil); err == nil {
+				run.RecordedAttempt = o.Attempt
+			}
+		}
+		runs = append(runs, run)
+	}
+	return s.policy.Plan(s.request.Attempt, runs)
+}
+
+// certain reports that what is missing from the cache cannot change the plan:
+// the run of this attempt is there already.
+func (s *step) certain(cached []*watch.Job) bool {
+	d := s.plan(cached)
+	return d.Adopt != nil && d.Adopt.Run == s.request.Attempt
+}
+
+// drift compares the spec of a cached Job with the one of this call, by their
+// hashes; only when they differ is the Job read to say how.
+func (s *step) drift(job *watch.Job) ([]string, error) {
+	if job.SpecHash == identity.SpecHash(&s.request.Spec) {
+		return nil, nil
+	}
+	s.request.Run = job.Run
+	submitted, err := s.request.Build()
+	if err != nil {
+		return nil, err
+	}
+	live, err := s.client.jobs.Get(s.ctx, job.Namespace, job.Name)
+	if err != nil {
+		return nil, err
+	}
+	drift := jobs.Drift(live, submitted)
+	return drift, s.checkDrift(job.Name, drift)
+}
+
+// checkDrift refuses to let an unnamed step take the result of a Job that was
+// made from another spec.
+func (s *step) checkDrift(job string, drift []string) error {
+	if len(drift) == 0 || s.named {
+		return nil
+	}
+	err := fmt.Errorf("%w: job %s/%s: the step has no Name, so its place in the function may be another step's now; give each step a StepOptions.Name, or run the function as it was:",
+		ErrSpecDrift, s.request.Execution.Namespace, job)
+	for _, line := range drift {
+		err = fmt.Errorf("%w\n\t%s", err, line)
+	}
+	return err
+}
+
+// record leaves the outcome on the Job, so that a resume gives the same result
+// when pods and logs are gone. Only then is the result given out.
+func (s *step) record(o *outcome) error {
+	text, err := o.encode()
+	if err != nil {
+		return fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.namespace, o.job, err)
+	}
+	err = s.client.jobs.Record(s.ctx, o.namespace, o.job, s.wait.uid, text)
+	switch {
+	case errors.Is(err, ErrJobDeleted):
+		return nil // it had ended, and there is nothing left to record it on
+	case err != nil:
+		return fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.namespace, o.job, err)
+	}
+	return nil
+}
+
+// report tells Config.OnProgress where the step stands.
+func (s *step) report(p Progress) {
+	p.Namespace, p.Execution = s.request.Execution.Namespace, s.request.Execution.Name
+	p.Step, p.DisplayName = s.request.Step, s.displayName
+	p.Elapsed = time.Since(s.began)
+	s.client.cfg.OnProgress(p)
+}

@@ -1,0 +1,260 @@
+package kontinue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+const (
+	// settleGrace is how long a wait gives the Pod watch to catch up with a Job
+	// that has ended, before one LIST decides. The two streams are not ordered.
+	settleGrace = time.Second
+	// settleLimit bounds the wait for pods that still run though their Job has
+	// ended, as API servers before 1.31 allow.
+	settleLimit = time.Minute
+	// maxListings is how often that LIST is tried, with pauses that double from
+	// two grace periods: about two minutes in all.
+	maxListings = 7
+	// confirmAfter is when a wait asks the API server for a Job that the watch
+	// has not shown: it may have been deleted before the watch saw it. The pauses
+	// double up to confirmMax. A Job in the cache costs no request.
+	confirmAfter = 10 * time.Second
+	confirmMax   = time.Minute
+	// deadlineSlack is how long after its deadline a Job may take to end: the
+	// pods' termination grace and the controllers' own pace.
+	deadlineSlack = 2 * time.Minute
+)
+
+// wait is one step's wait for its Job.
+type wait struct {
+	client  *Client
+	future  *dispatch.Future[event]
+	uid     types.UID
+	timeout time.Duration
+	resumed bool
+
+	view view // guarded by the future: see Future.Do
+
+	observed  bool // Config.OnProgress is set
+	report    func(Progress)
+	reported  Progress
+	confirm   *time.Timer // nil once the watch has shown the Job
+	pause     time.Duration
+	settle    *time.Timer // set when the Job has ended and its pods have not settled
+	listings  int
+	relisted  bool
+	gaveUp    bool        // pods that still run after all are taken as they are
+	overdue   *time.Timer // set while the Job runs against StepOptions.Timeout
+	namespace string
+	name      string
+}
+
+// newWait registers for events before anything is created, and fails if the
+// client has stopped.
+func (c *Client) newWait(timeout time.Duration, report func(Progress)) (*wait, error) {
+	w := &wait{client: c, timeout: timeout, report: report, observed: c.cfg.OnProgress != nil, pause: confirmAfter}
+	var err error
+	w.future, err = c.dispatcher.Register(w.apply)
+	return w, err
+}
+
+// apply folds one event in. It runs in the informer's goroutine: the waiter is
+// woken only when there is something for it to do.
+func (w *wait) apply(e event) bool {
+	if e.job != nil {
+		w.view.watched = true
+	}
+	news := w.view.apply(e)
+	return news && (w.observed || w.timeout > 0 || w.view.verdict() != undecided)
+}
+
+func (w *wait) end() {
+	w.future.Cancel()
+	for _, t := range []*time.Timer{w.confirm, w.settle, w.overdue} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// forJob returns when the Job and its pods are final, or with the reason why
+// that will never be known. job is what attach returned.
+func (w *wait) forJob(ctx context.Context, job *watch.Job) error {
+	w.uid, w.namespace, w.name = job.UID, job.Namespace, job.Name
+	if err := w.future.Bind(job.UID); err != nil {
+		return err
+	}
+	// What came before the bind is in the cache, what comes after it is offered
+	// to the future: nothing falls in between.
+	w.future.Do(func() { w.view.apply(event{job: job}) })
+	if cached, ok := w.client.watcher.Job(job.Namespace, job.Name); ok && cached.UID == job.UID {
+		w.future.Offer(event{job: cached})
+	} else {
+		w.confirm = time.NewTimer(w.pause)
+	}
+	for _, p := range w.client.watcher.Pods(job.UID) {
+		w.future.Offer(event{pod: p})
+	}
+	for {
+		done, err := w.look()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-w.future.Ready():
+		case <-expired(w.confirm):
+			err = w.confirmJob(ctx)
+		case <-expired(w.settle):
+			err = w.relist(ctx)
+		case <-expired(w.overdue):
+			err = w.late()
+		case <-w.future.Done():
+			err = fmt.Errorf("job %s/%s goes on: %w", w.namespace, w.name, w.future.Err())
+		case <-ctx.Done():
+			err = fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, context.Cause(ctx))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// expired is the channel of a timer that may not be set.
+func expired(t *time.Timer) <-chan time.Time {
+	if t == nil {
+		return nil
+	}
+	return t.C
+}
+
+// look decides from the state as it is now, and sets the timers that belong to
+// it.
+func (w *wait) look() (done bool, err error) {
+	var verdict verdict
+	var progress Progress
+	var runs, watched bool
+	w.future.Do(func() {
+		verdict = w.view.verdict()
+		watched = w.view.watched
+		runs = w.view.job.Status.StartTime != nil && !w.view.job.Suspended
+		if w.observed {
+			progress = w.view.progress()
+		}
+	})
+	if watched && w.confirm != nil {
+		w.confirm.Stop()
+		w.confirm = nil
+	}
+	w.tell(progress, verdict)
+	switch verdict {
+	case settled:
+		return true, nil
+	case lost:
+		return false, fmt.Errorf("%w: job %s/%s (UID %s) went away before it ended, with its Execution, with its namespace or by hand; what its pods did is not known",
+			ErrJobDeleted, w.namespace, w.name, w.uid)
+	case unsettled:
+		if w.settle == nil {
+			w.settle = time.NewTimer(settleGrace)
+		} else if w.relisted && w.final() {
+			return true, nil
+		}
+	case undecided:
+		// The cluster's clock does not run while the Job is suspended.
+		switch {
+		case w.timeout > 0 && runs && w.overdue == nil:
+			w.overdue = time.NewTimer(w.timeout + deadlineSlack)
+		case !runs && w.overdue != nil:
+			w.overdue.Stop()
+			w.overdue = nil
+		}
+	}
+	return false, nil
+}
+
+// tell reports a change of the step's state.
+func (w *wait) tell(p Progress, v verdict) {
+	if !w.observed || v == unsettled || v == lost {
+		return
+	}
+	p.Resumed = w.resumed
+	if p != w.reported {
+		w.reported = p
+		w.report(p)
+	}
+}
+
+// confirmJob asks for a Job that the watch has not shown yet.
+func (w *wait) confirmJob(ctx context.Context) error {
+	live, err := w.client.jobs.Get(ctx, w.namespace, w.name)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && live.UID != w.uid:
+		w.future.Do(func() { w.view.deleted = true })
+	case err != nil:
+		return err
+	default:
+		w.future.Do(func() { w.view.apply(event{job: watch.NewJob(live)}) })
+	}
+	w.pause = min(2*w.pause, confirmMax)
+	w.confirm.Reset(w.pause)
+	return nil
+}
+
+// relist asks with a consistent read which pods of the ended Job there are.
+// After it only pods that still run are waited for, and not for ever.
+func (w *wait) relist(ctx context.Context) error {
+	if w.relisted {
+		w.gaveUp = true
+		return nil
+	}
+	listed, err := w.client.watcher.ListPods(ctx, w.uid)
+	if err != nil {
+		if w.listings++; w.listings < maxListings && ctx.Err() == nil {
+			w.client.log.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
+			w.settle.Reset(settleGrace << w.listings)
+			return nil
+		}
+		return fmt.Errorf("job %s/%s ended, but its pods cannot be read: %w", w.namespace, w.name, err)
+	}
+	w.future.Do(func() { w.view.relist(listed) })
+	w.relisted = true
+	w.settle.Reset(settleLimit)
+	return nil
+}
+
+// final reports, after the relist, that no pod is left to wait for: those that
+// are missing now stay missing.
+func (w *wait) final() bool {
+	final := true
+	w.future.Do(func() {
+		if w.gaveUp {
+			return
+		}
+		for _, p := range w.view.pods {
+			final = final && (p.settled() || p.ended())
+		}
+	})
+	return final
+}
+
+// late ends the wait for a Job that the cluster has not stopped long after its
+// deadline.
+func (w *wait) late() error {
+	var status jobs.Status
+	w.future.Do(func() { status = jobs.Classify(&w.view.job.Status) })
+	return fmt.Errorf("%w: job %s/%s is %s %s after its deadline of %s (%d pods active, %d terminating): is the Job controller running, and its node alive?",
+		ErrDeadlineExceeded, w.namespace, w.name, status, deadlineSlack, w.timeout, status.Active, status.Terminating)
+}
+
+// outcome sums up the state that forJob returned for.
+func (w *wait) outcome(attempt int) (o *outcome) {
+	w.future.Do(func() { o = w.view.outcome(attempt) })
+	return o
+}

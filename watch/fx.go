@@ -1,0 +1,7 @@
+package watch
+
+import "go.uber.org/fx"
+
+// Module provides a *[Watcher] from a [Config]. Whoever uses the watcher starts
+// and stops it.
+var Module = fx.Module("kontinue.watch", fx.Provide(New))
