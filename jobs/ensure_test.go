@@ -1,0 +1,330 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ktesting "k8s.io/client-go/testing"
+
+	"github.com/kontinue/kontinue/jobs"
+)
+
+// live is the Job as an earlier worker left it in the cluster.
+func live(t *testing.T, change ...func(*batchv1.Job)) *batchv1.Job {
+	t.Helper()
+	job := build(t)
+	job.UID = "live"
+	for _, c := range change {
+		c(job)
+	}
+	return job
+}
+
+func foreign(j *batchv1.Job) { j.OwnerReferences[0].UID = "someone" }
+func orphan(j *batchv1.Job)  { j.OwnerReferences = nil }
+func inOther(j *batchv1.Job) { j.Labels["kontinue.cloud/worker-group"] = "green" }
+func beingGone(j *batchv1.Job) {
+	j.DeletionTimestamp, j.Finalizers = new(metav1.Now()), []string{"foregroundDeletion"}
+}
+
+func TestEnsureCreates(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	job := build(t)
+	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+	require.NoError(t, err)
+	require.Equal(t, "job-1", string(got.Job.UID))
+	require.False(t, got.Adopted)
+	require.Empty(t, got.Drift)
+	require.Len(t, c.Actions(), 1, "one write and no read")
+	require.Empty(t, job.UID, "the argument is not changed")
+}
+
+// TestEnsureAdopts: whatever answer hides the Job that exists, it is found.
+func TestEnsureAdopts(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{
+		"already exists": errExists, "EOF": errEOF, "timeout": errTimeout, "429": errTooMany,
+		"webhook down": errWebhook, "quota used up by this very Job": errQuota, "webhook denies": errDenied,
+		"rbac": errRBAC, "invalid under stricter rules": errInvalid, "namespace terminating": errTerminating(),
+		"unknown": errors.New("http2: client connection lost"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(live(t))
+			c.fail("create", answer)
+			start := time.Now()
+			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+			require.NoError(t, err, name)
+			require.True(t, got.Adopted, name)
+			require.Equal(t, "live", string(got.Job.UID), name)
+			require.Empty(t, got.Drift, name)
+			require.Equal(t, []int{1, 1}, []int{c.count("create"), c.count("get")}, name)
+			require.Zero(t, time.Since(start), name)
+		})
+	}
+}
+
+// TestEnsureLostAnswer: the create took effect and its answer was dropped.
+func TestEnsureLostAnswer(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	c.answer("create", func(_ int, a ktesting.Action) error {
+		require.NoError(t, c.commit(a))
+		return errEOF
+	})
+	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+	require.NoError(t, err)
+	require.True(t, got.Adopted)
+	require.Equal(t, "committed", string(got.Job.UID))
+	require.Equal(t, 1, c.count("create"))
+}
+
+// TestEnsureLateCommit: the create takes effect after the Job was looked for; the
+// fixed name makes the second create find it.
+func TestEnsureLateCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		var first ktesting.Action
+		c.answer("create", func(n int, a ktesting.Action) error {
+			if n == 1 {
+				first = a
+				return errEOF
+			}
+			require.NoError(t, c.commit(first))
+			return nil
+		})
+		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.NoError(t, err)
+		require.True(t, got.Adopted)
+		require.Equal(t, []int{2, 2}, []int{c.count("create"), c.count("get")})
+	})
+}
+
+func TestEnsureRetries(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		create, get  []error
+		adopted      bool
+		creates, got int
+	}{
+		"lost, never arrived":    {create: []error{errEOF}, creates: 2, got: 1},
+		"429 twice":              {create: []error{errTooMany, errTooMany}, creates: 3, got: 2},
+		"webhook comes back":     {create: []error{errWebhook, errWebhook, errWebhook}, creates: 4, got: 3},
+		"quota row conflict":     {create: []error{errQuotaRow}, creates: 2, got: 1},
+		"get fails, too":         {create: []error{errEOF}, get: []error{errEOF, errTimeout}, creates: 2, got: 3},
+		"exists, then deleted":   {create: []error{errExists}, creates: 2, got: 1},
+		"exists, and get fails":  {create: []error{errExists}, get: []error{errEOF}, creates: 2, got: 2},
+		"503 with a long advice": {create: []error{apierrors.NewServerTimeout(resource, "create", 30)}, creates: 2, got: 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster()
+			c.fail("create", tc.create...)
+			c.fail("get", tc.get...)
+			start := time.Now()
+			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+			require.NoError(t, err, name)
+			require.False(t, got.Adopted, name)
+			require.Equal(t, []int{tc.creates, tc.got}, []int{c.count("create"), c.count("get")}, name)
+			require.Positive(t, time.Since(start), "%s: there is a pause between tries", name)
+			if s, ok := apierrors.SuggestsClientDelay(tc.create[0]); ok {
+				require.GreaterOrEqual(t, time.Since(start), time.Duration(s)*time.Second, name)
+			}
+		})
+	}
+}
+
+func TestEnsurePermanent(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		answer error
+		text   string
+	}{
+		"rbac":                  {errRBAC, "grant verb create on jobs.batch in namespace ns"},
+		"denied":                {errDenied, "no latest tags"},
+		"quota":                 {errQuota, "ResourceQuota"},
+		"namespace terminating": {errTerminating(), "namespace ns is being deleted"},
+		"no namespace":          {errNoNS, "create namespace ns first"},
+		"invalid":               {errInvalid, "correct the fields"},
+		"unauthorized":          {errUnauth, "credentials"},
+		"too large":             {errTooLarge, "too large"},
+		"bad request":           {apierrors.NewBadRequest("bad"), "bad"},
+		"not supported":         {apierrors.NewMethodNotSupported(resource, "create"), "not supported"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster()
+			c.fail("create", tc.answer)
+			start := time.Now()
+			job := build(t)
+			_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+			require.ErrorIs(t, err, tc.answer, name)
+			require.ErrorContains(t, err, tc.text, name)
+			require.ErrorContains(t, err, "ns/"+job.Name, name)
+			require.NotContains(t, err.Error(), "may have been created", name)
+			var e *jobs.APIError
+			require.ErrorAs(t, err, &e, name)
+			require.Equal(t, "create", e.Verb, name)
+			require.Zero(t, time.Since(start), name)
+			require.Equal(t, []int{1, 1}, []int{c.count("create"), c.count("get")}, name)
+		})
+	}
+}
+
+func TestEnsureMayNotLook(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		create error
+		verb   string
+		maybe  bool
+	}{
+		"create refused, too": {errRBAC, "create", false},
+		"exists":              {errExists, "get", false},
+		"lost":                {errEOF, "get", true},
+	} {
+		c := newCluster()
+		c.fail("create", tc.create)
+		c.fail("get", errRBACGet)
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.ErrorIs(t, err, tc.create, name)
+		require.ErrorContains(t, err, "grant verb "+tc.verb, name)
+		require.Equal(t, tc.maybe, contains(err, "a resume will find it"), name)
+	}
+}
+
+func contains(err error, text string) bool {
+	return err != nil && strings.Contains(err.Error(), text)
+}
+
+func TestEnsureGivesUp(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		answer error
+		maybe  bool
+	}{"lost": {errEOF, true}, "webhook down": {errWebhook, true}, "429": {errTooMany, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster()
+			c.answer("create", func(int, ktesting.Action) error { return tc.answer })
+			start := time.Now()
+			_, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).Ensure(t.Context(), build(t))
+			require.ErrorIs(t, err, tc.answer, name)
+			require.ErrorContains(t, err, "gave up after", name)
+			require.Equal(t, tc.maybe, contains(err, "a resume will find it"), name)
+			took := time.Since(start)
+			require.LessOrEqual(t, took, time.Minute, name)
+			require.Greater(t, took, 40*time.Second, name)
+			require.Less(t, c.count("create"), 20, "%s: the pauses grow", name)
+		})
+	}
+}
+
+func TestEnsureContextEnds(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("worker shuts down")
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.answer("create", func(int, ktesting.Action) error { return errWebhook })
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(3*time.Second, func() { cancel(cause) })
+		start := time.Now()
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, build(t))
+		require.ErrorIs(t, err, cause)
+		require.ErrorIs(t, err, errWebhook, "the last answer is kept")
+		require.ErrorContains(t, err, "a resume will find it")
+		require.Equal(t, 3*time.Second, time.Since(start), "it ends with the context, not with the pause")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		// The context ends while the create is under way.
+		c := newCluster()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		c.answer("create", func(int, ktesting.Action) error {
+			cancel(cause)
+			return errEOF
+		})
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, build(t))
+		require.ErrorIs(t, err, cause)
+		require.ErrorIs(t, err, errEOF)
+		require.Equal(t, 1, c.count("create"))
+	})
+	c := newCluster()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, build(t))
+	require.ErrorIs(t, err, cause)
+	require.NotContains(t, err.Error(), "a resume will find it")
+	require.Empty(t, c.Actions(), "nothing is sent with a context that has ended")
+}
+
+func TestEnsureNameConflict(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change []func(*batchv1.Job)
+		text   string
+	}{
+		"another owner":             {[]func(*batchv1.Job){foreign}, "owned by Execution deploy (UID someone)"},
+		"no owner":                  {[]func(*batchv1.Job){orphan}, "no controller owner"},
+		"owner is not a controller": {[]func(*batchv1.Job){func(j *batchv1.Job) { j.OwnerReferences[0].Controller = nil }}, "no controller owner"},
+		"another, being deleted":    {[]func(*batchv1.Job){foreign, beingGone}, "owned by"},
+		"another worker group":      {[]func(*batchv1.Job){inOther}, `worker group "green", not "blue"`},
+	} {
+		c := newCluster(live(t, tc.change...))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
+		require.ErrorContains(t, err, tc.text, name)
+		require.Zero(t, c.count("delete")+c.count("patch")+c.count("update"), "%s: it is not touched", name)
+	}
+}
+
+func TestEnsureWaitsOutDeletion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		old := live(t, beingGone)
+		c := newCluster(old)
+		gone := time.AfterFunc(5*time.Minute, func() {
+			_ = c.Tracker().Delete(batchv1.SchemeGroupVersion.WithResource("jobs"), "ns", old.Name)
+		})
+		defer gone.Stop()
+		start := time.Now()
+		got, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Second}).Ensure(t.Context(), build(t))
+		require.NoError(t, err)
+		require.False(t, got.Adopted)
+		require.Equal(t, "job-2", string(got.Job.UID), "the first create met the old one")
+		took := time.Since(start)
+		require.GreaterOrEqual(t, took, 5*time.Minute, "a deletion may take longer than a retry")
+		require.Less(t, took, 5*time.Minute+20*time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(live(t, beingGone))
+		_, err := jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}).Ensure(t.Context(), build(t))
+		require.ErrorContains(t, err, "still being deleted; finalizers: foregroundDeletion")
+		require.ErrorContains(t, err, "gave up after")
+	})
+}
+
+// TestEnsureTwoWorkers: both get the same Job, one of them adopts it.
+func TestEnsureTwoWorkers(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	results := make(chan jobs.Ensured, 2)
+	for range 2 {
+		job := build(t)
+		go func() {
+			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+			if err != nil {
+				t.Errorf("Ensure: %v", err)
+			}
+			results <- got
+		}()
+	}
+	a, b := <-results, <-results
+	require.NotEmpty(t, a.Job.UID)
+	require.Equal(t, a.Job.UID, b.Job.UID)
+	require.NotEqual(t, a.Adopted, b.Adopted)
+}
