@@ -49,7 +49,8 @@ stub() {
 		mkdir -p "stubs/$stub/$package"
 		printf 'package stub\n' >"stubs/$stub/$package/stub.go"
 	done
-	printf 'require %s v0.0.0\nreplace %s => ./stubs/%s\n' "$stub" "$stub" "$stub" >>go.mod
+	case $stub in */v2) version=v2.0.0 ;; *) version=v0.0.0 ;; esac
+	printf 'require %s %s\nreplace %s => ./stubs/%s\n' "$stub" "$version" "$stub" "$stub" >>go.mod
 }
 
 printf 'module %s\n\ngo 1.26\n' "$module" >go.mod
@@ -58,7 +59,8 @@ stub go.uber.org/goleak .
 stub github.com/stretchr/testify require assert
 stub k8s.io/apimachinery pkg/types pkg/labels
 stub k8s.io/client-go kubernetes
-stub k8s.io/klog .
+stub k8s.io/klog/v2 .
+printf 'package klog\n\nfunc Info(...any) {}\n\nfunc NewContext() {}\n' >stubs/k8s.io/klog/v2/stub.go
 
 # The arrows.
 imports root.go kontinue <<EOF
@@ -133,7 +135,6 @@ github.com/stretchr/testify/require depguard
 go.uber.org/goleak depguard
 go.uber.org/fx depguard
 log depguard
-k8s.io/klog depguard
 math/rand depguard
 EOF
 
@@ -148,6 +149,8 @@ import (
 	"log/slog"
 	"os"
 	clock "time"
+
+	"k8s.io/klog/v2"
 )
 
 func Bare() error { return nil } // planted want revive
@@ -169,6 +172,8 @@ func init() { // planted want gochecknoinits
 func Rules(ctx context.Context, log *slog.Logger, err error) error {
 	clock.Sleep(clock.Second)              // planted want forbidigo
 	fmt.Println("loud")                    // planted want forbidigo
+	klog.Info("elsewhere") // planted want forbidigo
+	klog.NewContext()
 	_ = context.TODO()                     // planted want forbidigo
 	slog.InfoContext(ctx, "global")        // planted want sloglint
 	log.InfoContext(ctx, fmt.Sprint("dynamic")) // planted want sloglint

@@ -1,0 +1,126 @@
+# Development commands of kontinue. `make` lists them.
+#
+# GOFLAGS and the other variables of the go command are passed through.
+
+# The go command.
+GO ?= go
+# More flags for every go test, e.g. TESTFLAGS='-run TestStart -v'.
+TESTFLAGS ?=
+# The packages that test, race and bench take.
+PKGS ?= ./...
+# The modules that lint takes, e.g. LINT_MODULES='. test/e2e'.
+LINT_MODULES ?= .
+# More flags for golangci-lint run, e.g. LINTFLAGS=--fix.
+LINTFLAGS ?=
+# How long each benchmark runs, or how often with an x, e.g. 100x.
+BENCHTIME ?= 1s
+# How often each benchmark is repeated.
+BENCHCOUNT ?= 1
+# How long fuzz-smoke runs each fuzz target.
+FUZZTIME ?= 10s
+# The command that starts (up) and ends (down) a real Kubernetes on this machine.
+CLUSTER ?= $(GO) -C test/cluster run .
+
+# The linter is built from source, since it is one of the module's tools: its
+# version stands in tools/go.mod. A linter built with an older Go refuses newer
+# code, so the file's name carries both versions.
+LINT_VERSION = $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
+LINT = bin/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GOVERSION)
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets and variables
+	@echo 'targets:'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo 'variables (make NAME=value target):'
+	@awk '/^# / { doc = doc substr($$0, 2); next } \
+		/^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= */, ""); printf "  %-15s%s (%s)\n", name, doc, $$0 } { doc = "" }' \
+		$(firstword $(MAKEFILE_LIST))
+
+.PHONY: test
+test: tidy-check vet lint lint-selftest api race ## all that a change must pass: tidy, vet, lint, API budget, unit tests and examples with -race
+
+.PHONY: unit
+unit: ## unit tests and examples without the race detector: the quick round
+	$(GO) test $(TESTFLAGS) $(PKGS)
+
+.PHONY: race
+race: ## unit tests and examples with the race detector (needs cgo and a C compiler)
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKGS)
+
+.PHONY: examples
+examples: ## the examples' own tests, which check the quickstart's output
+	$(GO) test $(TESTFLAGS) ./examples/...
+
+.PHONY: vet
+vet: ## go vet
+	$(GO) vet $(PKGS)
+
+.PHONY: lint
+lint: lint-tool ## golangci-lint with .golangci.yml: bugs, house rules, import arrows, formatting
+	@set -e; for m in $(LINT_MODULES); do \
+		echo "golangci-lint run in $$m"; \
+		(cd $$m && "$(CURDIR)/$(LINT)" run --config "$(CURDIR)/.golangci.yml" $(LINTFLAGS) ./...); \
+	done
+
+.PHONY: lint-selftest
+lint-selftest: lint-tool ## prove that each house rule is reported when it is broken
+	scripts/lint-selftest.sh "$(CURDIR)/$(LINT)" "$(CURDIR)/.golangci.yml"
+
+.PHONY: lint-tool
+lint-tool: ## build golangci-lint into bin/ (once for each version; minutes)
+	@test -x $(LINT) || { \
+		echo "building $(LINT) from source, once"; \
+		$(GO) -C tools build -ldflags='-s -w' -o "$(CURDIR)/$(LINT)" github.com/golangci/golangci-lint/v2/cmd/golangci-lint; \
+	}
+
+.PHONY: fmt
+fmt: lint-tool ## format the code
+	$(LINT) fmt --config .golangci.yml
+
+.PHONY: api
+api: ## the table of exported names, and whether they keep their budget
+	@$(GO) run ./internal/lint/api
+
+.PHONY: tidy
+tidy: ## go mod tidy in the root module and in tools
+	$(GO) mod tidy
+	$(GO) -C tools mod tidy
+
+.PHONY: tidy-check
+tidy-check: ## fail if go.mod or go.sum would change by make tidy
+	@for m in . tools; do \
+		$(GO) -C $$m mod tidy -diff || { echo "go.mod or go.sum in $$m is not tidy: run make tidy" >&2; exit 1; }; \
+	done
+
+.PHONY: cover
+cover: ## coverage of all packages by all tests: cover.out, and a table by package
+	$(GO) test -coverpkg=./... -coverprofile=cover.out $(TESTFLAGS) $(PKGS)
+	@scripts/cover.sh cover.out
+
+.PHONY: bench
+bench: ## benchmarks with allocations (BENCHTIME, BENCHCOUNT, PKGS)
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) $(TESTFLAGS) $(PKGS)
+
+.PHONY: bench-smoke
+bench-smoke: ## each benchmark once, to see that it still runs
+	$(GO) test -run '^$$' -bench . -benchtime 1x $(TESTFLAGS) $(PKGS)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## each fuzz target for FUZZTIME (make test runs their seeds)
+	GO="$(GO)" scripts/fuzz-smoke.sh $(FUZZTIME)
+
+.PHONY: cluster-up
+cluster-up: ## start a real Kubernetes on this machine (root; the first build takes minutes)
+	$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## end it and remove what it left
+	$(CLUSTER) down
+
+.PHONY: e2e
+e2e: ## the end-to-end scenarios against a real Kubernetes
+	$(GO) -C test/e2e test -count=1 $(TESTFLAGS) ./...
