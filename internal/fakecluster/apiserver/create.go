@@ -1,0 +1,175 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// generateNameTries is how often a generated name that is taken is replaced
+// (RetryGenerateName, KEP-4420).
+const generateNameTries = 8
+
+// create stores a new object, in the API server's order: system fields, namespace,
+// admission, defaults, validation, quota; only then is the name found to be taken. So a
+// 403 or 422 can hide a 409.
+func (s *Server) create(ctx context.Context, c call, in object, opts metav1.CreateOptions) (object, error) {
+	dryRun := len(opts.DryRun) > 0
+	generated := in.GetName() == "" && in.GetGenerateName() != ""
+	for try := 1; ; try++ {
+		obj, err := s.prepareCreate(ctx, &c, in, dryRun)
+		if err != nil {
+			return nil, err
+		}
+		if dryRun {
+			if old := s.load(c.res, c.ns, c.name); old != nil {
+				return nil, alreadyExists(c, old)
+			}
+			return obj, nil
+		}
+		ok, err := s.insert(c.res, obj, s.quotaCheck(c))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return clone(obj), nil
+		}
+		if !generated || try == generateNameTries {
+			return nil, alreadyExists(c, s.load(c.res, c.ns, c.name))
+		}
+	}
+}
+
+// prepareCreate returns the object ready to be stored and sets the call's name.
+func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun bool) (object, error) {
+	if in.GetResourceVersion() != "" {
+		return nil, internal("resourceVersion should not be set on objects to be created")
+	}
+	obj := clone(in)
+	stripType(obj)
+	if err := matchNamespace(c, obj); err != nil {
+		return nil, err
+	}
+	obj.SetDeletionTimestamp(nil)
+	obj.SetDeletionGracePeriodSeconds(nil)
+	obj.SetGeneration(0)
+	obj.SetSelfLink("")
+	obj.SetUID(s.ids.uid())
+	obj.SetCreationTimestamp(now())
+	if obj.GetName() == "" && obj.GetGenerateName() != "" {
+		obj.SetName(s.ids.name(obj.GetGenerateName()))
+	}
+	c.name = obj.GetName()
+	if err := s.checkNamespace(*c); err != nil {
+		return nil, err
+	}
+	if err := s.admit(ctx, *c, obj, nil, dryRun); err != nil {
+		return nil, err
+	}
+	st := &c.res.strategy
+	if st.generation {
+		obj.SetGeneration(1)
+	}
+	st.setDefaults(obj)
+	st.beforeCreate(obj)
+	errs := validateMeta(obj, c.res)
+	errs = append(errs, st.checkCreate(obj)...)
+	if len(errs) > 0 {
+		return nil, apierrors.NewInvalid(c.res.gvk.GroupKind(), obj.GetName(), errs)
+	}
+	if err := s.checkPodSecurity(*c, obj); err != nil {
+		return nil, err
+	}
+	st.trim(obj)
+	return obj, nil
+}
+
+// matchNamespace gives the object the namespace of the request, or refuses another one.
+func matchNamespace(c *call, obj object) error {
+	if err := resolveNamespace(c, obj); err != nil {
+		return err
+	}
+	obj.SetNamespace(c.ns)
+	return nil
+}
+
+// resolveNamespace settles the namespace of the request: its own, else the object's.
+func resolveNamespace(c *call, obj object) error {
+	if !c.res.namespaced {
+		c.ns = ""
+		return nil
+	}
+	if c.ns == "" {
+		c.ns = obj.GetNamespace()
+	}
+	if c.ns == "" {
+		return apierrors.NewBadRequest("the namespace of the object is required for a namespaced resource: " + c.res.gvr.Resource)
+	}
+	if ns := obj.GetNamespace(); ns != "" && ns != c.ns {
+		return apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request")
+	}
+	return nil
+}
+
+// checkNamespace is the NamespaceLifecycle admission plugin.
+func (s *Server) checkNamespace(c call) error {
+	if !c.res.namespaced {
+		return nil
+	}
+	ns, _ := s.load(namespaces, "", c.ns).(*corev1.Namespace)
+	switch {
+	case ns == nil && s.opts.RequireNamespaces:
+		return apierrors.NewNotFound(namespaces.groupResource(), c.ns)
+	case ns != nil && (ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating):
+		err := apierrors.NewForbidden(c.res.groupResource(), c.name,
+			fmt.Errorf("unable to create new content in namespace %s because it is being terminated", c.ns))
+		err.ErrStatus.Details.Causes = append(err.ErrStatus.Details.Causes, metav1.StatusCause{
+			Type:    corev1.NamespaceTerminatingCause,
+			Message: fmt.Sprintf("namespace %s is being terminated", c.ns),
+			Field:   "metadata.namespace",
+		})
+		return err
+	}
+	return nil
+}
+
+// bootstrapNamespaces stores namespaces that exist in every real cluster.
+func (s *Server) bootstrapNamespaces(names ...string) {
+	for _, name := range names {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, UID: s.ids.uid(), CreationTimestamp: now()}}
+		namespaces.strategy.setDefaults(ns)
+		namespaces.strategy.beforeCreate(ns)
+		if ok, err := s.insert(namespaces, ns, nil); !ok || err != nil {
+			panic("apiserver: bootstrap namespace " + name)
+		}
+	}
+}
+
+func alreadyExists(c call, stored object) error {
+	err := apierrors.NewAlreadyExists(c.res.groupResource(), c.name)
+	if stored != nil && stored.GetDeletionTimestamp() != nil {
+		err.ErrStatus.Message = "object is being deleted: " + err.ErrStatus.Message
+	}
+	return err
+}
+
+func internal(message string) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: 500, Reason: metav1.StatusReasonInternalError, Message: message,
+	}}
+}
+
+// stripType removes kind and apiVersion: typed clients do not see them.
+func stripType(o object) { o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{}) }
+
+var namespaces = mustResource(corev1.SchemeGroupVersion, "namespaces")
+
+// required is a shorthand of the validation files.
+func required(p *field.Path, detail string) field.ErrorList {
+	return field.ErrorList{field.Required(p, detail)}
+}

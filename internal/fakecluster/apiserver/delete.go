@@ -1,0 +1,207 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// delete removes an object as the registry's Store.Delete does: at once, or by
+// marking it with a deletion timestamp where a grace period or a finalizer holds it.
+func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) error {
+	dryRun := len(opts.DryRun) > 0
+	done := false // the object is marked, only its removal is left
+	for {
+		cur := s.load(c.res, c.ns, c.name)
+		if cur == nil {
+			if done {
+				return nil
+			}
+			return apierrors.NewNotFound(c.res.groupResource(), c.name)
+		}
+		if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
+			return err
+		}
+		if !done {
+			if err := s.admit(ctx, c, nil, cur, dryRun); err != nil {
+				return err
+			}
+		}
+		obj := clone(cur)
+		stay, pending := markDeleted(c.res, obj, opts)
+		if dryRun || pending {
+			return nil
+		}
+		marked := cur.GetDeletionTimestamp() == nil && obj.GetDeletionTimestamp() != nil
+		switch {
+		case stay:
+			if c.res.strategy.same(obj, cur) || s.swap(c.res, cur, obj) {
+				return nil
+			}
+		case !marked:
+			if s.remove(c.res, cur) {
+				return nil
+			}
+		case s.swap(c.res, cur, obj):
+			// A type with graceful deletion is marked first even if its period is
+			// zero: watches see MODIFIED, then DELETED. Whoever is in between, the
+			// object goes: its period is over.
+			opts.Preconditions, done = nil, true
+		}
+	}
+}
+
+// deleteCollection deletes what matches, one object after the other.
+func (s *Server) deleteCollection(ctx context.Context, c call, opts metav1.DeleteOptions, listOpts metav1.ListOptions) error {
+	listOpts.Limit, listOpts.Continue = 0, ""
+	found, err := s.list(c, listOpts)
+	if err != nil {
+		return err
+	}
+	for _, o := range found.items {
+		one := c
+		one.ns, one.name = o.GetNamespace(), o.GetName()
+		if err := s.delete(ctx, one, opts); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkPreconditions(c call, cur object, p *metav1.Preconditions) error {
+	if p == nil {
+		return nil
+	}
+	if p.UID != nil && *p.UID != cur.GetUID() {
+		return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
+			"the UID in the precondition (%s) does not match the UID in record (%s). The object might have been deleted and then recreated", *p.UID, cur.GetUID()))
+	}
+	if p.ResourceVersion != nil && *p.ResourceVersion != cur.GetResourceVersion() {
+		return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
+			"the ResourceVersion in the precondition (%s) does not match the ResourceVersion in record (%s). The object might have been modified", *p.ResourceVersion, cur.GetResourceVersion()))
+	}
+	return nil
+}
+
+// markDeleted changes obj, a copy of the stored object, as a deletion does. stay
+// says that it remains stored in that state, pending that it is on its way out already and
+// this request changes nothing.
+func markDeleted(r *resource, obj object, opts metav1.DeleteOptions) (stay, pending bool) {
+	graceful, pending := gracefully(r, obj, opts.GracePeriodSeconds)
+	if pending {
+		return true, true
+	}
+	obj.SetFinalizers(deletionFinalizers(r, obj, opts))
+	held := len(obj.GetFinalizers()) > 0
+	if ns, ok := obj.(*corev1.Namespace); ok && len(ns.Spec.Finalizers) > 0 {
+		ns.Status.Phase = corev1.NamespaceTerminating
+		held = true
+	}
+	if graceful {
+		return held || *obj.GetDeletionGracePeriodSeconds() > 0, false
+	}
+	if !held {
+		return false, false
+	}
+	t := now()
+	if obj.GetDeletionTimestamp() == nil {
+		bumpGeneration(obj)
+	}
+	if d := obj.GetDeletionTimestamp(); d == nil || d.After(t.Time) {
+		obj.SetDeletionTimestamp(&t)
+	}
+	var zero int64
+	obj.SetDeletionGracePeriodSeconds(&zero)
+	return true, false
+}
+
+// gracefully applies the grace period of types that have one (rest.BeforeDelete):
+// pods only. graceful means that the deletion timestamp and period of obj are now set.
+func gracefully(r *resource, obj object, asked *int64) (graceful, pending bool) {
+	pod, ok := obj.(*corev1.Pod)
+	if !ok {
+		return false, false
+	}
+	if asked != nil && *asked < 0 {
+		one := int64(1)
+		asked = &one
+	}
+	if d := pod.DeletionTimestamp; d != nil {
+		have := pod.DeletionGracePeriodSeconds
+		if have == nil || *have == 0 {
+			return false, false
+		}
+		if asked == nil || *asked >= *have {
+			return false, true
+		}
+		// The period can only be shortened; it counts from the first request.
+		period := *asked
+		at := metav1.NewTime(d.Add(time.Duration(period-*have) * time.Second))
+		if t := now(); at.Before(&t) {
+			at = t
+			if period != 0 {
+				period = 1
+			}
+		}
+		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &at, &period
+		return true, false
+	}
+	period := int64(0)
+	switch {
+	case pod.Spec.NodeName == "", terminal(pod):
+		// Nothing runs: there is nothing to wait for.
+	case asked != nil:
+		period = *asked
+	case pod.Spec.TerminationGracePeriodSeconds != nil:
+		period = *pod.Spec.TerminationGracePeriodSeconds
+	}
+	at := metav1.NewTime(now().Add(time.Duration(period) * time.Second))
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &at, &period
+	bumpGeneration(pod)
+	return true, false
+}
+
+func terminal(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+func bumpGeneration(o object) {
+	if g := o.GetGeneration(); g > 0 {
+		o.SetGeneration(g + 1)
+	}
+}
+
+// deletionFinalizers returns obj's finalizers with those that tell the garbage
+// collector what to do with the dependents. The order of precedence is: the request,
+// a finalizer that is there, the default of the type.
+func deletionFinalizers(r *resource, obj object, opts metav1.DeleteOptions) []string {
+	have := obj.GetFinalizers()
+	orphan := slices.Contains(have, metav1.FinalizerOrphanDependents)
+	foreground := slices.Contains(have, metav1.FinalizerDeleteDependents)
+	switch {
+	case r.strategy.noGC:
+		orphan, foreground = false, false
+	case opts.OrphanDependents != nil: //nolint:staticcheck // old clients send it
+		orphan, foreground = *opts.OrphanDependents, false //nolint:staticcheck // see above
+	case opts.PropagationPolicy != nil:
+		orphan = *opts.PropagationPolicy == metav1.DeletePropagationOrphan
+		foreground = *opts.PropagationPolicy == metav1.DeletePropagationForeground
+	case !orphan && !foreground:
+		orphan = r.strategy.orphans
+	}
+	kept := slices.DeleteFunc(slices.Clone(have), func(f string) bool {
+		return f == metav1.FinalizerOrphanDependents || f == metav1.FinalizerDeleteDependents
+	})
+	if orphan {
+		kept = append(kept, metav1.FinalizerOrphanDependents)
+	}
+	if foreground {
+		kept = append(kept, metav1.FinalizerDeleteDependents)
+	}
+	return kept
+}

@@ -1,0 +1,139 @@
+package apiserver
+
+import (
+	"maps"
+	"math"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+// The labels that older clients select a Job's pods by.
+const (
+	legacyJobNameLabel       = "job-name"
+	legacyControllerUIDLabel = "controller-uid"
+)
+
+// jobStrategy follows pkg/registry/batch/job and pkg/apis/batch of Kubernetes 1.37.
+var jobStrategy = strategy{
+	generation: true,
+	// batch/v1 keeps the pods of a deleted Job unless told otherwise, for
+	// compatibility with its first clients.
+	orphans:    true,
+	name:       apivalidation.NameIsDNSSubdomain,
+	defaults:   func(o object) { defaultJob(o.(*batchv1.Job)) },
+	onCreate:   func(o object) { prepareJob(o.(*batchv1.Job)) },
+	onUpdate:   keepJob,
+	validate:   validateJobCreate,
+	revalidate: validateJobUpdate,
+	truncate:   func(o object) { truncateJob(o.(*batchv1.Job)) },
+}
+
+func defaultJob(job *batchv1.Job) {
+	spec := &job.Spec
+	if spec.Completions == nil && spec.Parallelism == nil {
+		spec.Completions = ptr.To[int32](1)
+	}
+	if spec.Parallelism == nil {
+		spec.Parallelism = ptr.To[int32](1)
+	}
+	if spec.BackoffLimit == nil {
+		spec.BackoffLimit = ptr.To[int32](6)
+		if spec.BackoffLimitPerIndex != nil {
+			spec.BackoffLimit = ptr.To[int32](math.MaxInt32)
+		}
+	}
+	if len(job.Labels) == 0 && spec.Template.Labels != nil {
+		job.Labels = maps.Clone(spec.Template.Labels)
+	}
+	if spec.CompletionMode == nil {
+		spec.CompletionMode = ptr.To(batchv1.NonIndexedCompletion)
+	}
+	if spec.Suspend == nil {
+		spec.Suspend = ptr.To(false)
+	}
+	if spec.PodReplacementPolicy == nil {
+		spec.PodReplacementPolicy = ptr.To(batchv1.TerminatingOrFailed)
+		if spec.PodFailurePolicy != nil {
+			spec.PodReplacementPolicy = ptr.To(batchv1.Failed)
+		}
+	}
+	if spec.ManualSelector == nil {
+		spec.ManualSelector = ptr.To(false)
+	}
+	if p := spec.PodFailurePolicy; p != nil {
+		for i := range p.Rules {
+			for j := range p.Rules[i].OnPodConditions {
+				if c := &p.Rules[i].OnPodConditions[j]; c.Status == "" {
+					c.Status = corev1.ConditionTrue
+				}
+			}
+		}
+	}
+	defaultPodSpec(&spec.Template.Spec)
+}
+
+// prepareJob clears the status and gives the Job the selector and the template
+// labels by which its pods are found.
+func prepareJob(job *batchv1.Job) {
+	job.Status = batchv1.JobStatus{}
+	if *job.Spec.ManualSelector {
+		return
+	}
+	template := &job.Spec.Template
+	if template.Labels == nil {
+		template.Labels = map[string]string{}
+	}
+	for key, value := range map[string]string{
+		legacyJobNameLabel:         job.Name,
+		batchv1.JobNameLabel:       job.Name,
+		legacyControllerUIDLabel:   string(job.UID),
+		batchv1.ControllerUidLabel: string(job.UID),
+	} {
+		// A label that the user set to something else is refused in validation.
+		if _, ok := template.Labels[key]; !ok {
+			template.Labels[key] = value
+		}
+	}
+	if job.Spec.Selector == nil {
+		job.Spec.Selector = &metav1.LabelSelector{}
+	}
+	if job.Spec.Selector.MatchLabels == nil {
+		job.Spec.Selector.MatchLabels = map[string]string{}
+	}
+	if _, ok := job.Spec.Selector.MatchLabels[batchv1.ControllerUidLabel]; !ok {
+		job.Spec.Selector.MatchLabels[batchv1.ControllerUidLabel] = string(job.UID)
+	}
+}
+
+func keepJob(o, c object, sub string) {
+	job, cur := o.(*batchv1.Job), c.(*batchv1.Job)
+	if sub == "status" {
+		job.Spec = cur.Spec
+		return
+	}
+	job.Status = cur.Status
+	if !apiequality.Semantic.DeepEqual(job.Spec, cur.Spec) {
+		job.Generation = cur.Generation + 1
+	}
+}
+
+func truncateJob(job *batchv1.Job) {
+	truncateTime(job.Status.StartTime)
+	truncateTime(job.Status.CompletionTime)
+	for i := range job.Status.Conditions {
+		truncateTime(&job.Status.Conditions[i].LastProbeTime)
+		truncateTime(&job.Status.Conditions[i].LastTransitionTime)
+	}
+}
+
+// truncateTime drops what the wire format of metav1.Time does not carry.
+func truncateTime(t *metav1.Time) {
+	if t != nil && !t.IsZero() {
+		*t = metav1.Unix(t.Unix(), 0)
+	}
+}

@@ -1,0 +1,161 @@
+package apiserver
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+// maxPages is how many unfinished paged lists are remembered. An older continue
+// token is answered with 410, as after an etcd compaction.
+const maxPages = 64
+
+// page is what is left of a list that was cut at its limit.
+type page struct {
+	rv   uint64
+	rest []object
+}
+
+// token is the content of a continue token: which page, and how far.
+type token struct {
+	Page  int `json:"p"`
+	Start int `json:"s"`
+}
+
+// result is a list before it has a Go type; the objects are the store's own.
+type result struct {
+	items []object
+	meta  metav1.ListMeta
+}
+
+// list returns the objects that match. Every list is served from the latest
+// state, whatever resourceVersion asks for ("not older than" allows that), except a
+// later page, which continues the state of the first one.
+func (s *Server) list(c call, opts metav1.ListOptions) (result, error) {
+	match, err := matcher(c.res, opts)
+	if err != nil {
+		return result{}, err
+	}
+	if opts.Continue != "" {
+		return s.nextPage(opts)
+	}
+	rv, err := parseRV(opts.ResourceVersion)
+	if err != nil {
+		return result{}, err
+	}
+	items, now := s.snapshot(c.res, c.ns, match)
+	if rv > now {
+		return result{}, tooLargeRV(rv, now)
+	}
+	if opts.ResourceVersionMatch == metav1.ResourceVersionMatchExact && rv != now {
+		return result{}, apierrors.NewResourceExpired(fmt.Sprintf("The provided resource version is too old: %d (%d)", rv, now))
+	}
+	out := result{items: items, meta: metav1.ListMeta{ResourceVersion: formatRV(now)}}
+	if opts.Limit <= 0 || int64(len(items)) <= opts.Limit {
+		return out, nil
+	}
+	// resourceVersion "0" is answered from the watch cache, which does not page.
+	if opts.ResourceVersion == "0" {
+		return out, nil
+	}
+	s.mu.Lock()
+	s.pageSeq++
+	id := s.pageSeq
+	s.pages[id] = page{rv: now, rest: items}
+	delete(s.pages, id-maxPages)
+	s.mu.Unlock()
+	return cutPage(page{rv: now, rest: items}, token{Page: id}, opts, match == nil), nil
+}
+
+func (s *Server) nextPage(opts metav1.ListOptions) (result, error) {
+	var tok token
+	raw, err := base64.RawURLEncoding.DecodeString(opts.Continue)
+	if err == nil {
+		err = json.Unmarshal(raw, &tok)
+	}
+	if err != nil {
+		return result{}, apierrors.NewBadRequest(fmt.Sprintf("continue key is not valid: %v", err))
+	}
+	s.mu.RLock()
+	p, ok := s.pages[tok.Page]
+	s.mu.RUnlock()
+	if !ok || tok.Start > len(p.rest) {
+		return result{}, apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.")
+	}
+	return cutPage(p, tok, opts, opts.LabelSelector == "" && opts.FieldSelector == ""), nil
+}
+
+// cutPage returns the page that starts at tok. remainingItemCount is set only
+// without selectors, as documented for ListMeta.
+func cutPage(p page, tok token, opts metav1.ListOptions, count bool) result {
+	rest := p.rest[tok.Start:]
+	out := result{items: slices.Clone(rest), meta: metav1.ListMeta{ResourceVersion: formatRV(p.rv)}}
+	if opts.Limit <= 0 || int64(len(rest)) <= opts.Limit {
+		return out
+	}
+	out.items = out.items[:opts.Limit]
+	raw, err := json.Marshal(token{Page: tok.Page, Start: tok.Start + int(opts.Limit)})
+	if err != nil {
+		panic("apiserver: two integers do not encode: " + err.Error())
+	}
+	out.meta.Continue = base64.RawURLEncoding.EncodeToString(raw)
+	if count {
+		left := int64(len(rest)) - opts.Limit
+		out.meta.RemainingItemCount = &left
+	}
+	return out
+}
+
+// tooLargeRV is the answer to a read "not older than" the future. Reflectors know
+// it by its cause and fall back to a consistent list.
+func tooLargeRV(asked, now uint64) error {
+	err := apierrors.NewTimeoutError(fmt.Sprintf("Too large resource version: %d, current: %d", asked, now), 1)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{
+		Type:    metav1.CauseTypeResourceVersionTooLarge,
+		Message: "Too large resource version",
+	}}
+	return err
+}
+
+// copies returns the caller's own copies of the items.
+func (r result) copies() []object {
+	out := make([]object, len(r.items))
+	for i, o := range r.items {
+		out[i] = clone(o)
+	}
+	return out
+}
+
+// typed builds the List type of the resource, for clients without a static type.
+func (r result) typed(res *resource) (runtime.Object, error) {
+	gvk := res.gvk
+	gvk.Kind += "List"
+	list, err := scheme.Scheme.New(gvk)
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	items := make([]runtime.Object, len(r.items))
+	for i, o := range r.copies() {
+		items[i] = o
+	}
+	if err := meta.SetList(list, items); err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	m, err := meta.ListAccessor(list)
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	m.SetResourceVersion(r.meta.ResourceVersion)
+	m.SetContinue(r.meta.Continue)
+	m.SetRemainingItemCount(r.meta.RemainingItemCount)
+	return list, nil
+}
+
+func clone(o object) object { return o.DeepCopyObject().(object) }

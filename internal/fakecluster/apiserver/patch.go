@@ -1,0 +1,132 @@
+package apiserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+)
+
+// patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
+// Apply is refused: there is no field management here.
+func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (object, error) {
+	apply, err := patcher(pt, data)
+	if err != nil {
+		return nil, err
+	}
+	return s.modify(ctx, c, len(opts.DryRun) > 0, func(cur object) (object, error) {
+		obj, err := apply(cur)
+		if err != nil {
+			return nil, err
+		}
+		if obj.GetName() != cur.GetName() {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", obj.GetName(), cur.GetName()))
+		}
+		return obj, nil
+	})
+}
+
+func patcher(pt types.PatchType, data []byte) (func(object) (object, error), error) {
+	switch pt {
+	case types.JSONPatchType:
+		ops, err := jsonpatch.DecodePatch(data)
+		if err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		return func(cur object) (object, error) {
+			return rewrite(cur, nil, func(doc []byte, _ any) ([]byte, error) {
+				out, err := ops.Apply(doc)
+				if err != nil {
+					return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+				}
+				return out, nil
+			})
+		}, nil
+	case types.MergePatchType, types.StrategicMergePatchType:
+		var top map[string]json.RawMessage
+		if err := json.Unmarshal(data, &top); err != nil {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+		}
+		return func(cur object) (object, error) {
+			return rewrite(cur, top, func(doc []byte, shape any) ([]byte, error) {
+				var out []byte
+				var err error
+				if pt == types.MergePatchType {
+					out, err = jsonpatch.MergePatch(doc, data)
+				} else {
+					out, err = strategicpatch.StrategicMergePatch(doc, data, shape)
+				}
+				if err != nil {
+					return nil, apierrors.NewBadRequest(err.Error())
+				}
+				return out, nil
+			})
+		}, nil
+	case types.ApplyPatchType, types.ApplyCBORPatchType:
+		return nil, unsupported("server-side apply is not supported by the in-memory API server: use a merge patch or an update")
+	default:
+		return nil, unsupported(fmt.Sprintf("the body of the request was in an unknown format - patch type %q", pt))
+	}
+}
+
+// rewrite turns cur into JSON, lets edit change it and decodes the outcome into a
+// new object. If touched is given, only those top-level fields take part: a merge
+// patch leaves the others alone, and most patches are of metadata or status only.
+func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byte, shape any) ([]byte, error)) (object, error) {
+	obj := clone(cur)
+	partial := reflect.New(reflect.TypeOf(cur).Elem())
+	from, to := reflect.ValueOf(cur).Elem(), partial.Elem()
+	fields := topFields(from.Type(), touched)
+	for _, i := range fields {
+		to.Field(i).Set(from.Field(i))
+	}
+	doc, err := json.Marshal(partial.Interface())
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	doc, err = edit(doc, partial.Elem().Interface())
+	if err != nil {
+		return nil, err
+	}
+	patched := reflect.New(from.Type())
+	if err := utiljson.Unmarshal(doc, patched.Interface()); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	result := reflect.ValueOf(obj).Elem()
+	for _, i := range fields {
+		result.Field(i).Set(patched.Elem().Field(i))
+	}
+	return obj, nil
+}
+
+// topFields returns the indexes of the struct fields named in touched, or of all.
+func topFields(t reflect.Type, touched map[string]json.RawMessage) []int {
+	var found []int
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "" {
+			continue // TypeMeta, which is inlined
+		}
+		if _, ok := touched[name]; ok || touched == nil {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+func unsupported(message string) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusUnsupportedMediaType,
+		Reason: metav1.StatusReasonUnsupportedMediaType, Message: message,
+	}}
+}

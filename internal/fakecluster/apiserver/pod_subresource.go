@@ -1,0 +1,117 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	policyv1beta1 "k8s.io/api/policy/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// bindingWithStatus marks an update that the server makes on its own account: it
+// may change the spec and the status at once.
+const bindingWithStatus = "\x00server"
+
+// bind assigns a pod to a node and sets PodScheduled, in one write.
+func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
+	if b.Target.Name == "" {
+		return apierrors.NewBadRequest("target.name is required")
+	}
+	c.name = b.Name
+	c.sub = bindingWithStatus
+	_, err := s.modify(ctx, c, false, func(cur object) (object, error) {
+		pod := clone(cur).(*corev1.Pod)
+		switch {
+		case b.UID != "" && b.UID != pod.UID:
+			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf(
+				"Precondition failed: UID in precondition: %s, UID in object meta: %s", b.UID, pod.UID))
+		case pod.DeletionTimestamp != nil:
+			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf("pod %s is being deleted, cannot be assigned to a host", pod.Name))
+		case pod.Spec.NodeName != "":
+			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf("pod %s is already assigned to node %q", pod.Name, pod.Spec.NodeName))
+		case len(pod.Spec.SchedulingGates) > 0:
+			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf("pod %s has non-empty .spec.schedulingGates", pod.Name))
+		}
+		pod.Spec.NodeName = b.Target.Name
+		if len(b.Annotations) > 0 && pod.Annotations == nil {
+			pod.Annotations = map[string]string{}
+		}
+		maps.Copy(pod.Annotations, b.Annotations)
+		setPodCondition(pod, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
+		return pod, nil
+	})
+	return err
+}
+
+// evict marks the pod with DisruptionTarget and deletes it, as the eviction API
+// does. Disruption budgets are not looked at: an admission function on pods/eviction
+// can answer 429 in their place.
+func (s *Server) evict(ctx context.Context, c call, in runtime.Object) error {
+	var meta metav1.ObjectMeta
+	var opts *metav1.DeleteOptions
+	switch e := in.(type) {
+	case *policyv1.Eviction:
+		meta, opts = e.ObjectMeta, e.DeleteOptions
+	case *policyv1beta1.Eviction:
+		meta, opts = e.ObjectMeta, e.DeleteOptions
+	default:
+		return apierrors.NewBadRequest(fmt.Sprintf("not a Eviction object: %T", in))
+	}
+	c.name = meta.Name
+	if c.ns == "" {
+		c.ns = meta.Namespace
+	}
+	if opts == nil {
+		opts = &metav1.DeleteOptions{}
+	}
+	if s.load(c.res, c.ns, c.name) == nil {
+		return apierrors.NewNotFound(c.res.groupResource(), c.name)
+	}
+	if err := s.admit(ctx, c, nil, nil, len(opts.DryRun) > 0); err != nil {
+		return err
+	}
+	mark, opts := c, opts.DeepCopy()
+	mark.sub = bindingWithStatus
+	marked, err := s.modify(ctx, mark, len(opts.DryRun) > 0, func(cur object) (object, error) {
+		if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
+			return nil, err
+		}
+		pod := clone(cur).(*corev1.Pod)
+		setPodCondition(pod, corev1.PodCondition{
+			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
+			Reason: "EvictionByEvictionAPI", Message: "Eviction API: evicting",
+		})
+		return pod, nil
+	})
+	if err != nil {
+		return err
+	}
+	if p := opts.Preconditions; p != nil && p.ResourceVersion != nil {
+		rv := marked.GetResourceVersion()
+		p.ResourceVersion = &rv
+	}
+	c.sub = ""
+	return s.delete(ctx, c, *opts)
+}
+
+// setPodCondition sets a condition; the transition time changes with the status only.
+func setPodCondition(pod *corev1.Pod, cond corev1.PodCondition) {
+	cond.LastTransitionTime = now()
+	for i := range pod.Status.Conditions {
+		old := &pod.Status.Conditions[i]
+		if old.Type != cond.Type {
+			continue
+		}
+		if old.Status == cond.Status {
+			cond.LastTransitionTime = old.LastTransitionTime
+		}
+		*old = cond
+		return
+	}
+	pod.Status.Conditions = append(pod.Status.Conditions, cond)
+}

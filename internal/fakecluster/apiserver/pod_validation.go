@@ -1,0 +1,187 @@
+package apiserver
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func validatePodCreate(o object) field.ErrorList {
+	return validatePodSpec(&o.(*corev1.Pod).Spec, field.NewPath("spec"))
+}
+
+// validatePodSpec checks what a Job's author is likely to get wrong; it is not
+// the whole of pkg/apis/core/validation.
+func validatePodSpec(spec *corev1.PodSpec, at *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if len(spec.Containers) == 0 {
+		errs = append(errs, field.Required(at.Child("containers"), ""))
+	}
+	volumes := map[string]bool{}
+	for i, v := range spec.Volumes {
+		p := at.Child("volumes").Index(i).Child("name")
+		switch {
+		case v.Name == "":
+			errs = append(errs, field.Required(p, ""))
+		case volumes[v.Name]:
+			errs = append(errs, field.Duplicate(p, v.Name))
+		default:
+			errs = append(errs, invalidIf(p, v.Name, validation.IsDNS1123Label(v.Name))...)
+		}
+		volumes[v.Name] = true
+	}
+	names := map[string]bool{}
+	for i := range spec.InitContainers {
+		c, p := &spec.InitContainers[i], at.Child("initContainers").Index(i)
+		errs = append(errs, validateContainer(c, p, names, volumes)...)
+		if r := c.RestartPolicy; r != nil && *r != corev1.ContainerRestartPolicyAlways {
+			errs = append(errs, field.NotSupported(p.Child("restartPolicy"), *r, []corev1.ContainerRestartPolicy{corev1.ContainerRestartPolicyAlways}))
+		}
+	}
+	for i := range spec.Containers {
+		errs = append(errs, validateContainer(&spec.Containers[i], at.Child("containers").Index(i), names, volumes)...)
+	}
+	switch spec.RestartPolicy {
+	case corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever:
+	default:
+		errs = append(errs, field.NotSupported(at.Child("restartPolicy"), spec.RestartPolicy,
+			[]corev1.RestartPolicy{corev1.RestartPolicyAlways, corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure}))
+	}
+	if spec.ServiceAccountName != "" {
+		errs = append(errs, invalidIf(at.Child("serviceAccountName"), spec.ServiceAccountName, validation.IsDNS1123Subdomain(spec.ServiceAccountName))...)
+	}
+	if spec.NodeName != "" {
+		errs = append(errs, invalidIf(at.Child("nodeName"), spec.NodeName, validation.IsDNS1123Subdomain(spec.NodeName))...)
+	}
+	if d := spec.ActiveDeadlineSeconds; d != nil && *d < 1 {
+		errs = append(errs, field.Invalid(at.Child("activeDeadlineSeconds"), *d, validation.InclusiveRangeError(1, 1<<31-1)))
+	}
+	return errs
+}
+
+func validateContainer(c *corev1.Container, at *field.Path, names, volumes map[string]bool) field.ErrorList {
+	var errs field.ErrorList
+	switch {
+	case c.Name == "":
+		errs = append(errs, field.Required(at.Child("name"), ""))
+	case names[c.Name]:
+		errs = append(errs, field.Duplicate(at.Child("name"), c.Name))
+	default:
+		errs = append(errs, invalidIf(at.Child("name"), c.Name, validation.IsDNS1123Label(c.Name))...)
+	}
+	names[c.Name] = true
+	if c.Image == "" {
+		errs = append(errs, field.Required(at.Child("image"), ""))
+	}
+	switch c.ImagePullPolicy {
+	case corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
+	default:
+		errs = append(errs, field.NotSupported(at.Child("imagePullPolicy"), c.ImagePullPolicy,
+			[]corev1.PullPolicy{corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}))
+	}
+	switch c.TerminationMessagePolicy {
+	case corev1.TerminationMessageReadFile, corev1.TerminationMessageFallbackToLogsOnError:
+	default:
+		errs = append(errs, field.NotSupported(at.Child("terminationMessagePolicy"), c.TerminationMessagePolicy,
+			[]corev1.TerminationMessagePolicy{corev1.TerminationMessageReadFile, corev1.TerminationMessageFallbackToLogsOnError}))
+	}
+	for i, e := range c.Env {
+		p := at.Child("env").Index(i)
+		if e.Name == "" {
+			errs = append(errs, field.Required(p.Child("name"), ""))
+		} else {
+			errs = append(errs, invalidIf(p.Child("name"), e.Name, validation.IsRelaxedEnvVarName(e.Name))...)
+		}
+		if e.ValueFrom != nil && e.Value != "" {
+			errs = append(errs, field.Invalid(p.Child("valueFrom"), "", "may not be specified when `value` is not empty"))
+		}
+	}
+	for i, m := range c.VolumeMounts {
+		p := at.Child("volumeMounts").Index(i)
+		if m.Name == "" {
+			errs = append(errs, field.Required(p.Child("name"), ""))
+		} else if !volumes[m.Name] {
+			errs = append(errs, field.NotFound(p.Child("name"), m.Name))
+		}
+		if m.MountPath == "" {
+			errs = append(errs, field.Required(p.Child("mountPath"), ""))
+		}
+	}
+	for name, request := range c.Resources.Requests {
+		if limit, ok := c.Resources.Limits[name]; ok && request.Cmp(limit) > 0 {
+			errs = append(errs, field.Invalid(at.Child("resources", "requests"), request.String(),
+				fmt.Sprintf("must be less than or equal to %s limit of %s", name, limit.String())))
+		}
+	}
+	return errs
+}
+
+func invalidIf(at *field.Path, value string, messages []string) field.ErrorList {
+	var errs field.ErrorList
+	for _, m := range messages {
+		errs = append(errs, field.Invalid(at, value, m))
+	}
+	return errs
+}
+
+func validatePodUpdate(o, c object, sub string) field.ErrorList {
+	pod, cur := o.(*corev1.Pod), c.(*corev1.Pod)
+	at := field.NewPath("spec")
+	switch sub {
+	case "status":
+		return validatePodStatus(pod, cur)
+	case bindingWithStatus, "ephemeralcontainers", "resize":
+		return nil
+	}
+	if apiequality.Semantic.DeepEqual(pod.Spec, cur.Spec) {
+		return nil
+	}
+	errs := validatePodSpec(&pod.Spec, at)
+	if len(pod.Spec.Containers) != len(cur.Spec.Containers) {
+		return append(errs, field.Forbidden(at.Child("containers"), "pod updates may not add or remove containers"))
+	}
+	if len(pod.Spec.InitContainers) != len(cur.Spec.InitContainers) {
+		return append(errs, field.Forbidden(at.Child("initContainers"), "pod updates may not add or remove containers"))
+	}
+	munged := pod.Spec.DeepCopy()
+	for i := range munged.Containers {
+		munged.Containers[i].Image = cur.Spec.Containers[i].Image
+	}
+	for i := range munged.InitContainers {
+		munged.InitContainers[i].Image = cur.Spec.InitContainers[i].Image
+	}
+	if now, old := munged.ActiveDeadlineSeconds, cur.Spec.ActiveDeadlineSeconds; now != nil && (old == nil || *now <= *old) {
+		munged.ActiveDeadlineSeconds = old
+	}
+	munged.Tolerations, munged.SchedulingGates = cur.Spec.Tolerations, cur.Spec.SchedulingGates
+	if !apiequality.Semantic.DeepEqual(*munged, cur.Spec) {
+		errs = append(errs, field.Forbidden(at, "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.terminationGracePeriodSeconds`,`spec.tolerations`,`spec.schedulingGates`"))
+	}
+	return errs
+}
+
+// validatePodStatus: a terminated container of a pod that never restarts it stays terminated.
+func validatePodStatus(pod, cur *corev1.Pod) field.ErrorList {
+	var errs field.ErrorList
+	if cur.Spec.RestartPolicy == corev1.RestartPolicyAlways {
+		return nil
+	}
+	at := field.NewPath("status", "containerStatuses")
+	now := map[string]corev1.ContainerState{}
+	for _, s := range pod.Status.ContainerStatuses {
+		now[s.Name] = s.State
+	}
+	for i, s := range cur.Status.ContainerStatuses {
+		old := s.State.Terminated
+		if old == nil || cur.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && old.ExitCode != 0 {
+			continue
+		}
+		if state, ok := now[s.Name]; ok && state.Terminated == nil {
+			errs = append(errs, field.Forbidden(at.Index(i).Child("state"), "may not be transitioned to non-terminated state"))
+		}
+	}
+	return errs
+}

@@ -1,0 +1,206 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Match selects requests. An empty field matches anything, except User: empty is
+// the server's default user, the program under test; "*" is everybody.
+type Match struct {
+	User      string
+	Verb      string
+	Resource  string // "jobs", "pods/log"
+	Namespace string
+	Name      string
+}
+
+func (m Match) matches(r Request, defaultUser string) bool {
+	user := m.User
+	if user == "" {
+		user = defaultUser
+	}
+	return (user == "*" || user == r.User) &&
+		(m.Verb == "" || m.Verb == "*" || m.Verb == r.Verb) &&
+		(m.Resource == "" || m.Resource == "*" || m.Resource == r.Resource) &&
+		(m.Namespace == "" || m.Namespace == r.Namespace) &&
+		(m.Name == "" || m.Name == r.Name)
+}
+
+// Rule denies the requests it matches, as the absence of an RBAC rule does.
+type Rule struct{ Match }
+
+// Deny refuses the matching requests with the API server's RBAC message (403) and
+// makes SelfSubjectAccessReviews answer accordingly, until undo is called.
+func (s *Server) Deny(m Match) (undo func()) {
+	rule := &Rule{m}
+	return add(s, &s.rules, rule)
+}
+
+// authorize returns the 403 of the first rule that matches.
+func (s *Server) authorize(r Request) error {
+	s.policyMu.RLock()
+	defer s.policyMu.RUnlock()
+	for _, rule := range s.rules {
+		if rule.matches(r, s.opts.User) {
+			return forbidden(r)
+		}
+	}
+	return nil
+}
+
+func forbidden(r Request) error {
+	gr := schema.GroupResource{Group: r.Group, Resource: r.Resource}
+	scope := "at the cluster scope"
+	if r.Namespace != "" {
+		scope = fmt.Sprintf("in the namespace %q", r.Namespace)
+	}
+	base, _, _ := cutResource(r.Resource)
+	gr.Resource = base
+	return apierrors.NewForbidden(gr, r.Name, fmt.Errorf("User %q cannot %s resource %q in API group %q %s",
+		r.User, r.Verb, r.Resource, r.Group, scope))
+}
+
+// review answers a SelfSubjectAccessReview from the deny rules.
+func (s *Server) review(user string, in *authorizationv1.SelfSubjectAccessReview) *authorizationv1.SelfSubjectAccessReview {
+	out := in.DeepCopy()
+	out.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: true, Reason: "no deny rule matches"}
+	if a := in.Spec.ResourceAttributes; a != nil {
+		r := Request{User: user, Verb: a.Verb, Group: a.Group, Resource: a.Resource, Namespace: a.Namespace, Name: a.Name}
+		if a.Subresource != "" {
+			r.Resource += "/" + a.Subresource
+		}
+		if s.authorize(r) != nil {
+			out.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: false}
+		}
+	}
+	return out
+}
+
+// Attributes is what an admission function sees of a write.
+type Attributes struct {
+	Request
+	// Object is the new state; a function may change it, as a mutating webhook does.
+	// Defaults and validation come after. It is nil for delete.
+	Object runtime.Object
+	// OldObject is the stored state, not to be changed; nil for create.
+	OldObject runtime.Object
+	// DryRun is set for requests with dryRun=All.
+	DryRun bool
+}
+
+// AdmissionFunc decides on a write. An error that is not an API status error is
+// given to the client as a 403.
+type AdmissionFunc func(ctx context.Context, a *Attributes) error
+
+// AddAdmission registers f for every create, update, patch and delete of every
+// user, until undo is called. Functions run in the order they were added and
+// without a lock held, on the goroutine of the request.
+func (s *Server) AddAdmission(f AdmissionFunc) (undo func()) { return add(s, &s.admission, &f) }
+
+// admit runs the admission functions.
+func (s *Server) admit(ctx context.Context, c call, obj, old object, dryRun bool) error {
+	s.policyMu.RLock()
+	functions := s.admission
+	s.policyMu.RUnlock()
+	if len(functions) == 0 {
+		return nil
+	}
+	a := &Attributes{Request: c.request(), DryRun: dryRun}
+	if obj != nil {
+		a.Object = obj
+	}
+	if old != nil {
+		a.OldObject = old
+	}
+	for _, f := range functions {
+		if err := (*f)(ctx, a); err != nil {
+			if _, ok := err.(apierrors.APIStatus); ok {
+				return err
+			}
+			return apierrors.NewForbidden(c.res.groupResource(), c.name, err)
+		}
+	}
+	return nil
+}
+
+// Fault disturbs the requests it matches.
+type Fault struct {
+	Match
+	// Times is how many requests are disturbed; 0 means all.
+	Times int
+	// Delay holds the request back, or until its context ends.
+	Delay time.Duration
+	// Before is returned instead of doing anything.
+	Before error
+	// After is returned although the request took effect: a lost answer.
+	After error
+}
+
+type faultState struct {
+	Fault
+	left int
+}
+
+// AddFault disturbs matching requests until undo is called or Times is used up.
+func (s *Server) AddFault(f Fault) (undo func()) {
+	return add(s, &s.faults, &faultState{Fault: f, left: f.Times})
+}
+
+// takeFault returns the first fault that applies and counts it.
+func (s *Server) takeFault(r Request) *Fault {
+	s.policyMu.RLock()
+	none := len(s.faults) == 0
+	s.policyMu.RUnlock()
+	if none {
+		return nil
+	}
+	s.policyMu.Lock()
+	defer s.policyMu.Unlock()
+	for _, f := range s.faults {
+		if !f.matches(r, s.opts.User) || f.Times > 0 && f.left == 0 {
+			continue
+		}
+		f.left--
+		return &f.Fault
+	}
+	return nil
+}
+
+// AuditFunc is told of every request when it is over; err is what the client got.
+type AuditFunc func(r Request, err error)
+
+// AddAudit registers f until undo is called. It must be quick and may be called
+// from several goroutines at once.
+func (s *Server) AddAudit(f AuditFunc) (undo func()) { return add(s, &s.audit, &f) }
+
+func (s *Server) notifyAudit(r Request, err error) {
+	s.policyMu.RLock()
+	functions := s.audit
+	s.policyMu.RUnlock()
+	for _, f := range functions {
+		(*f)(r, err)
+	}
+}
+
+// add appends to one of the policy lists, which are replaced and never changed in
+// place, and returns the function that takes the entry out again.
+func add[T any](s *Server, list *[]*T, entry *T) (undo func()) {
+	s.policyMu.Lock()
+	defer s.policyMu.Unlock()
+	*list = append(slices.Clone(*list), entry)
+	return func() {
+		s.policyMu.Lock()
+		defer s.policyMu.Unlock()
+		if i := slices.Index(*list, entry); i >= 0 {
+			*list = slices.Delete(slices.Clone(*list), i, i+1)
+		}
+	}
+}

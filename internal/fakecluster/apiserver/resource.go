@@ -1,0 +1,93 @@
+package apiserver
+
+import (
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+// object is what the store keeps: every API type with an ObjectMeta is one.
+// An object that is in the store is never changed again, only replaced.
+type object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// resource describes one API resource, as a REST mapping does.
+type resource struct {
+	gvr        schema.GroupVersionResource
+	gvk        schema.GroupVersionKind
+	namespaced bool
+	strategy   strategy
+}
+
+func (r *resource) groupResource() schema.GroupResource { return r.gvr.GroupResource() }
+
+// newObject returns an empty object of the resource's type.
+func (r *resource) newObject() object {
+	o, err := scheme.Scheme.New(r.gvk)
+	if err != nil {
+		// The kind was found in this very scheme.
+		panic("apiserver: " + err.Error())
+	}
+	return o.(object)
+}
+
+// clusterScoped are the kinds of the built-in groups that live outside namespaces.
+var clusterScoped = map[string]bool{
+	"Namespace": true, "Node": true, "PersistentVolume": true, "ComponentStatus": true,
+	"ClusterRole": true, "ClusterRoleBinding": true, "PriorityClass": true, "StorageClass": true,
+	"VolumeAttachment": true, "VolumeAttributesClass": true, "CSIDriver": true, "CSINode": true,
+	"RuntimeClass": true, "IngressClass": true, "IPAddress": true, "ServiceCIDR": true,
+	"FlowSchema": true, "PriorityLevelConfiguration": true, "CertificateSigningRequest": true,
+	"ClusterTrustBundle": true, "DeviceClass": true, "ResourceSlice": true,
+	"MutatingWebhookConfiguration": true, "ValidatingWebhookConfiguration": true,
+	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
+	"MutatingAdmissionPolicy": true, "MutatingAdmissionPolicyBinding": true,
+	"SelfSubjectAccessReview": true, "SelfSubjectRulesReview": true, "SubjectAccessReview": true,
+	"SelfSubjectReview": true, "TokenReview": true, "StorageVersion": true, "StorageVersionMigration": true,
+}
+
+// knownResources maps every resource of client-go's scheme to its kind. It is
+// built once: the scheme has some hundreds of kinds.
+var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*resource {
+	known := map[schema.GroupVersionResource]*resource{}
+	for gvk := range scheme.Scheme.AllKnownTypes() {
+		if gvk.Version == runtime.APIVersionInternal || strings.HasSuffix(gvk.Kind, "List") ||
+			strings.HasSuffix(gvk.Kind, "Options") {
+			continue
+		}
+		o, err := scheme.Scheme.New(gvk)
+		if err != nil {
+			continue
+		}
+		if _, ok := o.(object); !ok {
+			continue
+		}
+		plural, _ := meta.UnsafeGuessKindToResource(gvk)
+		known[plural] = &resource{
+			gvr:        plural,
+			gvk:        gvk,
+			namespaced: !clusterScoped[gvk.Kind],
+			strategy:   strategyFor(gvk),
+		}
+	}
+	return known
+})
+
+// lookupResource returns the resource, or nil where client-go's scheme has no such type.
+func lookupResource(gvr schema.GroupVersionResource) *resource { return knownResources()[gvr] }
+
+// mustResource is lookupResource for the types this package has clients for.
+func mustResource(gv schema.GroupVersion, name string) *resource {
+	r := lookupResource(gv.WithResource(name))
+	if r == nil {
+		panic("apiserver: no resource " + name + " in " + gv.String())
+	}
+	return r
+}

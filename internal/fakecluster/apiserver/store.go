@@ -1,0 +1,193 @@
+package apiserver
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// change is one committed write. obj is the state after it; for a deletion it is
+// the last state, which a client is sent with the deletion's own resource version.
+type change struct {
+	rv   uint64
+	kind watch.EventType
+	obj  object
+	prev object // state before, nil for a creation
+}
+
+// table holds the objects of one resource, the recent changes and the open watches.
+// It is guarded by Server.mu.
+type table struct {
+	res    *resource
+	spaces map[string]map[string]object // namespace ("" if cluster-scoped) -> name -> object
+	// history is in resource version order. Changes at or below compacted are
+	// gone, so a watch that wants to start below it is answered with 410 Gone.
+	history   []change
+	compacted uint64
+	watchers  []*watcher
+}
+
+// table returns the table of r, made on first use. The caller holds s.mu.
+func (s *Server) table(r *resource) *table {
+	t := s.tables[r.gvr]
+	if t == nil {
+		t = &table{res: r, spaces: map[string]map[string]object{}}
+		s.tables[r.gvr] = t
+	}
+	return t
+}
+
+// load returns the stored object, which must not be changed, or nil.
+func (s *Server) load(r *resource, namespace, name string) object {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.peek(r, namespace, name)
+}
+
+// peek is load for a caller that holds s.mu.
+func (s *Server) peek(r *resource, namespace, name string) object {
+	t := s.tables[r.gvr]
+	if t == nil {
+		return nil
+	}
+	return t.spaces[namespace][name]
+}
+
+// insert stores a new object. It reports false where the name is taken. check, if
+// not nil, runs under the lock and can veto: it is where quota is counted.
+func (s *Server) insert(r *resource, obj object, check func() error) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.table(r)
+	namespace, name := obj.GetNamespace(), obj.GetName()
+	if check != nil {
+		if err := check(); err != nil {
+			return false, err
+		}
+	}
+	if t.spaces[namespace][name] != nil {
+		return false, nil
+	}
+	space := t.spaces[namespace]
+	if space == nil {
+		space = map[string]object{}
+		t.spaces[namespace] = space
+	}
+	rv := s.nextRV()
+	obj.SetResourceVersion(formatRV(rv))
+	space[name] = obj
+	s.record(t, change{rv: rv, kind: watch.Added, obj: obj})
+	return true, nil
+}
+
+// swap replaces old by obj if old is still the stored state: compare and swap.
+func (s *Server) swap(r *resource, old, obj object) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.table(r)
+	namespace, name := old.GetNamespace(), old.GetName()
+	if t.spaces[namespace][name] != old {
+		return false
+	}
+	rv := s.nextRV()
+	obj.SetResourceVersion(formatRV(rv))
+	t.spaces[namespace][name] = obj
+	s.record(t, change{rv: rv, kind: watch.Modified, obj: obj, prev: old})
+	return true
+}
+
+// remove deletes old if it is still the stored state.
+func (s *Server) remove(r *resource, old object) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.table(r)
+	space := t.spaces[old.GetNamespace()]
+	if space[old.GetName()] != old {
+		return false
+	}
+	delete(space, old.GetName())
+	if len(space) == 0 {
+		delete(t.spaces, old.GetNamespace())
+	}
+	s.record(t, change{rv: s.nextRV(), kind: watch.Deleted, obj: old, prev: old})
+	return true
+}
+
+func (s *Server) nextRV() uint64 {
+	s.rv++
+	return s.rv
+}
+
+// record appends the change to the history and offers it to the watches. It does
+// not block: a watch queues what its client has not read yet.
+func (s *Server) record(t *table, c change) {
+	t.history = append(t.history, c)
+	if limit := s.opts.HistorySize; len(t.history) >= 2*limit {
+		t.compact(len(t.history) - limit)
+	}
+	for _, w := range t.watchers {
+		w.offer(c)
+	}
+}
+
+// compact forgets the oldest n changes.
+func (t *table) compact(n int) {
+	if n <= 0 {
+		return
+	}
+	t.compacted = t.history[n-1].rv
+	t.history = slices.Clone(t.history[n:])
+}
+
+// since returns the changes after rv. The caller has checked rv against compacted.
+func (t *table) since(rv uint64) []change {
+	i := sort.Search(len(t.history), func(i int) bool { return t.history[i].rv > rv })
+	return t.history[i:]
+}
+
+// snapshot returns the objects that match, in etcd's order (namespace, name), and
+// the resource version at which this was the state.
+func (s *Server) snapshot(r *resource, namespace string, match func(object) bool) ([]object, uint64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t := s.tables[r.gvr]
+	if t == nil {
+		return nil, s.rv
+	}
+	return t.collect(namespace, match), s.rv
+}
+
+// collect is snapshot for a caller that holds the lock.
+func (t *table) collect(namespace string, match func(object) bool) []object {
+	var found []object
+	add := func(space map[string]object) {
+		for _, o := range space {
+			if match == nil || match(o) {
+				found = append(found, o)
+			}
+		}
+	}
+	if namespace != "" {
+		add(t.spaces[namespace])
+	} else {
+		for _, space := range t.spaces {
+			add(space)
+		}
+	}
+	slices.SortFunc(found, func(a, b object) int {
+		return cmp.Or(
+			strings.Compare(a.GetNamespace(), b.GetNamespace()),
+			strings.Compare(a.GetName(), b.GetName()))
+	})
+	return found
+}
+
+func formatRV(rv uint64) string { return strconv.FormatUint(rv, 10) }
+
+// tableMap is the set of tables, by resource.
+type tableMap map[schema.GroupVersionResource]*table

@@ -1,0 +1,130 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// The API server's words for a lost optimistic lock.
+const staleMessage = "the object has been modified; please apply your changes to the latest version and try again"
+
+// update replaces an object: PUT of the resource or of one of its subresources.
+func (s *Server) update(ctx context.Context, c call, in object, opts metav1.UpdateOptions) (object, error) {
+	c.name = in.GetName()
+	if c.name == "" {
+		return nil, apierrors.NewInvalid(c.res.gvk.GroupKind(), "", required(field.NewPath("metadata", "name"), "name is required"))
+	}
+	if err := resolveNamespace(&c, in); err != nil {
+		return nil, err
+	}
+	return s.modify(ctx, c, len(opts.DryRun) > 0, func(cur object) (object, error) {
+		// A UID in a PUT is a precondition (rest.DefaultUpdatedObjectInfo).
+		if uid := in.GetUID(); uid != "" && uid != cur.GetUID() {
+			return nil, apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
+				"Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, cur.GetUID()))
+		}
+		return clone(in), nil
+	})
+}
+
+// modify is the API server's guaranteed update: make computes the new state from
+// the stored one, and is asked again when another writer was faster. A new state
+// that carries another resource version than the stored one is a conflict.
+func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(cur object) (object, error)) (object, error) {
+	for {
+		cur := s.load(c.res, c.ns, c.name)
+		if cur == nil {
+			return nil, apierrors.NewNotFound(c.res.groupResource(), c.name)
+		}
+		obj, err := makeNew(cur)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkRV(c, obj, cur); err != nil {
+			return nil, err
+		}
+		if err := s.beforeUpdate(ctx, c, obj, cur, dryRun); err != nil {
+			return nil, err
+		}
+		if dryRun {
+			return obj, nil
+		}
+		switch {
+		case releases(obj, cur):
+			// The last finalizer is gone: the update is the deletion.
+			if s.remove(c.res, cur) {
+				return obj, nil
+			}
+		case c.res.strategy.same(obj, cur):
+			return clone(cur), nil
+		case s.swap(c.res, cur, obj):
+			return clone(obj), nil
+		}
+	}
+}
+
+func checkRV(c call, obj, cur object) error {
+	rv := obj.GetResourceVersion()
+	if rv == "" && c.res.strategy.requireRV {
+		return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, field.ErrorList{field.Invalid(
+			field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
+	}
+	if rv != "" && rv != cur.GetResourceVersion() {
+		return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(staleMessage))
+	}
+	return nil
+}
+
+// beforeUpdate makes obj the complete next state: what the client cannot change is
+// taken from cur.
+func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryRun bool) error {
+	stripType(obj)
+	if err := matchNamespace(&c, obj); err != nil {
+		return err
+	}
+	if err := s.admit(ctx, c, obj, cur, dryRun); err != nil {
+		return err
+	}
+	st := &c.res.strategy
+	obj.SetGeneration(cur.GetGeneration())
+	obj.SetResourceVersion(cur.GetResourceVersion())
+	st.setDefaults(obj)
+	st.beforeUpdate(obj, cur, c.sub)
+	if obj.GetUID() == "" {
+		obj.SetUID(cur.GetUID())
+	}
+	obj.SetCreationTimestamp(cur.GetCreationTimestamp())
+	if cur.GetDeletionTimestamp() != nil {
+		obj.SetDeletionTimestamp(cur.GetDeletionTimestamp())
+	}
+	if cur.GetDeletionGracePeriodSeconds() != nil && obj.GetDeletionGracePeriodSeconds() == nil {
+		obj.SetDeletionGracePeriodSeconds(cur.GetDeletionGracePeriodSeconds())
+	}
+	meta := field.NewPath("metadata")
+	errs := validateMeta(obj, c.res)
+	errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(obj, cur, meta)...)
+	errs = append(errs, st.checkUpdate(obj, cur, c.sub)...)
+	if len(errs) > 0 {
+		return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, errs)
+	}
+	st.trim(obj)
+	return nil
+}
+
+// releases reports whether obj is the state in which a deleted object goes away.
+func releases(obj, cur object) bool {
+	if cur.GetDeletionTimestamp() == nil || len(obj.GetFinalizers()) > 0 {
+		return false
+	}
+	if ns, ok := obj.(*corev1.Namespace); ok && len(ns.Spec.Finalizers) > 0 {
+		return false
+	}
+	grace := cur.GetDeletionGracePeriodSeconds()
+	return grace == nil || *grace == 0
+}

@@ -1,0 +1,104 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// watch opens a watch with the API server's semantics of resourceVersion:
+//
+//   - unset or "0": the present objects as ADDED, then changes;
+//   - n: changes after n, or 410 if the history does not reach back to n;
+//   - sendInitialEvents (KEP-3157): the present objects, a bookmark with the
+//     annotation k8s.io/initial-events-end, then changes.
+func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (watch.Interface, error) {
+	match, err := matcher(c.res, opts)
+	if err != nil {
+		return nil, err
+	}
+	rv, err := parseRV(opts.ResourceVersion)
+	if err != nil {
+		return nil, err
+	}
+	initial := opts.ResourceVersion == "" || opts.ResourceVersion == "0"
+	list := opts.SendInitialEvents != nil && *opts.SendInitialEvents
+	if opts.SendInitialEvents != nil {
+		if opts.ResourceVersionMatch != metav1.ResourceVersionMatchNotOlderThan {
+			return nil, apierrors.NewInvalid(metav1.SchemeGroupVersion.WithKind("ListOptions").GroupKind(), "", forbiddenMatch())
+		}
+		initial = list
+	}
+	w := &watcher{
+		s:     s,
+		info:  WatchInfo{User: c.user, Resource: c.res.gvr.Resource, Namespace: c.ns, LabelSelector: opts.LabelSelector},
+		match: match,
+		opts:  opts,
+		out:   make(chan watch.Event, resultBuffer),
+		wake:  make(chan struct{}, 1),
+		quit:  make(chan struct{}),
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, apierrors.NewServiceUnavailable("apiserver is shutting down")
+	}
+	t := s.table(c.res)
+	w.t = t
+	switch {
+	case initial:
+		for _, o := range t.collect(c.ns, match) {
+			// The history knows the version; a stored object carries it too.
+			v, _ := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+			w.push(pending{watch.Added, o, v})
+		}
+		if list && opts.AllowWatchBookmarks {
+			w.push(s.newBookmark(t.res, map[string]string{metav1.InitialEventsAnnotationKey: "true"}))
+		}
+	case rv < t.compacted:
+		err := apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", rv, t.compacted))
+		if s.expireAtStart.Load() {
+			return nil, err
+		}
+		// The real server has sent its 200 by the time it finds out.
+		w.expire(err)
+	default:
+		for _, ch := range t.since(rv) {
+			w.offer(ch)
+		}
+	}
+	t.watchers = append(t.watchers, w)
+	s.stats.opened(w.info)
+	s.watches.Add(1)
+	go w.run(ctx)
+	return w, nil
+}
+
+// unregister takes w out of its table; its goroutine calls it when it ends.
+func (s *Server) unregister(w *watcher) {
+	w.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(w.t.watchers, w); i >= 0 {
+		w.t.watchers = slices.Delete(w.t.watchers, i, i+1)
+	}
+	s.stats.closed(w.info)
+}
+
+// parseRV reads a resource version; "" is 0.
+func parseRV(s string) (uint64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	rv, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, apierrors.NewBadRequest(fmt.Sprintf("invalid resource version %q: %v", s, err))
+	}
+	return rv, nil
+}
