@@ -1,0 +1,103 @@
+package kontinue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/kontinue/kontinue"
+)
+
+// The stock fake clientset stores objects and sends watch events, and that is
+// all: it assigns no UIDs and runs no Job controller. A test that wants no more
+// than "the step ended like this" plays the controller in a few lines. For
+// anything else there is package kontinuetest.
+
+// endJob plays the Job controller and the kubelet: one pod with that exit code.
+func endJob(ctx context.Context, t *testing.T, clientset *fake.Clientset, job *batchv1.Job, exitCode int32) {
+	t.Helper()
+	phase, condition := corev1.PodSucceeded, batchv1.JobComplete
+	job.Status.Succeeded = 1
+	if exitCode != 0 {
+		phase, condition = corev1.PodFailed, batchv1.JobFailed
+		job.Status.Succeeded, job.Status.Failed = 0, 1
+	}
+	_, err := clientset.CoreV1().Pods(job.Namespace).Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: job.Namespace, Name: job.Name + "-x7k2p", Labels: job.Spec.Template.Labels,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))},
+		},
+		Spec: job.Spec.Template.Spec,
+		Status: corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{
+			Name:  job.Spec.Template.Spec.Containers[0].Name,
+			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: exitCode, Reason: "Completed"}},
+		}}},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue})
+	_, err = clientset.BatchV1().Jobs(job.Namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
+	require.NoError(t, err)
+}
+
+func TestPlainFakeClientset(t *testing.T) {
+	t.Parallel()
+	for name, exitCode := range map[string]int32{"success": 0, "failure": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				clientset := fake.NewClientset()
+				client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
+				require.NoError(t, err)
+				require.NoError(t, client.Start(t.Context()))
+				defer func() { require.NoError(t, client.Stop(context.Background())) }()
+				ktx, err := client.NewExecutionContext(t.Context(), kontinue.Execution{
+					Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "uid-of-deploy"},
+				})
+				require.NoError(t, err)
+
+				var result *kontinue.PodResult
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					result, err = kontinue.RunScript(ktx, &kontinue.ScriptOptions{Image: "alpine:3", Command: "true"})
+				}()
+				synctest.Wait() // the step has created its Job and waits
+				list, listErr := clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
+				require.NoError(t, listErr)
+				require.Len(t, list.Items, 1)
+				endJob(t.Context(), t, clientset, &list.Items[0], exitCode)
+				<-done
+
+				require.NoError(t, err)
+				require.Equal(t, exitCode == 0, result.Succeeded())
+				if exitCode != 0 {
+					var failed *kontinue.ExitError
+					require.ErrorAs(t, result.Err(), &failed)
+					require.Equal(t, exitCode, failed.ExitCode)
+					require.Equal(t, "script", failed.Container)
+				}
+				logs, err := result.Logs(ktx, nil)
+				require.NoError(t, err)
+				require.Equal(t, "fake logs", logs)
+
+				// A worker that starts again reads the recorded result.
+				again, err := client.NewExecutionContext(t.Context(), ktx.Execution())
+				require.NoError(t, err)
+				began := time.Now()
+				resumed, err := kontinue.RunScript(again, &kontinue.ScriptOptions{Image: "alpine:3", Command: "true"})
+				require.NoError(t, err)
+				require.True(t, resumed.Resumed())
+				require.Equal(t, result.Message, resumed.Message)
+				require.Equal(t, result.Phase, resumed.Phase)
+				require.Zero(t, time.Since(began))
+			})
+		})
+	}
+}
