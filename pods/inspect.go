@@ -27,7 +27,7 @@ func Inspect(p *corev1.Pod) Outcome {
 		Node:        p.Spec.NodeName,
 		Phase:       p.Status.Phase,
 		Reason:      p.Status.Reason,
-		Message:     p.Status.Message,
+		Message:     valid(p.Status.Message),
 		Index:       completionIndex(p),
 		Terminating: p.DeletionTimestamp != nil,
 		Containers:  containerOutcomes(p),
@@ -43,14 +43,14 @@ func Inspect(p *corev1.Pod) Outcome {
 	if c := findCondition(p, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
 		o.Disrupted = c.Reason
 		if o.Message == "" {
-			o.Message = c.Message
+			o.Message = valid(c.Message)
 		}
 	}
 	if c := findCondition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse &&
 		o.Phase != corev1.PodSucceeded && o.Reason == "" && o.Disrupted == "" {
 		o.Reason = c.Reason
 		if o.Message == "" {
-			o.Message = c.Message
+			o.Message = valid(c.Message)
 		}
 	}
 	return o
@@ -108,12 +108,12 @@ func containerOutcome(kind Kind, s corev1.ContainerStatus) ContainerOutcome {
 	case s.State.Terminated != nil:
 		t := s.State.Terminated
 		c.State, c.ExitCode, c.Signal = stateTerminated, t.ExitCode, t.Signal
-		c.Reason, c.Message = t.Reason, t.Message
+		c.Reason, c.Message = t.Reason, valid(t.Message)
 		c.StartedAt, c.FinishedAt = utc(t.StartedAt), utc(t.FinishedAt)
 	case s.State.Running != nil:
 		c.State, c.StartedAt = stateRunning, utc(s.State.Running.StartedAt)
 	case s.State.Waiting != nil:
-		c.State, c.Reason, c.Message = stateWaiting, s.State.Waiting.Reason, s.State.Waiting.Message
+		c.State, c.Reason, c.Message = stateWaiting, s.State.Waiting.Reason, valid(s.State.Waiting.Message)
 	}
 	// A container that was started again shows how the run before it ended.
 	if last := s.LastTerminationState.Terminated; last != nil && s.State.Terminated == nil {

@@ -106,8 +106,9 @@ func (r record) fit(budget int) (string, error) {
 }
 
 // fitPod omits containers until o fits into room, and returns its size, or -1.
-// Succeeded containers go first; of those that did not, the one that decides
-// the outcome stays to the end.
+// Sidecars go first, then what succeeded; a succeeded main container stays
+// longer than init containers, for without one there is no success; of those
+// that did not succeed, the one that decides the outcome stays to the end.
 func fitPod(o Outcome, room int) (Outcome, int, error) {
 	first, failed := o.FirstFailure()
 	order := slices.Clone(o.Containers)
@@ -116,11 +117,13 @@ func fitPod(o Outcome, room int) (Outcome, int, error) {
 		case failed && c.Name == first.Name && c.Kind == first.Kind:
 			return 0
 		case c.Kind == KindSidecar:
+			return 4
+		case !c.succeeded():
+			return 1
+		case c.Kind == KindInit:
 			return 3
-		case c.succeeded():
-			return 2
 		}
-		return 1
+		return 2
 	}
 	slices.SortStableFunc(order, func(a, b ContainerOutcome) int { return rank(a) - rank(b) })
 	for keep := len(order); ; keep = min(keep-1, keep*3/4) {

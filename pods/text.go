@@ -1,28 +1,43 @@
 package pods
 
 import (
+	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // lineBudget bounds one line of a message inside Explain, in bytes.
 const lineBudget = 1024
 
-// lastLine returns the last line of s that is not blank, without surrounding
-// white space. The kubelet cuts termination messages anywhere, also inside a
-// rune, so the result is made valid UTF-8.
+// escapes matches the terminal sequences that programs colour their output with
+// (ECMA-48 CSI); a termination message may be the tail of a log.
+var escapes = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
+
+// lastLine returns the last line of s that shows something, without terminal
+// escapes, control characters and surrounding white space.
 func lastLine(s string) string {
-	s = strings.TrimSpace(s)
+	if strings.ContainsRune(s, '\x1b') {
+		s = escapes.ReplaceAllString(s, "")
+	}
+	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	s = strings.TrimFunc(s, blank)
 	if i := strings.LastIndexAny(s, "\r\n"); i >= 0 {
 		s = s[i+1:]
 	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 	return shorten(strings.TrimSpace(s), lineBudget)
 }
 
-// shorten cuts s to at most limit bytes on a rune boundary and marks the cut.
+// shorten cuts s, which is valid UTF-8, to at most limit bytes on a rune
+// boundary and marks the cut.
 func shorten(s string, limit int) string {
 	const mark = "..."
-	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= limit {
 		return s
 	}
@@ -35,3 +50,7 @@ func shorten(s string, limit int) string {
 	}
 	return s[:cut] + mark
 }
+
+// valid replaces what is not UTF-8: the kubelet cuts termination messages also
+// inside a rune, and a record in JSON could not hold the pieces.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
