@@ -1,0 +1,254 @@
+package kontinue
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/watch"
+)
+
+func testJob(rv int, status batchv1.JobStatus) *watch.Job {
+	return &watch.Job{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "job", UID: "j", ResourceVersion: strconv.Itoa(rv)},
+		Status:     status,
+	}
+}
+
+func ended(condition batchv1.JobConditionType, succeeded, failed int32) batchv1.JobStatus {
+	return batchv1.JobStatus{
+		Succeeded: succeeded, Failed: failed,
+		Conditions: []batchv1.JobCondition{{Type: condition, Status: corev1.ConditionTrue, Reason: "Because"}},
+	}
+}
+
+// testPod is a pod of testJob; a pod that is not tracked has been counted.
+func testPod(name string, rv int, phase corev1.PodPhase, exitCode int32, tracked bool) *watch.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: name, UID: types.UID(name), ResourceVersion: strconv.Itoa(rv),
+		CreationTimestamp: metav1.Unix(int64(name[len(name)-1]), 0),
+		OwnerReferences:   []metav1.OwnerReference{*metav1.NewControllerRef(&metav1.ObjectMeta{Name: "job", UID: "j"}, batchv1.SchemeGroupVersion.WithKind("Job"))},
+	}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}
+	if tracked {
+		pod.Finalizers = []string{batchv1.JobTrackingFinalizer}
+	}
+	state := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	if phase == corev1.PodSucceeded || phase == corev1.PodFailed {
+		state = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: exitCode}}
+	}
+	pod.Status = corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: state}}}
+	return watch.NewPod(pod)
+}
+
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	running, complete, failed := batchv1.JobStatus{Active: 1}, ended(batchv1.JobComplete, 1, 0), ended(batchv1.JobFailed, 0, 1)
+	deciding := ended(batchv1.JobFailureTarget, 0, 1)
+	job := func(s batchv1.JobStatus) event { return event{job: testJob(10, s)} }
+	jobGone := func(s batchv1.JobStatus) event { return event{job: testJob(11, s), deleted: true} }
+	pod := func(phase corev1.PodPhase, tracked bool) event {
+		return event{pod: testPod("p1", 5, phase, 0, tracked)}
+	}
+	podGone := func(phase corev1.PodPhase) event {
+		return event{pod: testPod("p1", 6, phase, 0, false), deleted: true}
+	}
+	deleting := testJob(10, running)
+	deleting.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	for name, tc := range map[string]struct {
+		events []event
+		want   verdict
+	}{
+		"nothing known":                           {nil, undecided},
+		"pod before its job":                      {[]event{pod(corev1.PodSucceeded, false)}, undecided},
+		"running":                                 {[]event{job(running), pod(corev1.PodRunning, true)}, undecided},
+		"counters are no end":                     {[]event{job(batchv1.JobStatus{Succeeded: 1, Failed: 7}), pod(corev1.PodSucceeded, false)}, undecided},
+		"FailureTarget is no end":                 {[]event{job(deciding), pod(corev1.PodFailed, false)}, undecided},
+		"complete and counted":                    {[]event{job(complete), pod(corev1.PodSucceeded, false)}, settled},
+		"complete, pod still tracked":             {[]event{job(complete), pod(corev1.PodSucceeded, true)}, unsettled},
+		"complete, pod seen running":              {[]event{job(complete), pod(corev1.PodRunning, false)}, unsettled},
+		"complete, pod not seen":                  {[]event{job(complete)}, unsettled},
+		"complete, only a failed pod seen":        {[]event{job(complete), pod(corev1.PodFailed, false)}, unsettled},
+		"complete, pod deleted":                   {[]event{job(complete), podGone(corev1.PodRunning)}, settled},
+		"failed, pod evicted that ended well":     {[]event{job(failed), pod(corev1.PodSucceeded, false)}, settled},
+		"failed before any pod":                   {[]event{job(ended(batchv1.JobFailed, 0, 0))}, settled},
+		"deleted while running":                   {[]event{job(running), jobGone(running)}, lost},
+		"deletion has begun":                      {[]event{{job: deleting}}, lost},
+		"deleted after its end":                   {[]event{job(complete), pod(corev1.PodSucceeded, false), jobGone(complete)}, settled},
+		"deleted after its end, older tombstone":  {[]event{job(complete), pod(corev1.PodSucceeded, false), {job: testJob(9, running), deleted: true}}, settled},
+		"older event after the newer one":         {[]event{job(complete), {job: testJob(9, running)}, pod(corev1.PodSucceeded, false)}, settled},
+		"older pod event after the newer one":     {[]event{job(complete), pod(corev1.PodSucceeded, false), {pod: testPod("p1", 4, corev1.PodRunning, 0, true)}}, settled},
+		"an event after the deletion is an older": {[]event{job(running), jobGone(running), job(running)}, lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var v view
+			for _, e := range tc.events {
+				v.apply(e)
+			}
+			require.Equal(t, tc.want, v.verdict())
+		})
+	}
+}
+
+// history is what two watches can bring of one Job: the Job's events in their
+// order, and each pod's in theirs.
+func history(rnd *rand.Rand) [][]event {
+	pods := 1 + rnd.IntN(4)
+	var succeeded, failed int32
+	rv := 0
+	next := func() int { rv++; return rv }
+	streams := make([][]event, 0, pods+1)
+	jobEvents := []event{{job: testJob(next(), batchv1.JobStatus{})}, {job: testJob(next(), batchv1.JobStatus{Active: 1})}}
+	for i := range pods {
+		name := fmt.Sprintf("pod-%d", i)
+		phase, exit := corev1.PodSucceeded, int32(0)
+		if rnd.IntN(2) == 0 {
+			phase, exit = corev1.PodFailed, int32(1+rnd.IntN(100))
+		}
+		events := []event{
+			{pod: testPod(name, next(), corev1.PodPending, 0, true)},
+			{pod: testPod(name, next(), corev1.PodRunning, 0, true)},
+			{pod: testPod(name, next(), phase, exit, true)},
+			{pod: testPod(name, next(), phase, exit, false)},
+		}
+		if phase == corev1.PodSucceeded {
+			succeeded++
+		} else {
+			failed++
+		}
+		if rnd.IntN(3) == 0 {
+			events = append(events, event{pod: testPod(name, next(), phase, exit, false), deleted: true})
+		}
+		streams = append(streams, events)
+	}
+	condition := batchv1.JobComplete
+	if failed > 0 {
+		condition = batchv1.JobFailed
+	}
+	final := ended(condition, succeeded, failed)
+	jobEvents = append(jobEvents, event{job: testJob(next(), final)})
+	if rnd.IntN(3) == 0 {
+		jobEvents = append(jobEvents, event{job: testJob(next(), final), deleted: true})
+	}
+	return append(streams, jobEvents)
+}
+
+// interleave merges the streams in a random order that keeps each one's, and
+// repeats events as a relist does.
+func interleave(rnd *rand.Rand, streams [][]event) []event {
+	at := make([]int, len(streams))
+	var merged []event
+	for {
+		var open []int
+		for i, s := range streams {
+			if at[i] < len(s) {
+				open = append(open, i)
+			}
+		}
+		if len(open) == 0 {
+			return merged
+		}
+		i := open[rnd.IntN(len(open))]
+		merged = append(merged, streams[i][at[i]])
+		at[i]++
+		if rnd.IntN(4) == 0 { // a relist repeats the newest state
+			merged = append(merged, streams[i][at[i]-1])
+		}
+	}
+}
+
+// TestAnyOrderOfEventsGivesTheSameOutcome also requires that no prefix settles
+// on a different one: what is given out early must be what is given out late.
+func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		streams := history(rnd)
+		want := ""
+		for range 20 {
+			var v view
+			var first string
+			for _, e := range interleave(rnd, streams) {
+				v.apply(e)
+				require.NotEqual(t, lost, v.verdict(), "seed %d", seed)
+				if v.verdict() == settled && first == "" {
+					first = summary(t, &v)
+				}
+			}
+			require.Equal(t, settled, v.verdict(), "seed %d", seed)
+			if want == "" {
+				want = first
+			}
+			require.Equal(t, want, first, "seed %d", seed)
+		}
+	}
+}
+
+// summary is the recorded outcome, less which pods were seen deleted: that may
+// differ by when one looks.
+func summary(t *testing.T, v *view) string {
+	t.Helper()
+	o := v.outcome(0)
+	for i := range o.pods {
+		o.pods[i].Deleted = false
+	}
+	text, err := o.encode()
+	require.NoError(t, err)
+	return text
+}
+
+func TestRelistDecides(t *testing.T) {
+	t.Parallel()
+	var v view
+	v.apply(event{pod: testPod("gone-1", 1, corev1.PodRunning, 0, true)})
+	v.apply(event{job: testJob(9, ended(batchv1.JobFailed, 0, 2))})
+	require.Equal(t, unsettled, v.verdict())
+	v.relist([]*watch.Pod{testPod("new-2", 2, corev1.PodFailed, 3, false)})
+	require.Equal(t, settled, v.verdict())
+	o := v.outcome(0)
+	require.Len(t, o.pods, 2)
+	require.True(t, o.pods[0].Deleted)
+	require.Equal(t, "new-2", o.pods[1].Name)
+	require.Zero(t, o.Lost)
+}
+
+func TestOutcomeSurvivesItsRecord(t *testing.T) {
+	t.Parallel()
+	var v view
+	v.apply(event{job: testJob(9, ended(batchv1.JobFailed, 1, 1))})
+	v.apply(event{pod: testPod("a-1", 1, corev1.PodSucceeded, 0, false)})
+	v.apply(event{pod: testPod("a-2", 1, corev1.PodFailed, 3, false)})
+	live := v.outcome(4)
+	text, err := live.encode()
+	require.NoError(t, err)
+	job := testJob(10, batchv1.JobStatus{})
+	job.Outcome = text
+	again, err := recorded(job, nil)
+	require.NoError(t, err)
+	require.Equal(t, 4, again.Attempt)
+	require.Equal(t, live.pods, again.pods)
+	a, b := live.jobResult(), again.jobResult()
+	require.Equal(t, a.Message, b.Message)
+	require.Equal(t, a.SucceededPods, b.SucceededPods)
+	require.Equal(t, a.FailedPods, b.FailedPods)
+	require.Equal(t, a.Err(), b.Err())
+	for i := range a.Pods {
+		require.Equal(t, a.Pods[i].Message, b.Pods[i].Message)
+		require.Equal(t, a.Pods[i].Phase, b.Pods[i].Phase)
+		require.Equal(t, a.Pods[i].Succeeded(), b.Pods[i].Succeeded())
+		require.Equal(t, a.Pods[i].Pod.Name, b.Pods[i].Pod.Name)
+	}
+	for _, text := range []string{"", "{", `{"v":2,"pods":null}`, `{"v":1,"pods":7}`} {
+		job.Outcome = text
+		_, err := recorded(job, nil)
+		require.ErrorContains(t, err, "job ns/job", "record %q", text)
+	}
+}
