@@ -1,0 +1,222 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/test/cluster"
+)
+
+const namespace = metav1.NamespaceDefault
+
+// create makes a Job in the default namespace.
+func create(t *testing.T, client kubernetes.Interface, job *batchv1.Job) {
+	t.Helper()
+	_, err := client.BatchV1().Jobs(namespace).Create(testContext(t), job, metav1.CreateOptions{})
+	require.NoError(t, err)
+}
+
+// testWorkloads runs what needs containers on one cluster, at the same time.
+func testWorkloads(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	tests := map[string]func(*testing.T, *cluster.Cluster, kubernetes.Interface){
+		"exit codes and logs":          exitCodes,
+		"out of memory":                outOfMemory,
+		"native sidecar":               nativeSidecar,
+		"image cannot be pulled":       missingImage,
+		"image is not in the registry": imageNotInRegistry,
+		"deadline":                     deadline,
+		"time to live":                 timeToLive,
+		"eviction":                     eviction,
+		"unschedulable":                unschedulable,
+		"service account":              serviceAccount,
+		"unknown service account":      unknownServiceAccount,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, c, client)
+		})
+	}
+}
+
+func exitCodes(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	for code, want := range map[int]batchv1.JobConditionType{0: batchv1.JobComplete, 3: batchv1.JobFailed} {
+		name := fmt.Sprintf("exit-%d", code)
+		create(t, client, job(name, fmt.Sprintf("echo out; echo err >&2; exit %d", code)))
+		require.Equal(t, want, finished(t, client, namespace, name).Type)
+		pod := podOf(t, client, namespace, name, podTerminated)
+		require.EqualValues(t, code, pod.Status.ContainerStatuses[0].State.Terminated.ExitCode)
+		require.ElementsMatch(t, []string{"out", "err"}, strings.Fields(logs(t, client, pod, "main")))
+	}
+}
+
+func outOfMemory(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("oom", "x=x; while true; do x=$x$x; done")
+	j.Spec.Template.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("16Mi")}
+	create(t, client, j)
+	require.Equal(t, batchv1.JobFailed, finished(t, client, namespace, "oom").Type)
+	state := podOf(t, client, namespace, "oom", podTerminated).Status.ContainerStatuses[0].State.Terminated
+	require.Equal(t, "OOMKilled", state.Reason)
+	require.EqualValues(t, 137, state.ExitCode)
+}
+
+func nativeSidecar(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("sidecar", "echo main")
+	j.Spec.Template.Spec.InitContainers = []corev1.Container{{
+		Name: "sidecar", Image: cluster.BusyboxImage, Command: []string{"/bin/sh", "-c", "echo sidecar; sleep 1000"},
+		RestartPolicy: new(corev1.ContainerRestartPolicyAlways),
+	}}
+	create(t, client, j)
+	require.Equal(t, batchv1.JobComplete, finished(t, client, namespace, "sidecar").Type)
+	pod := podOf(t, client, namespace, "sidecar", podTerminated)
+	require.Equal(t, corev1.PodSucceeded, pod.Status.Phase)
+	require.EqualValues(t, 137, pod.Status.InitContainerStatuses[0].State.Terminated.ExitCode)
+	require.Equal(t, "sidecar\n", logs(t, client, pod, "sidecar"))
+}
+
+func missingImage(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("no-image", "true")
+	j.Spec.Template.Spec.Containers[0].Image = "kontinue.test/missing:1"
+	create(t, client, j)
+	podOf(t, client, namespace, "no-image", waitingReason("ErrImagePull", "ImagePullBackOff"))
+
+	j = job("never-image", "true")
+	j.Spec.Template.Spec.Containers[0].Image = "kontinue.test/missing:1"
+	j.Spec.Template.Spec.Containers[0].ImagePullPolicy = corev1.PullNever
+	create(t, client, j)
+	podOf(t, client, namespace, "never-image", waitingReason("ErrImageNeverPull"))
+}
+
+// imageNotInRegistry plays a registry, which answers otherwise than none does.
+func imageNotInRegistry(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	listener, err := c.ListenInside(testContext(t))
+	require.NoError(t, err)
+	server := &http.Server{Handler: http.NotFoundHandler()}
+	served := make(chan error)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		require.NoError(t, server.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	}()
+	j := job("no-tag", "true")
+	j.Spec.Template.Spec.Containers[0].Image = listener.Addr().String() + "/library/missing:1"
+	create(t, client, j)
+	pod := podOf(t, client, namespace, "no-tag", waitingReason("ErrImagePull"))
+	require.Contains(t, pod.Status.ContainerStatuses[0].State.Waiting.Message, "not found")
+}
+
+func deadline(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("deadline", "sleep 1000")
+	j.Spec.ActiveDeadlineSeconds = new(int64(2))
+	create(t, client, j)
+	condition := finished(t, client, namespace, "deadline")
+	require.Equal(t, batchv1.JobReasonDeadlineExceeded, condition.Reason)
+}
+
+func timeToLive(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("ttl", "true")
+	j.Spec.TTLSecondsAfterFinished = new(int32(0))
+	create(t, client, j)
+	eventually(t, func(ctx context.Context) error {
+		_, err := client.BatchV1().Jobs(namespace).Get(ctx, "ttl", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("job is still there: %w", err)
+	})
+}
+
+func eviction(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	create(t, client, job("evict", "sleep 1000"))
+	pod := podOf(t, client, namespace, "evict", podRunning)
+	err := client.PolicyV1().Evictions(namespace).Evict(testContext(t), &policyv1.Eviction{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: namespace},
+	})
+	require.NoError(t, err)
+	require.Equal(t, batchv1.JobFailed, finished(t, client, namespace, "evict").Type)
+}
+
+func unschedulable(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("huge", "true")
+	j.Spec.Template.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000")}
+	create(t, client, j)
+	podOf(t, client, namespace, "huge", func(pod *corev1.Pod) bool {
+		for _, condition := range pod.Status.Conditions {
+			if condition.Reason == corev1.PodReasonUnschedulable && strings.Contains(condition.Message, "Insufficient cpu") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// serviceAccount has a pod call the API server with its own token, which takes
+// token controller, projected volume, pod network and Service address.
+func serviceAccount(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	create(t, client, job("api-client", `dir=/var/run/secrets/kubernetes.io/serviceaccount
+wget -q -O - --no-check-certificate --header "Authorization: Bearer $(cat $dir/token)" \
+	--post-data '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}' --header 'Content-Type: application/json' \
+	https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT/apis/authentication.k8s.io/v1/selfsubjectreviews 2>&1
+grep -c BEGIN $dir/ca.crt`))
+	finished(t, client, namespace, "api-client")
+	out := logs(t, client, podOf(t, client, namespace, "api-client", podTerminated), "main")
+	require.Contains(t, out, "system:serviceaccount:default:default")
+	require.Contains(t, out, "\n1\n")
+}
+
+func unknownServiceAccount(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
+	j := job("no-account", "true")
+	j.Spec.Template.Spec.ServiceAccountName = "missing"
+	create(t, client, j)
+	eventually(t, func(ctx context.Context) error {
+		events, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=no-account"})
+		if err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Reason == "FailedCreate" && strings.Contains(event.Message, `serviceaccount "missing" not found`) {
+				return nil
+			}
+		}
+		return errors.New("no such event yet")
+	})
+}
+
+// testNodeLoss runs after the other tests: pods of theirs would die.
+func testNodeLoss(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	create(t, client, job("lost", "sleep 1000"))
+	pod := podOf(t, client, namespace, "lost", podRunning)
+	killed := time.Now()
+	require.NoError(t, c.KillNode(testContext(t)))
+	require.Zero(t, c.Pid(cluster.Kubelet))
+	// The node cannot confirm the pod's end, so it stays, terminating.
+	eventually(t, func(ctx context.Context) error {
+		lost, err := client.CoreV1().Pods(namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		for _, condition := range lost.Status.Conditions {
+			if condition.Type == corev1.DisruptionTarget && lost.DeletionTimestamp != nil {
+				return nil
+			}
+		}
+		return fmt.Errorf("pod is not marked: %v", lost.Status.Conditions)
+	})
+	t.Logf("pods of a dead node are deleted after %s", time.Since(killed).Round(time.Second))
+	require.NoError(t, c.RestartNode(testContext(t)))
+	require.Equal(t, batchv1.JobFailed, finished(t, client, namespace, "lost").Type)
+}
