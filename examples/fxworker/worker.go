@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"go.uber.org/fx"
+
+	"github.com/kontinue/kontinue"
+)
+
+// maxAttempts is how often a function may run: once, and once more.
+const maxAttempts = 2
+
+// errShutdown is why the functions' contexts end when the app stops.
+var errShutdown = errors.New("the worker is shutting down")
+
+// worker takes Executions from a queue and runs their function, a few at a time.
+type worker struct {
+	opts     options
+	client   *kontinue.Client
+	store    *store
+	log      *slog.Logger
+	shutdown func() error
+
+	cancel context.CancelCauseFunc
+	pool   sync.WaitGroup
+	done   chan struct{} // closed when the pool has ended
+}
+
+func newWorker(lc fx.Lifecycle, s fx.Shutdowner, opts options, client *kontinue.Client, store *store, log *slog.Logger) *worker {
+	w := &worker{opts: opts, client: client, store: store, log: log, done: make(chan struct{})}
+	w.shutdown = func() error { return s.Shutdown() }
+	lc.Append(fx.StartStopHook(w.start, w.stop))
+	return w
+}
+
+// start fills the queue with what an earlier process left behind and with new
+// Executions, and starts the pool.
+func (w *worker) start(ctx context.Context) error {
+	for i := range w.opts.executions {
+		if err := w.store.add(ctx, i == 1); err != nil {
+			return err
+		}
+	}
+	work, err := w.store.unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	queue := make(chan *execution, len(work))
+	for _, e := range work {
+		queue <- e
+	}
+	close(queue)
+	w.log.Info("queue filled", "executions", len(work), "workers", w.opts.workers)
+
+	// The context of the hook ends with the start, the functions' with the stop.
+	ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	for range w.opts.workers {
+		w.pool.Go(func() {
+			for e := range queue {
+				if ctx.Err() != nil {
+					w.log.Info("execution stays in the queue for the next start", "execution", e.name())
+					continue
+				}
+				w.handle(ctx, e)
+			}
+		})
+	}
+	go func() {
+		defer close(w.done)
+		w.pool.Wait()
+		switch {
+		case ctx.Err() != nil:
+		case w.opts.keep:
+			w.log.Info("queue is empty: waiting for SIGTERM")
+		default:
+			w.log.Info("queue is empty: shutting down")
+			if err := w.shutdown(); err != nil {
+				w.log.Error("shutdown", "error", err)
+			}
+		}
+	}()
+	return nil
+}
+
+// stop ends the waits of the functions and returns when the pool has ended.
+func (w *worker) stop(ctx context.Context) error {
+	w.cancel(errShutdown)
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("functions that do not end: %w", context.Cause(ctx))
+	}
+}
+
+// handle takes one Execution to its end, or as far as it gets until the app
+// stops. What is not done is done by the next start.
+func (w *worker) handle(ctx context.Context, e *execution) {
+	log := w.log.With("execution", e.name())
+	switch e.state {
+	case running:
+		e.resumptions++ // a worker was on it before and went away
+		log.Info("execution resumed", "attempt", e.attempts, "resumptions", e.resumptions)
+	case queued:
+		log.Info("execution started")
+	}
+	err := w.run(ctx, e, log)
+	if err == nil {
+		err = w.finish(ctx, e)
+	}
+	switch {
+	case err == nil:
+		log.Info("execution ended", "state", e.state, "attempts", e.attempts)
+	case ctx.Err() != nil:
+		log.Warn("execution interrupted: its Jobs go on, a restart resumes it", "attempt", e.attempts)
+	default:
+		log.Error("execution cannot go on here: a restart resumes it", "error", err)
+	}
+}
+
+// run runs the function, and once more if its work failed. An error means that
+// the Execution has not ended.
+func (w *worker) run(ctx context.Context, e *execution, log *slog.Logger) error {
+	for !e.state.ended() {
+		e.state = running
+		if err := w.store.save(ctx, e); err != nil {
+			return err
+		}
+		ktx, err := w.client.NewExecutionContext(ctx, e.kontinue(w.opts.ttl))
+		if err != nil {
+			return err
+		}
+		err = release(ktx, w.opts, e.flaky)
+		var failure *kontinue.ExitError
+		switch {
+		case err == nil:
+			e.state = succeeded
+		case !errors.As(err, &failure):
+			return err // there is no answer yet
+		case e.attempts+1 < maxAttempts:
+			log.Warn("execution is retried: what succeeded does not run again", "error", err)
+			e.attempts++
+			e.resumptions = 0
+		default:
+			log.Error("execution failed", "error", err)
+			e.state = failed
+		}
+	}
+	return w.store.save(ctx, e)
+}
+
+// finish lets the Jobs of an ended Execution expire. The end is on record by
+// then: a Job that goes before that would run again after a crash.
+func (w *worker) finish(ctx context.Context, e *execution) error {
+	if err := w.client.Finish(ctx, e.kontinue(w.opts.ttl)); err != nil {
+		return err
+	}
+	e.finished = true
+	return w.store.save(ctx, e)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kontinue/kontinue/examples/internal/playground"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes of the program.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as a shell reports Ctrl-C
+)
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var cluster playground.Options
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	cluster.Flags(flags)
+	image := flags.String("image", "busybox", "`image` that the scripts run in, with a /bin/sh; not used in memory")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "quickstart: unexpected argument %q\n", flags.Arg(0))
+		return exitUsage
+	}
+	err := quickstart(ctx, cluster, *image, stdout)
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil:
+		fmt.Fprintln(stdout, "\nInterrupted: the waits ended, the Jobs went with their Execution.")
+		fmt.Fprintln(stderr, "quickstart:", err)
+		return exitInterrupted
+	default:
+		fmt.Fprintln(stderr, "quickstart:", err)
+		return exitFailed
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kontinue/kontinue"
+)
+
+// limit is far above what a step takes; it is there for a cluster that cannot
+// pull the image. The cluster enforces it, also when no worker is alive.
+const limit = 3 * time.Minute
+
+// pipeline is the worker function: plain Go that runs Jobs and waits for them.
+// It may run again at any time, after a crash or as a retry, and finds what it
+// has done.
+func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...any)) error {
+	say("\n1. A script.\n")
+	hello, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+		StepOptions: kontinue.StepOptions{Name: "hello", Timeout: limit},
+		Image:       image,
+		Command:     `echo "hello from $(uname -s)"`,
+	})
+	if err != nil {
+		return err // it could not be run, or its answer is lost
+	}
+	if err := hello.Err(); err != nil {
+		return err // it ran and failed
+	}
+	text, err := hello.Logs(ktx, nil)
+	if err != nil {
+		return err
+	}
+	say("    => it says %q", strings.TrimSpace(text))
+
+	say("\n2. Three scripts at once. Steps that overlap need a name each.\n")
+	began := time.Now()
+	if err := inParallel([]string{"lint", "unit", "docs"}, func(name string) error {
+		result, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+			StepOptions: kontinue.StepOptions{Name: name, DisplayName: "Check: " + name, Timeout: limit},
+			Image:       image,
+			Command:     "sleep 1; echo " + name + " ok",
+		})
+		if err != nil {
+			return err
+		}
+		return result.Err()
+	}); err != nil {
+		return err
+	}
+	say("    => 3 seconds of work in %s", time.Since(began).Round(10*time.Millisecond))
+
+	say("\n3. Another shell: -e stops at the first error, -u refuses unset variables.\n")
+	strict, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+		StepOptions: kontinue.StepOptions{Name: "strict", Timeout: limit},
+		Image:       image,
+		Shell:       []string{"/bin/sh", "-euc"},
+		Command:     "target=${TARGET:-staging}\necho \"deployed to $target\"",
+	})
+	if err != nil {
+		return err
+	}
+	if err := strict.Err(); err != nil {
+		return err
+	}
+	say("    => exit code 0")
+
+	say("\n4. A script that fails. That is a result, not an error of the call.\n")
+	broken, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+		StepOptions: kontinue.StepOptions{Name: "broken", Timeout: limit},
+		Image:       image,
+		Command:     "echo migrating; echo 'relation \"users\" does not exist' >&2; exit 3",
+	})
+	if err != nil {
+		return err
+	}
+	return explain(ktx, broken, say)
+}
+
+// explain shows what is known of the failure that was planned.
+func explain(ktx *kontinue.ExecutionContext, result *kontinue.PodResult, say func(string, ...any)) error {
+	var failure *kontinue.ExitError
+	if !errors.As(result.Err(), &failure) {
+		return errors.New("step broken was to fail, and did not")
+	}
+	if failure.ExitCode != 3 {
+		return fmt.Errorf("step broken was to exit with code 3: %w", failure)
+	}
+	summary, err := result.LogErrorSummary(ktx)
+	if err != nil {
+		return err
+	}
+	say("    => exit code %d of container %q (%s)", failure.ExitCode, failure.Container, failure.Reason)
+	say("       last log line: %s", summary)
+	say("       Err(): %s", failure)
+	return nil
+}
+
+// inParallel calls f for each name at the same time and joins the errors.
+func inParallel(names []string, f func(name string) error) error {
+	errs := make([]error, len(names))
+	var group sync.WaitGroup
+	for i, name := range names {
+		group.Go(func() { errs[i] = f(name) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}

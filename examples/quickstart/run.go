@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/examples/internal/playground"
+)
+
+// quickstart runs the pipeline as an Execution, twice: the second time as a
+// worker does that takes over after a crash.
+func quickstart(ctx context.Context, options playground.Options, image string, stdout io.Writer) (err error) {
+	cluster, err := playground.New(options)
+	if err != nil {
+		return err
+	}
+	defer cluster.Stop()
+	if err := cluster.Start(ctx); err != nil {
+		return err
+	}
+
+	// Any namespaced object can be what the Jobs belong to. When it goes, they go.
+	owner, remove, err := cluster.CreateOwner(ctx, "quickstart-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	screen := newScreen(stdout)
+	screen.say("Cluster:   %s", cluster)
+	screen.say("Execution: %s %s/%s", owner.Kind, cluster.Namespace(), owner.Name)
+
+	config := cluster.Config()
+	config.Group = "quickstart"
+	config.OnProgress = screen.progress
+	client, err := kontinue.New(config)
+	if err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Stop(context.WithoutCancel(ctx))) }()
+
+	execution := kontinue.Execution{Owner: owner}
+	ktx, err := client.NewExecutionContext(ctx, execution)
+	if err != nil {
+		return err
+	}
+	if err := pipeline(ktx, image, screen.say); err != nil {
+		return err
+	}
+
+	screen.say("\nThe same function again, as after a crash of the worker:\n")
+	execution.Resumptions++
+	if ktx, err = client.NewExecutionContext(ctx, execution); err != nil {
+		return err
+	}
+	if err := pipeline(ktx, image, discard); err != nil {
+		return err
+	}
+	screen.say("    => no Job ran twice")
+
+	return screen.bill(cluster.Requests())
+}
+
+func discard(string, ...any) {}

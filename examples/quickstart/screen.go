@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/examples/internal/playground"
+)
+
+// screen prints what happens to steps that may run at the same time.
+type screen struct {
+	mu      sync.Mutex
+	out     io.Writer
+	shown   map[string]shown // the last line of each step
+	waited  int              // steps that were waited for to their end
+	resumed int              // steps whose end was on record
+}
+
+// shown is what a line says of a step, but for the time.
+type shown struct {
+	state           kontinue.StepState
+	reason, message string
+	resumed         bool
+}
+
+func newScreen(out io.Writer) *screen { return &screen{out: out, shown: map[string]shown{}} }
+
+func (s *screen) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.print(format, args...)
+}
+
+func (s *screen) print(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
+
+// progress is the client's OnProgress. It prints each change of a step's state
+// and of the reason for it.
+func (s *screen) progress(p kontinue.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := shown{p.State, p.Reason, p.Message, p.Resumed}
+	if s.shown[p.Step] == now {
+		return // only the pod is news
+	}
+	s.shown[p.Step] = now
+
+	notes := []string{p.Reason, p.Message}
+	switch {
+	case p.Resumed:
+		notes = []string{"resumed, from the record on its Job"}
+	case p.State == kontinue.StepRunning && p.Reason == "":
+		notes = []string{"pod " + p.Pod}
+	}
+	notes = slices.DeleteFunc(notes, func(note string) bool { return note == "" })
+	line := fmt.Sprintf("   %6.2fs  %-7s %-10s %s", p.Elapsed.Round(10*time.Millisecond).Seconds(), p.Step, p.State, strings.Join(notes, ": "))
+	s.print("%s", strings.TrimRight(line, " "))
+
+	if p.State == kontinue.StepSucceeded || p.State == kontinue.StepFailed {
+		if p.Resumed {
+			s.resumed++
+		} else {
+			s.waited++
+		}
+	}
+}
+
+// bill says what all steps together have cost, as the API server saw it, and
+// fails if that is more than it should be.
+func (s *screen) bill(requests playground.Requests) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	notes := map[playground.Request]string{
+		{Verb: "create", Resource: "jobs"}:  "one for each step",
+		{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
+		{Verb: "watch", Resource: "jobs"}:   "for all waits",
+		{Verb: "watch", Resource: "pods"}:   "for all waits",
+		{Verb: "get", Resource: "pods/log"}: "the logs that were asked for",
+	}
+	s.print("\nWhat the API server was asked, in all:\n")
+	byName := func(a, b playground.Request) int {
+		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Verb, b.Verb))
+	}
+	for _, r := range slices.SortedFunc(maps.Keys(requests), byName) {
+		line := fmt.Sprintf("   %4d  %-6s %-9s %s", requests[r], r.Verb, r.Resource, notes[r])
+		s.print("%s", strings.TrimRight(line, " "))
+	}
+
+	jobs, pods := requests.Count("watch", "jobs"), requests.Count("watch", "pods")
+	if jobs != 1 || pods != 1 {
+		return fmt.Errorf("%d watches of jobs and %d of pods served the waits, not 1 and 1: was the connection to the API server cut?", jobs, pods)
+	}
+	if created := requests.Count("create", "jobs"); created != s.waited {
+		return fmt.Errorf("%d Jobs were created for %d steps", created, s.waited)
+	}
+	s.print("\nOne watch of jobs and one watch of pods served all %d waits.", s.waited)
+	return nil
+}
