@@ -22,7 +22,7 @@ import (
 // Finish costs one LIST and one PATCH for each Job, may be called again, and
 // joins the errors of the Jobs that it could not patch.
 func (c *Client) Finish(ctx context.Context, execution Execution) error {
-	return c.forJobs(ctx, "Finish", execution, func(job *batchv1.Job) error {
+	return c.forJobs(ctx, "Finish", execution, func(ctx context.Context, job *batchv1.Job) error {
 		seconds := identity.ReadMarks(job).TTLSeconds
 		if seconds == nil {
 			if execution.TTL == nil {
@@ -47,7 +47,7 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 // first. Cancel may be called again, and joins the errors of the Jobs that it
 // could not stop.
 func (c *Client) Cancel(ctx context.Context, execution Execution) error {
-	return c.forJobs(ctx, "Cancel", execution, func(job *batchv1.Job) error {
+	return c.forJobs(ctx, "Cancel", execution, func(ctx context.Context, job *batchv1.Job) error {
 		if jobs.Classify(&job.Status).Terminal || identity.ReadMarks(job).Canceled {
 			return nil
 		}
@@ -57,7 +57,7 @@ func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 
 // forJobs reads the Execution's Jobs and calls do for each, a few at a time. A
 // Job that goes meanwhile is no error.
-func (c *Client) forJobs(ctx context.Context, what string, execution Execution, do func(*batchv1.Job) error) error {
+func (c *Client) forJobs(ctx context.Context, what string, execution Execution, do func(context.Context, *batchv1.Job) error) error {
 	if ctx == nil {
 		return invalid(what, errNilContext)
 	}
@@ -65,9 +65,11 @@ func (c *Client) forJobs(ctx context.Context, what string, execution Execution, 
 	if err != nil {
 		return fmt.Errorf("kontinue: %s: %w", what, err)
 	}
-	if err := c.running(); err != nil {
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
 		return fmt.Errorf("kontinue: %s: %w", what, err)
 	}
+	defer end()
 	list, err := c.jobs.List(ctx, execution.Namespace, identity.ExecutionSelector(c.cfg.Group, execution.Owner.UID))
 	if err != nil {
 		return fmt.Errorf("kontinue: %s: %w", what, err)
@@ -78,7 +80,7 @@ func (c *Client) forJobs(ctx context.Context, what string, execution Execution, 
 	for i := range errs {
 		wg.Go(func() {
 			for job := range work {
-				if err := do(job); err != nil && !errors.Is(err, ErrJobDeleted) {
+				if err := do(ctx, job); err != nil && !errors.Is(err, ErrJobDeleted) {
 					errs[i] = errors.Join(errs[i], err)
 				}
 			}

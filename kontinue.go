@@ -131,8 +131,12 @@ type Client struct {
 	logs       *logs.Reader
 	log        *slog.Logger
 
+	life context.Context // ends with Stop
+	end  context.CancelCauseFunc
+
 	mu    sync.Mutex
 	state clientState
+	calls sync.WaitGroup // of steps, Finish and Cancel that are under way
 }
 
 type clientState int
@@ -164,7 +168,9 @@ func New(cfg Config) (*Client, error) {
 }
 
 func newClient(cfg Config, w *watch.Watcher, d *dispatch.Dispatcher[event], j *jobs.Client, l *logs.Reader) *Client {
-	return &Client{cfg: cfg, watcher: w, dispatcher: d, jobs: j, logs: l, log: cfg.Logger}
+	c := &Client{cfg: cfg, watcher: w, dispatcher: d, jobs: j, logs: l, log: cfg.Logger}
+	c.life, c.end = context.WithCancelCause(context.Background())
+	return c
 }
 
 func watchConfig(cfg Config, clientset kubernetes.Interface, d *dispatch.Dispatcher[event]) watch.Config {
@@ -205,10 +211,11 @@ func (c *Client) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends every wait with [ErrNotRunning] and closes the watches. The Jobs
-// go on: a step that is run again, by this or another process, finds its own.
-// Stop returns when all goroutines have ended, or with an error when ctx or
-// Config.StopTimeout ends first. It is idempotent.
+// Stop ends every call with [ErrNotRunning] and closes the watches. The Jobs go
+// on: a step that is run again, by this or another process, finds its own. Stop
+// returns when all calls have returned and all goroutines of the client have
+// ended, or with an error when ctx or Config.StopTimeout ends first. It is
+// idempotent.
 func (c *Client) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("Stop", errNilContext)
@@ -216,13 +223,43 @@ func (c *Client) Stop(ctx context.Context) error {
 	c.mu.Lock()
 	c.state = stopped
 	c.mu.Unlock()
-	c.dispatcher.Close(fmt.Errorf("%w: it was stopped", ErrNotRunning))
+	cause := fmt.Errorf("%w: it was stopped", ErrNotRunning)
+	c.end(cause)
+	c.dispatcher.Close(cause)
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.StopTimeout)
 	defer cancel()
 	if err := c.watcher.Stop(ctx); err != nil {
 		return fmt.Errorf("kontinue: stop: %w", err)
 	}
-	return nil
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		c.calls.Wait()
+	}()
+	select {
+	case <-returned:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("kontinue: stop: steps have not returned yet: %w", context.Cause(ctx))
+	}
+}
+
+// begin admits a call and returns the context that it runs under, which ends
+// with ctx and with the client. The call ends with end.
+func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.stateError(); err != nil {
+		return nil, nil, err
+	}
+	c.calls.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	release := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
+	return ctx, func() {
+		release()
+		cancel(nil)
+		c.calls.Done()
+	}, nil
 }
 
 // Healthy returns nil while both watches are open, and otherwise why they are
@@ -241,6 +278,11 @@ func (c *Client) Healthy() error {
 func (c *Client) running() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.stateError()
+}
+
+// stateError is nil while the client runs. The caller holds the lock.
+func (c *Client) stateError() error {
 	switch c.state {
 	case started:
 		return nil

@@ -29,11 +29,13 @@ type step struct {
 // runStep runs a Job to its end, or resumes one that is there already.
 func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, labels, annotations map[string]string) (*outcome, error) {
 	c := k.client
-	if err := c.running(); err != nil {
+	ctx, end, err := c.begin(k.ctx)
+	if err != nil {
 		return nil, err
 	}
-	if err := k.ctx.Err(); err != nil {
-		return nil, context.Cause(k.ctx)
+	defer end()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	name, leave, err := k.enter(opts.Name)
 	if err != nil {
@@ -42,7 +44,7 @@ func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, label
 	defer leave()
 	s := &step{
 		client: c,
-		ctx:    k.ctx,
+		ctx:    ctx,
 		request: jobs.Request{
 			Execution:   k.execution.identity(),
 			Owner:       k.execution.Owner,
@@ -176,10 +178,12 @@ func (s *step) plan(existing []*watch.Job) jobs.Decision {
 }
 
 // certain reports that what is missing from the cache cannot change the plan:
-// the run of this attempt is there already.
+// the run of this attempt is there already, or one that succeeded, after which
+// RetryFailed makes no other.
 func (s *step) certain(cached []*watch.Job) bool {
-	d := s.plan(cached)
-	return d.Adopt != nil && d.Adopt.Run == s.request.Attempt
+	run := s.plan(cached).Adopt
+	return run != nil && (run.Run == s.request.Attempt ||
+		s.policy == jobs.RetryFailed && run.Recorded && run.Terminal && !run.Failed)
 }
 
 // drift compares the spec of a cached Job with the one of this call, by their

@@ -81,6 +81,8 @@ func (e *APIError) Transient() bool {
 		return s.Reason == metav1.StatusReasonConflict
 	case s.Code == http.StatusRequestTimeout, s.Code == http.StatusTooManyRequests:
 		return true
+	case s.Code == http.StatusGone: // a list took longer than its state is kept
+		return true
 	default:
 		return s.Code >= http.StatusInternalServerError
 	}

@@ -26,6 +26,7 @@ func TestAPIErrorClasses(t *testing.T) {
 		"webhook down":  {"create", errWebhook, true, false, ""},
 		"503":           {"get", apierrors.NewServiceUnavailable("x"), true, false, ""},
 		"quota raced":   {"create", errQuotaRow, true, false, ""},
+		"list expired":  {"list", apierrors.NewResourceExpired("x"), true, false, ""},
 		"exists":        {"create", errExists, false, false, ""},
 		"rbac":          {"create", errRBAC, false, false, "grant verb create on jobs.batch in namespace ns"},
 		"rbac get":      {"get", errRBACGet, false, false, "grant verb get on jobs.batch in namespace ns"},

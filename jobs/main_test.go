@@ -87,6 +87,16 @@ func (c *cluster) fail(verb string, errs ...error) {
 	})
 }
 
+// instead does f in place of what the fake does for the verb; answers that are
+// given later come first.
+func (c *cluster) instead(verb string, f func()) {
+	c.PrependReactor(verb, "jobs", func(ktesting.Action) (bool, runtime.Object, error) {
+		f()
+		return true, nil, nil
+	})
+}
+
+// count must not be called by a reactor: the fake holds its lock meanwhile.
 func (c *cluster) count(verb string) int {
 	n := 0
 	for _, a := range c.Actions() {
@@ -132,3 +142,5 @@ func errTerminating() error {
 func status(code int32, reason metav1.StatusReason, message string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message}}
 }
+
+func typesUID(s string) types.UID { return types.UID(s) }

@@ -52,7 +52,7 @@ func New(o Options) (*Cluster, error) {
 		c.namespace = metav1.NamespaceDefault
 	}
 	if o.Kubeconfig == "" {
-		c.memory = fakecluster.New(fakecluster.Options{Processes: true})
+		c.memory = fakecluster.New(fakecluster.Options{LocalProcesses: true})
 		c.clientset = c.memory.APIServer().ClientsetAs("example")
 		return c, nil
 	}

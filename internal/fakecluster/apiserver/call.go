@@ -2,8 +2,11 @@ package apiserver
 
 import (
 	"context"
+	"io"
 	"net/url"
 	"time"
+
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // Request is one API request as authorization and audit see it.
@@ -30,6 +33,9 @@ type call struct {
 	sub  string
 	ns   string
 	name string
+	// own marks a write that the server makes in the course of another request,
+	// which has been admitted: it may change spec and status at once.
+	own bool
 }
 
 func (c call) request() Request {
@@ -66,12 +72,23 @@ func serve[R any](ctx context.Context, s *Server, c call, op func() (R, error)) 
 		}
 		result, err := op()
 		if err == nil && fault != nil && fault.After != nil {
+			discard(result)
 			return none, fault.After
 		}
 		return result, err
 	}()
 	s.notifyAudit(req, err)
 	return result, err
+}
+
+// discard releases a stream that the client will never hear of.
+func discard(result any) {
+	switch r := result.(type) {
+	case watch.Interface:
+		r.Stop()
+	case io.Closer:
+		_ = r.Close()
+	}
 }
 
 // clientError has the form of an error that net/http gives when no answer came.

@@ -19,7 +19,6 @@ import (
 	typedbatchv1 "k8s.io/client-go/kubernetes/typed/batch/v1"
 	typedcoordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -31,7 +30,6 @@ type Clientset struct {
 	s    *Server
 	user string
 	fake *fake.Clientset
-	logs *rest.RESTClient
 }
 
 var _ kubernetes.Interface = (*Clientset)(nil)
@@ -45,9 +43,7 @@ func newClientset(s *Server, user string) *Clientset {
 		minor, _, _ := strings.Cut(rest, ".")
 		d.FakedServerVersion = &version.Info{Major: major, Minor: minor, GitVersion: s.opts.Version}
 	}
-	c := &Clientset{Clientset: f, s: s, user: user, fake: f}
-	c.logs = newLogClient(c)
-	return c
+	return &Clientset{Clientset: f, s: s, user: user, fake: f}
 }
 
 // Fake returns the fake clientset whose reactors this client asks first.

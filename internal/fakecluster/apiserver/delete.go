@@ -15,43 +15,40 @@ import (
 // marking it with a deletion timestamp where a grace period or a finalizer holds it.
 func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) error {
 	dryRun := len(opts.DryRun) > 0
-	done := false // the object is marked, only its removal is left
+	marked := false
 	for {
 		cur := s.load(c.res, c.ns, c.name)
 		if cur == nil {
-			if done {
+			if marked {
 				return nil
 			}
 			return apierrors.NewNotFound(c.res.groupResource(), c.name)
 		}
-		if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
-			return err
-		}
-		if !done {
+		if !marked {
+			if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
+				return err
+			}
 			if err := s.admit(ctx, c, nil, cur, dryRun); err != nil {
 				return err
 			}
 		}
 		obj := clone(cur)
-		stay, pending := markDeleted(c.res, obj, opts)
-		if dryRun || pending {
+		how := markDeleted(c.res, obj, opts)
+		if dryRun || how == alreadyDeleting {
 			return nil
 		}
-		marked := cur.GetDeletionTimestamp() == nil && obj.GetDeletionTimestamp() != nil
 		switch {
-		case stay:
+		case how == keep:
 			if c.res.strategy.same(obj, cur) || s.swap(c.res, cur, obj) {
 				return nil
 			}
-		case !marked:
-			if s.remove(c.res, cur) {
-				return nil
-			}
-		case s.swap(c.res, cur, obj):
+		case how == markThenRemove && !c.res.strategy.same(obj, cur):
 			// A type with graceful deletion is marked first even if its period is
-			// zero: watches see MODIFIED, then DELETED. Whoever is in between, the
-			// object goes: its period is over.
-			opts.Preconditions, done = nil, true
+			// zero: watches see MODIFIED, then DELETED. Whoever writes in between,
+			// the object goes: its period is over.
+			marked = marked || s.swap(c.res, cur, obj)
+		case s.remove(c.res, cur):
+			return nil
 		}
 	}
 }
@@ -88,13 +85,21 @@ func checkPreconditions(c call, cur object, p *metav1.Preconditions) error {
 	return nil
 }
 
-// markDeleted changes obj, a copy of the stored object, as a deletion does. stay
-// says that it remains stored in that state, pending that it is on its way out already and
-// this request changes nothing.
-func markDeleted(r *resource, obj object, opts metav1.DeleteOptions) (stay, pending bool) {
-	graceful, pending := gracefully(r, obj, opts.GracePeriodSeconds)
+// deletion is what a delete request does to an object.
+type deletion int
+
+const (
+	removeNow       deletion = iota
+	markThenRemove           // write the deletion timestamp, then remove
+	keep                     // write the deletion timestamp; a grace period or a finalizer holds the object
+	alreadyDeleting          // this request changes nothing
+)
+
+// markDeleted changes obj, a copy of the stored object, as a deletion does.
+func markDeleted(r *resource, obj object, opts metav1.DeleteOptions) deletion {
+	graceful, pending := gracefully(obj, opts.GracePeriodSeconds)
 	if pending {
-		return true, true
+		return alreadyDeleting
 	}
 	obj.SetFinalizers(deletionFinalizers(r, obj, opts))
 	held := len(obj.GetFinalizers()) > 0
@@ -102,11 +107,13 @@ func markDeleted(r *resource, obj object, opts metav1.DeleteOptions) (stay, pend
 		ns.Status.Phase = corev1.NamespaceTerminating
 		held = true
 	}
-	if graceful {
-		return held || *obj.GetDeletionGracePeriodSeconds() > 0, false
-	}
-	if !held {
-		return false, false
+	switch {
+	case graceful && (held || *obj.GetDeletionGracePeriodSeconds() > 0):
+		return keep
+	case graceful:
+		return markThenRemove
+	case !held:
+		return removeNow
 	}
 	t := now()
 	if obj.GetDeletionTimestamp() == nil {
@@ -117,12 +124,12 @@ func markDeleted(r *resource, obj object, opts metav1.DeleteOptions) (stay, pend
 	}
 	var zero int64
 	obj.SetDeletionGracePeriodSeconds(&zero)
-	return true, false
+	return keep
 }
 
 // gracefully applies the grace period of types that have one (rest.BeforeDelete):
 // pods only. graceful means that the deletion timestamp and period of obj are now set.
-func gracefully(r *resource, obj object, asked *int64) (graceful, pending bool) {
+func gracefully(obj object, asked *int64) (graceful, pending bool) {
 	pod, ok := obj.(*corev1.Pod)
 	if !ok {
 		return false, false

@@ -36,9 +36,9 @@ func (s *Server) SetLogSource(source LogSource) {
 	s.logSource.Store(&source)
 }
 
-// newLogClient returns the REST client behind GetLogs: a real one, so that Stream,
-// Do and DoRaw behave as in production, over a transport that calls the server.
-func newLogClient(cs *Clientset) *rest.RESTClient {
+// newLogRequest returns a request of a real REST client, so that Stream, Do and
+// DoRaw behave as in production, over a transport that calls the server.
+func newLogRequest(cs *Clientset, ns, name string, opts *corev1.PodLogOptions) *rest.Request {
 	gv := corev1.SchemeGroupVersion
 	client, err := rest.NewRESTClient(
 		&url.URL{Scheme: "https", Host: "fake.invalid"}, "/api/v1",
@@ -46,28 +46,26 @@ func newLogClient(cs *Clientset) *rest.RESTClient {
 			GroupVersion: gv,
 			Negotiator:   runtime.NewClientNegotiator(scheme.Codecs.WithoutConversion(), gv),
 		},
-		nil, &http.Client{Transport: logTransport{cs}})
+		nil, &http.Client{Transport: logTransport{cs, ns, name, *opts.DeepCopy()}})
 	if err != nil {
 		// The base URL is a constant.
 		panic("apiserver: " + err.Error())
 	}
-	return client
+	return client.Get().Namespace(ns).Name(name).Resource("pods").SubResource("log").VersionedParams(opts, scheme.ParameterCodec)
 }
 
-// logTransport answers GET /api/v1/namespaces/{namespace}/pods/{name}/log.
-type logTransport struct{ cs *Clientset }
+// logTransport answers one GET of a pod's log. It knows what is asked for: client-go
+// can encode the options into a URL, but not decode them.
+type logTransport struct {
+	cs       *Clientset
+	ns, name string
+	opts     corev1.PodLogOptions
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	parts := strings.Split(strings.TrimPrefix(req.URL.Path, "/api/v1/namespaces/"), "/")
-	if len(parts) != 4 || parts[1] != "pods" || parts[3] != "log" {
-		return failure(req, apierrors.NewBadRequest("the in-memory API server serves pod logs only: "+req.URL.Path))
-	}
-	var opts corev1.PodLogOptions
-	if err := scheme.ParameterCodec.DecodeParameters(req.URL.Query(), corev1.SchemeGroupVersion, &opts); err != nil {
-		return failure(req, apierrors.NewBadRequest(err.Error()))
-	}
-	c := call{user: t.cs.user, verb: "get", res: pods, sub: "log", ns: parts[0], name: parts[2]}
+	opts := t.opts
+	c := call{user: t.cs.user, verb: "get", res: pods, sub: "log", ns: t.ns, name: t.name}
 	handled, answer, err := preempt(t.cs, c, func() clienttesting.Action {
 		a := clienttesting.GenericActionImpl{Value: &opts}
 		a.Verb, a.Namespace, a.Resource, a.Subresource = "get", c.ns, pods.gvr, "log"

@@ -165,13 +165,8 @@ func keepPod(o, c object, sub string) {
 		}
 		return
 	}
-	if sub != bindingWithStatus {
-		pod.Status = cur.Status
-	}
-	// The scheduler's choice of node is not a change of what is wanted.
-	spec := cur.Spec
-	spec.NodeName = pod.Spec.NodeName
-	if !apiequality.Semantic.DeepEqual(pod.Spec, spec) {
+	pod.Status = cur.Status
+	if !apiequality.Semantic.DeepEqual(pod.Spec, cur.Spec) {
 		pod.Generation = cur.Generation + 1
 	}
 }

@@ -13,17 +13,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// bindingWithStatus marks an update that the server makes on its own account: it
-// may change the spec and the status at once.
-const bindingWithStatus = "\x00server"
-
 // bind assigns a pod to a node and sets PodScheduled, in one write.
 func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 	if b.Target.Name == "" {
 		return apierrors.NewBadRequest("target.name is required")
 	}
 	c.name = b.Name
-	c.sub = bindingWithStatus
+	if err := s.admit(ctx, c, b, nil, false); err != nil {
+		return err
+	}
+	c.own = true
 	_, err := s.modify(ctx, c, false, func(cur object) (object, error) {
 		pod := clone(cur).(*corev1.Pod)
 		switch {
@@ -72,12 +71,11 @@ func (s *Server) evict(ctx context.Context, c call, in runtime.Object) error {
 	if s.load(c.res, c.ns, c.name) == nil {
 		return apierrors.NewNotFound(c.res.groupResource(), c.name)
 	}
-	if err := s.admit(ctx, c, nil, nil, len(opts.DryRun) > 0); err != nil {
+	if err := s.admit(ctx, c, in, nil, len(opts.DryRun) > 0); err != nil {
 		return err
 	}
-	mark, opts := c, opts.DeepCopy()
-	mark.sub = bindingWithStatus
-	marked, err := s.modify(ctx, mark, len(opts.DryRun) > 0, func(cur object) (object, error) {
+	c.own, opts = true, opts.DeepCopy()
+	marked, err := s.modify(ctx, c, len(opts.DryRun) > 0, func(cur object) (object, error) {
 		if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
 			return nil, err
 		}
@@ -95,7 +93,6 @@ func (s *Server) evict(ctx context.Context, c call, in runtime.Object) error {
 		rv := marked.GetResourceVersion()
 		p.ResourceVersion = &rv
 	}
-	c.sub = ""
 	return s.delete(ctx, c, *opts)
 }
 

@@ -133,7 +133,7 @@ func validatePodUpdate(o, c object, sub string) field.ErrorList {
 	switch sub {
 	case "status":
 		return validatePodStatus(pod, cur)
-	case bindingWithStatus, "ephemeralcontainers", "resize":
+	case "ephemeralcontainers", "resize":
 		return nil
 	}
 	if apiequality.Semantic.DeepEqual(pod.Spec, cur.Spec) {

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	clienttesting "k8s.io/client-go/testing"
@@ -70,7 +69,7 @@ func (p podsClient) GetLogs(name string, opts *corev1.PodLogOptions) *rest.Reque
 	if opts == nil {
 		opts = &corev1.PodLogOptions{}
 	}
-	return p.c.logs.Get().Namespace(p.ns).Name(name).Resource("pods").SubResource("log").VersionedParams(opts, scheme.ParameterCodec)
+	return newLogRequest(p.c, p.ns, name, opts)
 }
 
 // ProxyGet is not supported.

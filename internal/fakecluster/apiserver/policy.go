@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -17,7 +18,7 @@ import (
 type Match struct {
 	User      string
 	Verb      string
-	Resource  string // "jobs", "pods/log"
+	Resource  string // "jobs", "pods/log"; "pods/*" is pods and its subresources
 	Namespace string
 	Name      string
 }
@@ -29,9 +30,18 @@ func (m Match) matches(r Request, defaultUser string) bool {
 	}
 	return (user == "*" || user == r.User) &&
 		(m.Verb == "" || m.Verb == "*" || m.Verb == r.Verb) &&
-		(m.Resource == "" || m.Resource == "*" || m.Resource == r.Resource) &&
+		m.matchesResource(r.Resource) &&
 		(m.Namespace == "" || m.Namespace == r.Namespace) &&
 		(m.Name == "" || m.Name == r.Name)
+}
+
+func (m Match) matchesResource(resource string) bool {
+	if m.Resource == "" || m.Resource == "*" || m.Resource == resource {
+		return true
+	}
+	all, ok := strings.CutSuffix(m.Resource, "/*")
+	base, _, _ := cutResource(resource)
+	return ok && all == base
 }
 
 // Rule denies the requests it matches, as the absence of an RBAC rule does.
@@ -88,7 +98,8 @@ func (s *Server) review(user string, in *authorizationv1.SelfSubjectAccessReview
 type Attributes struct {
 	Request
 	// Object is the new state; a function may change it, as a mutating webhook does.
-	// Defaults and validation come after. It is nil for delete.
+	// Defaults and validation come after. It is the Binding or Eviction for those
+	// subresources, and nil for delete.
 	Object runtime.Object
 	// OldObject is the stored state, not to be changed; nil for create.
 	OldObject runtime.Object
@@ -106,20 +117,14 @@ type AdmissionFunc func(ctx context.Context, a *Attributes) error
 func (s *Server) AddAdmission(f AdmissionFunc) (undo func()) { return add(s, &s.admission, &f) }
 
 // admit runs the admission functions.
-func (s *Server) admit(ctx context.Context, c call, obj, old object, dryRun bool) error {
+func (s *Server) admit(ctx context.Context, c call, obj, old runtime.Object, dryRun bool) error {
 	s.policyMu.RLock()
 	functions := s.admission
 	s.policyMu.RUnlock()
-	if len(functions) == 0 {
+	if len(functions) == 0 || c.own {
 		return nil
 	}
-	a := &Attributes{Request: c.request(), DryRun: dryRun}
-	if obj != nil {
-		a.Object = obj
-	}
-	if old != nil {
-		a.OldObject = old
-	}
+	a := &Attributes{Request: c.request(), Object: obj, OldObject: old, DryRun: dryRun}
 	for _, f := range functions {
 		if err := (*f)(ctx, a); err != nil {
 			if _, ok := err.(apierrors.APIStatus); ok {

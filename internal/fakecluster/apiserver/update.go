@@ -95,7 +95,10 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	obj.SetGeneration(cur.GetGeneration())
 	obj.SetResourceVersion(cur.GetResourceVersion())
 	st.setDefaults(obj)
-	st.beforeUpdate(obj, cur, c.sub)
+	st.trim(obj) // before obj shares parts of cur
+	if !c.own {
+		st.beforeUpdate(obj, cur, c.sub)
+	}
 	if obj.GetUID() == "" {
 		obj.SetUID(cur.GetUID())
 	}
@@ -109,11 +112,12 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	meta := field.NewPath("metadata")
 	errs := validateMeta(obj, c.res)
 	errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(obj, cur, meta)...)
-	errs = append(errs, st.checkUpdate(obj, cur, c.sub)...)
+	if !c.own {
+		errs = append(errs, st.checkUpdate(obj, cur, c.sub)...)
+	}
 	if len(errs) > 0 {
 		return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, errs)
 	}
-	st.trim(obj)
 	return nil
 }
 
