@@ -1,0 +1,111 @@
+package fakecluster
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// CreateNamespace creates a namespace with the given labels.
+func (c *Cluster) CreateNamespace(ctx context.Context, name string, labels map[string]string) error {
+	_, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// DeleteNamespace starts the deletion of a namespace and all that is in it.
+func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
+	return c.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+}
+
+// CreateOwner creates a ConfigMap and returns a controller reference to it, to
+// be the owner of Jobs.
+func (c *Cluster) CreateOwner(ctx context.Context, namespace, name string) (metav1.OwnerReference, error) {
+	owner, err := c.client.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return metav1.OwnerReference{}, err
+	}
+	return *metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap")), nil
+}
+
+// DeleteOwner tells the garbage collector that the owner with that UID is gone,
+// whatever kind of object it was.
+func (c *Cluster) DeleteOwner(uid types.UID) { c.controller.DeleteOwner(uid) }
+
+// DeletePod deletes a pod with its own grace period, as "kubectl delete pod".
+func (c *Cluster) DeletePod(ctx context.Context, namespace, name string) error {
+	return c.client.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{})
+}
+
+// ForceDeletePod removes a pod from the API at once. Its tracking finalizer
+// still holds it until the Job controller has counted it.
+func (c *Cluster) ForceDeletePod(ctx context.Context, namespace, name string) error {
+	grace := int64(0)
+	return c.client.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+}
+
+// EvictPod evicts a pod through the eviction API, as a drain does: the pod gets
+// DisruptionTarget/EvictionByEvictionAPI and is deleted.
+func (c *Cluster) EvictPod(ctx context.Context, namespace, name string) error {
+	return c.client.PolicyV1().Evictions(namespace).Evict(ctx, &policyv1.Eviction{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+	})
+}
+
+// PressureEvictPod ends a pod as the kubelet does when its node runs out of
+// memory: phase Failed, reason Evicted. An empty message is the usual one.
+func (c *Cluster) PressureEvictPod(namespace, name, message string) error {
+	return c.kubelet.Evict(namespace, name, message)
+}
+
+// AddNode adds a node to the cluster.
+func (c *Cluster) AddNode(ctx context.Context, node kubelet.Node) error {
+	return c.kubelet.AddNode(ctx, node)
+}
+
+// KillNode makes a node fall silent, as after a power cut: the status of its pods
+// changes no more and their deletion does not come to an end. The default node
+// is "node-1".
+func (c *Cluster) KillNode(ctx context.Context, name string) error {
+	return c.kubelet.KillNode(ctx, name)
+}
+
+// RemoveNode kills a node and removes it from the cluster; the pod garbage
+// collector then fails and removes its pods.
+func (c *Cluster) RemoveNode(ctx context.Context, name string) error {
+	return c.kubelet.RemoveNode(ctx, name)
+}
+
+// checkServiceAccount is the ServiceAccount admission: a pod needs its service
+// account. It is in force in a namespace in which the account "default" exists,
+// so that tests without accounts need no set-up.
+func (c *Cluster) checkServiceAccount(ctx context.Context, a *apiserver.Attributes) error {
+	pod, ok := a.Object.(*corev1.Pod)
+	if !ok || a.Verb != "create" || a.Resource != "pods" {
+		return nil
+	}
+	name := pod.Spec.ServiceAccountName
+	if name == "" || name == "default" {
+		return nil
+	}
+	accounts := c.client.CoreV1().ServiceAccounts(pod.Namespace)
+	if _, err := accounts.Get(ctx, "default", metav1.GetOptions{}); err != nil {
+		return nil
+	}
+	if _, err := accounts.Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		return err
+	}
+	return apierrors.NewForbidden(corev1.Resource("pods"), pod.Name,
+		fmt.Errorf("error looking up service account %s/%s: serviceaccount %q not found", pod.Namespace, name, name))
+}

@@ -1,0 +1,280 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/engine"
+)
+
+// subject is one object the garbage collector looks at.
+type subject struct {
+	kind int // index into kinds
+	uid  types.UID
+}
+
+// ownerBook remembers which owners exist and which are known to be gone.
+type ownerBook struct {
+	mu    sync.Mutex
+	alive map[types.UID]resident
+	gone  map[types.UID]struct{}
+}
+
+type resident struct {
+	subject
+	namespace string
+}
+
+func newOwnerBook() *ownerBook {
+	return &ownerBook{alive: map[types.UID]resident{}, gone: map[types.UID]struct{}{}}
+}
+
+func (b *ownerBook) arrived(r resident) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, gone := b.gone[r.uid]; !gone {
+		b.alive[r.uid] = r
+	}
+}
+
+func (b *ownerBook) left(uid types.UID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.alive, uid)
+	b.gone[uid] = struct{}{}
+}
+
+func (b *ownerBook) find(uid types.UID) (r resident, alive, gone bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, alive = b.alive[uid]
+	_, gone = b.gone[uid]
+	return r, alive, gone
+}
+
+// DeleteOwner tells the garbage collector that the object with that UID, of
+// whatever kind, is gone: its dependents are deleted.
+func (m *Manager) DeleteOwner(uid types.UID) {
+	m.owners.left(uid)
+	m.queueDependents(uid)
+}
+
+func (m *Manager) subscribeGarbage() {
+	subscribe(m, 0, m.cache.Jobs)
+	subscribe(m, 1, m.cache.Pods)
+	subscribe(m, 2, m.cache.ConfigMaps)
+	subscribe(m, 3, m.cache.Secrets)
+	subscribe(m, 4, m.cache.Leases)
+}
+
+func subscribe[T engine.Object](m *Manager, kind int, store *engine.Store[T]) {
+	var none T
+	store.Subscribe(func(old, obj T) {
+		if obj == none {
+			m.objectGone(old)
+		} else {
+			m.objectSeen(subject{kind, obj.GetUID()}, obj)
+		}
+	})
+}
+
+func (m *Manager) objectSeen(s subject, obj metav1.Object) {
+	m.owners.arrived(resident{s, obj.GetNamespace()})
+	if obj.GetDeletionTimestamp() != nil {
+		if waitsForDependents(obj) || orphansDependents(obj) {
+			m.garbage.Add(s)
+		}
+		return
+	}
+	for _, ref := range obj.GetOwnerReferences() {
+		if m.standing(obj, ref) != standingSolid {
+			m.garbage.Add(s)
+			return
+		}
+	}
+}
+
+func (m *Manager) objectGone(obj metav1.Object) {
+	m.owners.left(obj.GetUID())
+	m.queueDependents(obj.GetUID())
+	for _, ref := range obj.GetOwnerReferences() {
+		// An owner deleted in the foreground may have waited for this one.
+		if r, alive, _ := m.owners.find(ref.UID); alive {
+			if owner, ok := m.kinds[r.kind].get(ref.UID); ok && waitsForDependents(owner) {
+				m.garbage.Add(r.subject)
+			}
+		}
+	}
+	if ns, ok := m.cache.Namespaces.ByName("", obj.GetNamespace()); ok && ns.DeletionTimestamp != nil {
+		m.namespaces.Add(ns.UID)
+	}
+}
+
+func (m *Manager) queueDependents(owner types.UID) {
+	for i, k := range m.kinds {
+		for _, dependent := range k.owned(owner) {
+			m.garbage.Add(subject{i, dependent.GetUID()})
+		}
+	}
+}
+
+// standing is the state of an owner as one dependent sees it.
+type standing int
+
+const (
+	standingSolid   standing = iota // exists, or nothing is known of it
+	standingWaiting                 // is being deleted in the foreground
+	standingGone
+)
+
+func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standing {
+	r, alive, gone := m.owners.find(ref.UID)
+	switch {
+	case gone, !alive && m.opts.StrictOwners:
+		return standingGone
+	case !alive:
+		return standingSolid
+	case r.namespace != obj.GetNamespace():
+		return standingGone // an owner is looked for in the dependent's namespace only
+	}
+	if owner, ok := m.kinds[r.kind].get(ref.UID); ok && waitsForDependents(owner) {
+		return standingWaiting
+	}
+	return standingSolid
+}
+
+// syncGarbage does what is due for one object: release or wait for its
+// dependents if it is being deleted, delete it if its owners are gone.
+func (m *Manager) syncGarbage(ctx context.Context, s subject) error {
+	obj, ok := m.kinds[s.kind].get(s.uid)
+	if !ok {
+		return nil
+	}
+	var err error
+	switch {
+	case obj.GetDeletionTimestamp() != nil && orphansDependents(obj):
+		err = m.orphanDependents(ctx, s, obj)
+	case obj.GetDeletionTimestamp() != nil && waitsForDependents(obj):
+		err = m.deleteDependents(ctx, s, obj)
+	case obj.GetDeletionTimestamp() == nil:
+		err = m.deleteUnowned(ctx, s, obj)
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("collecting %s %s/%s: %w", m.kinds[s.kind].name, obj.GetNamespace(), obj.GetName(), err)
+	}
+	return nil
+}
+
+func (m *Manager) orphanDependents(ctx context.Context, s subject, obj metav1.Object) error {
+	var errs []error
+	for i, k := range m.kinds {
+		for _, dependent := range k.owned(s.uid) {
+			kept := slices.DeleteFunc(slices.Clone(dependent.GetOwnerReferences()), func(r metav1.OwnerReference) bool { return r.UID == s.uid })
+			errs = append(errs, ignoreGone(m.patchMeta(ctx, i, dependent, "ownerReferences", kept)))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return m.dropFinalizer(ctx, s, obj, metav1.FinalizerOrphanDependents)
+}
+
+func (m *Manager) deleteDependents(ctx context.Context, s subject, obj metav1.Object) error {
+	var errs []error
+	blocked := false
+	for i, k := range m.kinds {
+		for _, dependent := range k.owned(s.uid) {
+			if dependent.GetNamespace() != obj.GetNamespace() {
+				continue
+			}
+			for _, ref := range dependent.GetOwnerReferences() {
+				blocked = blocked || ref.UID == s.uid && ref.BlockOwnerDeletion != nil && *ref.BlockOwnerDeletion
+			}
+			if dependent.GetDeletionTimestamp() == nil {
+				errs = append(errs, m.deleteUnowned(ctx, subject{i, dependent.GetUID()}, dependent))
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil || blocked {
+		return err
+	}
+	return m.dropFinalizer(ctx, s, obj, metav1.FinalizerDeleteDependents)
+}
+
+// deleteUnowned deletes an object all of whose owners are gone or going, and
+// otherwise drops the references to those that are.
+func (m *Manager) deleteUnowned(ctx context.Context, s subject, obj metav1.Object) error {
+	refs := obj.GetOwnerReferences()
+	var solid []metav1.OwnerReference
+	waiting := false
+	for _, ref := range refs {
+		switch m.standing(obj, ref) {
+		case standingSolid:
+			solid = append(solid, ref)
+		case standingWaiting:
+			waiting = true
+		}
+	}
+	switch {
+	case len(solid) == len(refs):
+		return nil
+	case len(solid) > 0:
+		return ignoreGone(m.patchMeta(ctx, s.kind, obj, "ownerReferences", solid))
+	}
+	policy := metav1.DeletePropagationBackground
+	if waiting && m.hasDependents(s.uid) {
+		policy = metav1.DeletePropagationForeground
+	}
+	uid := obj.GetUID()
+	return ignoreGone(m.kinds[s.kind].delete(ctx, obj.GetNamespace(), obj.GetName(), metav1.DeleteOptions{
+		PropagationPolicy: &policy,
+		Preconditions:     &metav1.Preconditions{UID: &uid},
+	}))
+}
+
+func (m *Manager) hasDependents(uid types.UID) bool {
+	return slices.ContainsFunc(m.kinds, func(k kind) bool { return len(k.owned(uid)) > 0 })
+}
+
+func (m *Manager) dropFinalizer(ctx context.Context, s subject, obj metav1.Object, finalizer string) error {
+	kept := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool { return f == finalizer })
+	return m.patchMeta(ctx, s.kind, obj, "finalizers", kept)
+}
+
+// patchMeta replaces one list in the metadata, provided the object is unchanged.
+func (m *Manager) patchMeta(ctx context.Context, kind int, obj metav1.Object, field string, list any) error {
+	data, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid":             obj.GetUID(),
+		"resourceVersion": obj.GetResourceVersion(),
+		field:             list,
+	}})
+	if err != nil {
+		return err
+	}
+	return m.kinds[kind].patch(ctx, obj.GetNamespace(), obj.GetName(), data)
+}
+
+// ignoreGone drops the errors that mean that the object is not there any more.
+// A conflict on a deletion's UID precondition means so too.
+func ignoreGone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func waitsForDependents(obj metav1.Object) bool {
+	return obj.GetDeletionTimestamp() != nil && slices.Contains(obj.GetFinalizers(), metav1.FinalizerDeleteDependents)
+}
+
+func orphansDependents(obj metav1.Object) bool {
+	return slices.Contains(obj.GetFinalizers(), metav1.FinalizerOrphanDependents)
+}

@@ -1,0 +1,203 @@
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/engine"
+)
+
+// The real Job controller's delays.
+const (
+	defaultPodBackoff    = 10 * time.Second
+	defaultPodBackoffMax = 10 * time.Minute
+	retryBase            = time.Second
+	retryMax             = time.Minute
+)
+
+// Options tune the controllers. The zero value behaves like a real cluster,
+// only without its batching.
+type Options struct {
+	// Workers is how many Jobs are looked at concurrently; default 2.
+	Workers int
+	// SyncBatch delays the look at a Job after one of its pods or its status
+	// changed, as the real controller does by one second. Default 0: at once.
+	SyncBatch time.Duration
+	// PodBackoff is the delay before the first replacement of a failed pod;
+	// default 10 s. It doubles with each further failure, at most to
+	// PodBackoffMax (default 10 min). Negative: no delay.
+	PodBackoff, PodBackoffMax time.Duration
+	// RetryBase is the delay after a refused write, doubled each time up to a
+	// minute; default 1 s.
+	RetryBase time.Duration
+	// NormalEvents also records events of type Normal (SuccessfulCreate,
+	// Completed and so on); Warnings are always recorded.
+	NormalEvents bool
+	// StrictOwners treats an owner that was never seen as an object as gone,
+	// like the real garbage collector. By default it is left alone, because an
+	// owner may be a custom resource the in-memory API server does not know.
+	StrictOwners bool
+}
+
+// Manager runs the controllers over one API server.
+type Manager struct {
+	client kubernetes.Interface
+	cache  *engine.Cache
+	opts   Options
+	events recorder
+	kinds  []kind
+	owners *ownerBook
+
+	jobs       *engine.Queue[types.UID]
+	orphans    *engine.Queue[types.UID]
+	ttl        *engine.Queue[types.UID]
+	garbage    *engine.Queue[subject]
+	namespaces *engine.Queue[types.UID]
+
+	mu      sync.Mutex
+	records map[types.UID]record // of unfinished Jobs
+
+	wg sync.WaitGroup
+}
+
+// record is what is remembered of a Job between two looks at it.
+type record struct {
+	backoff  backoff
+	deadline time.Time // for which a look is already scheduled
+}
+
+// New returns a Manager over cache. Start cache after New and before Start.
+func New(client kubernetes.Interface, cache *engine.Cache, opts Options) *Manager {
+	if opts.Workers <= 0 {
+		opts.Workers = 2
+	}
+	if opts.PodBackoff == 0 {
+		opts.PodBackoff = defaultPodBackoff
+	}
+	if opts.PodBackoffMax == 0 {
+		opts.PodBackoffMax = defaultPodBackoffMax
+	}
+	if opts.RetryBase <= 0 {
+		opts.RetryBase = retryBase
+	}
+	m := &Manager{
+		client:     client,
+		cache:      cache,
+		opts:       opts,
+		events:     recorder{client: client, normal: opts.NormalEvents},
+		jobs:       engine.NewQueue[types.UID](),
+		orphans:    engine.NewQueue[types.UID](),
+		ttl:        engine.NewQueue[types.UID](),
+		garbage:    engine.NewQueue[subject](),
+		namespaces: engine.NewQueue[types.UID](),
+		records:    map[types.UID]record{},
+		owners:     newOwnerBook(),
+		kinds:      kinds(client, cache),
+	}
+	m.subscribe()
+	return m
+}
+
+// Start runs the controllers until ctx ends; Wait waits for them.
+func (m *Manager) Start(ctx context.Context) {
+	for range m.opts.Workers {
+		m.wg.Go(func() { work(ctx, m.jobs, m.opts.RetryBase, m.syncJob) })
+	}
+	m.wg.Go(func() { work(ctx, m.orphans, m.opts.RetryBase, m.syncOrphan) })
+	m.wg.Go(func() { work(ctx, m.ttl, m.opts.RetryBase, m.syncTTL) })
+	m.wg.Go(func() { work(ctx, m.garbage, m.opts.RetryBase, m.syncGarbage) })
+	m.wg.Go(func() { work(ctx, m.namespaces, m.opts.RetryBase, m.syncNamespace) })
+}
+
+// Wait waits for the goroutines of Start to end.
+func (m *Manager) Wait() { m.wg.Wait() }
+
+// work hands keys to sync, and hands a key whose sync failed out again later.
+func work[K comparable](ctx context.Context, q *engine.Queue[K], base time.Duration, sync func(context.Context, K) error) {
+	for {
+		key, ok := q.Get(ctx)
+		if !ok {
+			return
+		}
+		if err := sync(ctx, key); err != nil {
+			q.Retry(key, base, retryMax)
+		} else {
+			q.Forget(key)
+		}
+		q.Done(key)
+	}
+}
+
+func (m *Manager) subscribe() {
+	m.cache.Jobs.Subscribe(m.jobChanged)
+	m.cache.Pods.Subscribe(m.podChanged)
+	m.cache.Namespaces.Subscribe(func(_, ns *corev1.Namespace) {
+		if ns != nil && ns.DeletionTimestamp != nil {
+			m.namespaces.Add(ns.UID)
+		}
+	})
+	m.subscribeGarbage()
+}
+
+func (m *Manager) jobChanged(old, job *batchv1.Job) {
+	if job == nil {
+		m.forget(old.UID)
+		for _, pod := range m.cache.Pods.Owned(old.UID) {
+			m.orphans.Add(pod.UID)
+		}
+		return
+	}
+	if finished(job) && job.Spec.TTLSecondsAfterFinished != nil && job.DeletionTimestamp == nil {
+		m.ttl.Add(job.UID)
+	}
+	if old != nil && old.Generation == job.Generation && m.opts.SyncBatch > 0 {
+		m.jobs.AddAfter(job.UID, m.opts.SyncBatch)
+		return
+	}
+	m.jobs.Add(job.UID)
+}
+
+func (m *Manager) podChanged(old, pod *corev1.Pod) {
+	if pod == nil {
+		pod = old
+	}
+	uid, ok := jobOf(pod)
+	if !ok {
+		if tracked(pod) {
+			m.orphans.Add(pod.UID)
+		}
+		return
+	}
+	if job, known := m.cache.Jobs.Get(uid); tracked(pod) && (!known || !managed(job)) {
+		m.orphans.Add(pod.UID)
+	}
+	m.jobs.AddAfter(uid, m.opts.SyncBatch)
+}
+
+func (m *Manager) forget(job types.UID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.records, job)
+}
+
+// managed tells whether this Job controller is responsible for the Job, which
+// spec.managedBy can give to another one (KEP-4368).
+func managed(job *batchv1.Job) bool {
+	return job.Spec.ManagedBy == nil || *job.Spec.ManagedBy == batchv1.JobControllerName
+}
+
+// jobOf returns the UID of the Job that controls the pod.
+func jobOf(pod *corev1.Pod) (types.UID, bool) {
+	for _, ref := range pod.OwnerReferences {
+		if ref.Controller != nil && *ref.Controller && ref.Kind == "Job" {
+			return ref.UID, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,55 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// syncNamespace empties a namespace that is being deleted and, once nothing is
+// left in it, lets it go. Objects that go later lead to another look.
+func (m *Manager) syncNamespace(ctx context.Context, uid types.UID) error {
+	ns, ok := m.cache.Namespaces.Get(uid)
+	if !ok || ns.DeletionTimestamp == nil {
+		return nil
+	}
+	var errs []error
+	left := 0
+	for _, k := range m.kinds {
+		for _, obj := range k.list() {
+			if obj.GetNamespace() != ns.Name {
+				continue
+			}
+			left++
+			if obj.GetDeletionTimestamp() != nil {
+				continue
+			}
+			policy, objUID := metav1.DeletePropagationBackground, obj.GetUID()
+			err := k.delete(ctx, ns.Name, obj.GetName(), metav1.DeleteOptions{
+				PropagationPolicy: &policy,
+				Preconditions:     &metav1.Preconditions{UID: &objUID},
+			})
+			errs = append(errs, ignoreGone(err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("emptying namespace %s: %w", ns.Name, err)
+	}
+	if left > 0 {
+		return nil
+	}
+	if err := m.client.CoreV1().Events(ns.Name).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting the events of namespace %s: %w", ns.Name, err)
+	}
+	empty := ns.DeepCopy()
+	empty.Spec.Finalizers = nil
+	_, err := m.client.CoreV1().Namespaces().Finalize(ctx, empty, metav1.UpdateOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("finalizing namespace %s: %w", ns.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package fakecluster
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/controller"
+	"github.com/kontinue/kontinue/internal/fakecluster/engine"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// Names under which the parts of the cluster act on the API server.
+const (
+	ControllerUser = "system:kube-controller-manager"
+	NodeUser       = "system:node:node-1"
+)
+
+// Options configure a Cluster. The zero value is a cluster of one node with room
+// for everything, whose containers follow scripts.
+type Options struct {
+	// APIServer configures the API server.
+	APIServer apiserver.Options
+	// Controller configures the controllers.
+	Controller controller.Options
+	// Kubelet configures the scheduler and the kubelets.
+	Kubelet kubelet.Options
+	// Runtime runs the containers; default a kubelet.Scripts.
+	Runtime kubelet.Runtime
+	// LocalProcesses runs each container's command as a local process; see
+	// kubelet.Processes. It is ignored if Runtime is set.
+	LocalProcesses bool
+}
+
+// Cluster is a Kubernetes cluster in memory.
+type Cluster struct {
+	server     *apiserver.Server
+	client     kubernetes.Interface // of the controllers
+	cache      *engine.Cache
+	controller *controller.Manager
+	kubelet    *kubelet.Kubelet
+	scripts    *kubelet.Scripts // nil if another Runtime is in use
+
+	mu      sync.Mutex
+	cancel  context.CancelFunc
+	stopped bool
+}
+
+// ErrStopped is returned by Start once Stop has been called.
+var ErrStopped = errors.New("fakecluster: the cluster has been stopped")
+
+// New returns a Cluster. Its API server answers at once; nothing is carried out
+// before Start.
+func New(opts Options) *Cluster {
+	c := &Cluster{server: apiserver.New(opts.APIServer), cache: engine.NewCache()}
+	runtime := opts.Runtime
+	if runtime == nil && opts.LocalProcesses {
+		runtime = kubelet.NewProcesses()
+	}
+	if runtime == nil {
+		runtime = kubelet.NewScripts()
+	}
+	c.scripts, _ = runtime.(*kubelet.Scripts)
+	c.client = c.server.ClientsetAs(ControllerUser)
+	c.controller = controller.New(c.client, c.cache, opts.Controller)
+	c.kubelet = kubelet.New(c.server.ClientsetAs(NodeUser), c.cache, runtime, opts.Kubelet)
+	c.server.SetLogSource(c.kubelet.Logs)
+	c.server.AddAdmission(c.checkServiceAccount)
+	return c
+}
+
+// Start sets the controllers and kubelets to work until Stop. ctx bounds Start
+// itself, not the life of the cluster. A second Start does nothing.
+func (c *Cluster) Start(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.stopped:
+		return ErrStopped
+	case c.cancel != nil:
+		return nil
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	c.cancel = cancel
+	err := c.cache.Start(run, c.client)
+	if err == nil {
+		err = c.kubelet.Start(run)
+	}
+	if err == nil {
+		c.controller.Start(run)
+	}
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		c.shutDown()
+	}
+	return err
+}
+
+// Stop ends the cluster: containers are killed, watches end, and every goroutine
+// has ended when it returns. It is idempotent; a stopped cluster stays stopped,
+// but its objects can still be read.
+func (c *Cluster) Stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shutDown()
+}
+
+func (c *Cluster) shutDown() {
+	if c.stopped {
+		return
+	}
+	c.stopped = true
+	if c.cancel != nil {
+		c.cancel()
+	}
+	c.cache.Wait()
+	c.controller.Wait()
+	c.kubelet.Wait()
+	c.server.Close()
+}
+
+// Clientset returns the client for the program under test.
+func (c *Cluster) Clientset() kubernetes.Interface { return c.server.Clientset() }
+
+// APIServer returns the API server, for faults, denials and counts of requests.
+func (c *Cluster) APIServer() *apiserver.Server { return c.server }
+
+// On gives the containers that match scripts to follow; see kubelet.Scripts.On.
+// It panics if the cluster's containers do not follow scripts.
+func (c *Cluster) On(match kubelet.Match, scripts ...kubelet.Script) {
+	if c.scripts == nil {
+		panic("fakecluster: On needs a cluster whose Runtime is kubelet.Scripts")
+	}
+	c.scripts.On(match, scripts...)
+}

@@ -1,0 +1,227 @@
+package kubelet
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Reasons of waiting and terminated states, as the kubelet writes them.
+const (
+	reasonContainerCreating = "ContainerCreating"
+	reasonPodInitializing   = "PodInitializing"
+	reasonCrashLoopBackOff  = "CrashLoopBackOff"
+	reasonConfigError       = "CreateContainerConfigError"
+	reasonCompleted         = "Completed"
+	reasonError             = "Error"
+	reasonStartError        = "StartError"
+	reasonStatusUnknown     = "ContainerStatusUnknown"
+
+	exitStartError = 128
+	exitKilled     = 137
+)
+
+// The kubelet's delays before it starts a crashed container again.
+const (
+	crashBackoff    = 10 * time.Second
+	crashBackoffMax = 5 * time.Minute
+	// crashReset is how long a container must have run to be forgiven.
+	crashReset = 10 * time.Minute
+)
+
+// container is one container of a pod, with its present instance. Only the
+// worker that holds the pod touches it.
+type container struct {
+	spec *corev1.Container
+	role Role
+
+	waiting    *corev1.ContainerStateWaiting // set while there is no instance
+	running    *corev1.ContainerStateRunning
+	terminated *corev1.ContainerStateTerminated
+	last       *corev1.ContainerStateTerminated // of the previous instance
+	restarts   int32
+
+	process   Process
+	stopping  bool
+	asked     time.Time // when the runtime was first asked for this instance
+	notBefore time.Time // end of the crash back-off
+	crashes   int
+	log       *logBuffer // of the present or last instance
+}
+
+// isRunning tells whether there is an instance that has not ended.
+func (c *container) isRunning() bool { return c.running != nil }
+
+// ended tells whether the container has run and will not run again.
+func (c *container) ended() bool { return c.terminated != nil }
+
+// start tries to start an instance. It returns how long until it is worth
+// trying again, 0 if that will show by itself.
+func (c *container) start(k *Kubelet, w *work, now time.Time) time.Duration {
+	if wait := c.notBefore.Sub(now); wait > 0 {
+		return wait
+	}
+	if c.asked.IsZero() {
+		c.asked = now
+	}
+	spec := ContainerSpec{Pod: w.pod, Container: c.spec, Role: c.role, Restart: int(c.restarts)}
+	if pull := k.runtime.Pull(spec, now.Sub(c.asked)); !pull.Done {
+		c.await(pull.Reason, pull.Message)
+		return max(pull.Wait, 0)
+	}
+	env, err := k.resolveEnv(w, c.spec)
+	if err != nil {
+		c.await(reasonConfigError, err.Error())
+		return 0 // the Secret or ConfigMap will announce itself
+	}
+	c.log = w.openLog(c.spec.Name, k.opts.LogLimit)
+	spec.Env, spec.Log = env, c.log
+	instance := w.nextInstance()
+	c.waiting, c.stopping = nil, false
+	c.running = &corev1.ContainerStateRunning{StartedAt: seconds(now)}
+	w.instances[c] = instance
+	c.process, err = k.runtime.Start(spec, func(exit Exit) { k.exited(w, c, instance, exit) })
+	if err == nil {
+		return 0
+	}
+	var refused *StartError
+	message := err.Error()
+	if errors.As(err, &refused) {
+		message = refused.Message
+	}
+	c.end(w, Exit{Code: exitStartError, Reason: reasonStartError, Message: message}, now)
+	return 0
+}
+
+// await puts the container into a waiting state.
+func (c *container) await(reason, message string) {
+	if reason == "" {
+		reason = reasonContainerCreating
+	}
+	if c.waiting == nil || c.waiting.Reason != reason || c.waiting.Message != message {
+		c.waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: message}
+	}
+}
+
+// end records how the instance ended.
+func (c *container) end(w *work, exit Exit, now time.Time) {
+	started := seconds(now)
+	if c.running != nil {
+		started = c.running.StartedAt
+	}
+	reason := exit.Reason
+	if reason == "" {
+		reason = reasonCompleted
+		if exit.Code != 0 {
+			reason = reasonError
+		}
+	}
+	c.terminated = &corev1.ContainerStateTerminated{
+		ExitCode:    exit.Code,
+		Reason:      reason,
+		Message:     w.terminationMessage(c, exit),
+		StartedAt:   started,
+		FinishedAt:  seconds(now),
+		ContainerID: w.containerID(c),
+	}
+	if c.log != nil {
+		c.log.close()
+	}
+	c.running, c.process = nil, nil
+	delete(w.instances, c)
+}
+
+// again makes the container start anew after its crash back-off, or at once
+// when delay is 0.
+func (c *container) again(delay time.Duration, now time.Time) {
+	c.last, c.terminated = c.terminated, nil
+	c.restarts++
+	c.asked = time.Time{}
+	c.notBefore = now.Add(delay)
+	c.waiting = nil
+	if delay > 0 {
+		c.await(reasonCrashLoopBackOff, "back-off "+delay.String()+" restarting failed container="+c.spec.Name)
+	} else {
+		c.await(reasonContainerCreating, "")
+	}
+}
+
+// crashDelay is the back-off after the instance that just ended.
+func (c *container) crashDelay(scale float64) time.Duration {
+	ran := c.terminated.FinishedAt.Sub(c.terminated.StartedAt.Time)
+	if ran >= crashReset {
+		c.crashes = 0
+	}
+	delay := crashBackoff
+	for range c.crashes {
+		delay = min(2*delay, crashBackoffMax)
+	}
+	c.crashes++
+	return time.Duration(float64(delay) * scale)
+}
+
+// lost ends a container that never started in a pod that will not start it.
+func (c *container) lost() {
+	c.waiting = nil
+	c.terminated = &corev1.ContainerStateTerminated{
+		ExitCode: exitKilled,
+		Reason:   reasonStatusUnknown,
+		Message:  "The container could not be located when the pod was terminated",
+	}
+}
+
+// stop asks the running instance to end.
+func (c *container) stop(grace time.Duration) {
+	if c.process != nil && (!c.stopping || grace == 0) {
+		c.stopping = true
+		c.process.Stop(grace)
+	}
+}
+
+// status is the container's part of the pod status.
+func (c *container) status(w *work) corev1.ContainerStatus {
+	started := c.isRunning()
+	s := corev1.ContainerStatus{
+		Name:         c.spec.Name,
+		Image:        c.spec.Image,
+		RestartCount: c.restarts,
+		Ready:        c.isRunning() || c.role == RoleInit && c.terminated != nil && c.terminated.ExitCode == 0,
+		Started:      &started,
+	}
+	switch {
+	case c.running != nil:
+		s.State.Running = c.running
+	case c.terminated != nil:
+		s.State.Terminated = c.terminated
+	default:
+		if c.waiting == nil {
+			c.await(reasonContainerCreating, "")
+		}
+		s.State.Waiting = c.waiting
+	}
+	if c.last != nil {
+		s.LastTerminationState.Terminated = c.last
+	}
+	if c.running != nil || c.terminated != nil && c.terminated.Reason != reasonStatusUnknown || c.last != nil {
+		s.ContainerID = w.containerID(c)
+		s.ImageID = "sha256:" + digest(c.spec.Image)
+	}
+	return s
+}
+
+func (w *work) containerID(c *container) string {
+	return "containerd://" + digest(string(w.uid)+"/"+c.spec.Name+"/"+strconv.Itoa(int(c.restarts)))
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// seconds is t as the API stores it, in whole seconds.
+func seconds(t time.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }

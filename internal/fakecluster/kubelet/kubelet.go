@@ -1,0 +1,365 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/engine"
+)
+
+// DefaultLogLimit is how many bytes of one container instance's log are kept.
+const DefaultLogLimit = 16 << 20
+
+// Options configure a Kubelet.
+type Options struct {
+	// Nodes are the nodes to start with; default one, "node-1", on which only
+	// each pod's own requests are checked against the capacity. Nodes named here
+	// have their capacity shared out among their pods.
+	Nodes []Node
+	// Workers is how many pods are worked on concurrently; default 2.
+	Workers int
+	// MaxPods limits how many pods run at a time; the others stay in
+	// ContainerCreating. Default 0: no limit.
+	MaxPods int
+	// LogLimit is how many bytes of a container instance's log are kept, the
+	// newest ones; default DefaultLogLimit.
+	LogLimit int
+	// BackoffScale multiplies the delays before a crashed container is started
+	// again (10 s doubling to 5 min); default 1.
+	BackoffScale float64
+}
+
+// Kubelet is the scheduler and the kubelets of all nodes.
+type Kubelet struct {
+	client  kubernetes.Interface
+	cache   *engine.Cache
+	runtime Runtime
+	opts    Options
+	queue   *engine.Queue[types.UID]
+
+	mu        sync.Mutex
+	works     map[types.UID]*work
+	nodes     map[string]*node
+	order     []*node
+	share     bool // capacity is shared out among the pods
+	unplaced  map[types.UID]struct{}
+	evictions map[types.UID]string
+	slots     int
+	waitSlots []types.UID
+	addresses int
+
+	wg sync.WaitGroup
+}
+
+// New returns a Kubelet over cache. Start cache after New and before Start.
+func New(client kubernetes.Interface, cache *engine.Cache, runtime Runtime, opts Options) *Kubelet {
+	if opts.Workers <= 0 {
+		opts.Workers = 2
+	}
+	if opts.LogLimit <= 0 {
+		opts.LogLimit = DefaultLogLimit
+	}
+	if opts.BackoffScale <= 0 {
+		opts.BackoffScale = 1
+	}
+	k := &Kubelet{
+		client:    client,
+		cache:     cache,
+		runtime:   runtime,
+		opts:      opts,
+		queue:     engine.NewQueue[types.UID](),
+		works:     map[types.UID]*work{},
+		nodes:     map[string]*node{},
+		share:     len(opts.Nodes) > 0,
+		unplaced:  map[types.UID]struct{}{},
+		evictions: map[types.UID]string{},
+		slots:     opts.MaxPods,
+	}
+	cache.Pods.Subscribe(func(old, pod *corev1.Pod) {
+		if pod == nil {
+			pod = old
+		}
+		k.queue.Add(pod.UID)
+	})
+	cache.Secrets.Subscribe(func(_, s *corev1.Secret) {
+		if s != nil {
+			k.retryWaiting(s.Namespace)
+		}
+	})
+	cache.ConfigMaps.Subscribe(func(_, c *corev1.ConfigMap) {
+		if c != nil {
+			k.retryWaiting(c.Namespace)
+		}
+	})
+	return k
+}
+
+// Start registers the nodes and runs until ctx ends; Wait waits for it.
+func (k *Kubelet) Start(ctx context.Context) error {
+	nodes := k.opts.Nodes
+	if len(nodes) == 0 {
+		nodes = []Node{{Name: "node-1"}}
+	}
+	for _, n := range nodes {
+		if err := k.AddNode(ctx, n); err != nil {
+			return err
+		}
+	}
+	for range k.opts.Workers {
+		k.wg.Go(func() {
+			for {
+				uid, ok := k.queue.Get(ctx)
+				if !ok {
+					return
+				}
+				if err := k.sync(ctx, uid); err != nil {
+					k.queue.Retry(uid, 10*time.Millisecond, time.Second)
+				} else {
+					k.queue.Forget(uid)
+				}
+				k.queue.Done(uid)
+			}
+		})
+	}
+	return nil
+}
+
+// Wait waits for the goroutines of Start to end and kills what still runs.
+func (k *Kubelet) Wait() {
+	k.wg.Wait()
+	k.runtime.Close()
+}
+
+// sync looks at one pod and moves it on.
+func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
+	pod, ok := k.cache.Pods.Get(uid)
+	if !ok {
+		k.forget(uid)
+		return nil
+	}
+	w := k.workFor(pod)
+	w.pod = pod
+	w.collect()
+	if pod.Spec.NodeName == "" {
+		return k.schedule(ctx, w)
+	}
+	if !k.place(w, pod.Spec.NodeName) {
+		return nil // a node of somebody else's
+	}
+	if k.dead(w) {
+		w.killAll()
+		return nil
+	}
+	if terminal(pod) && !w.over {
+		// Somebody else ended it, such as the pod garbage collector.
+		w.killAll()
+		w.over = true
+	}
+	if w.over && terminal(pod) {
+		k.release(w)
+		return k.remove(ctx, w)
+	}
+	now := time.Now()
+	if w.startTime.IsZero() {
+		w.startTime = now
+	}
+	if message, asked := k.takeEviction(uid); asked && !w.over {
+		w.fail(reasonEvicted, message, disruption(evictionCondition, message))
+	}
+	if next := w.step(k, now); next > 0 {
+		k.queue.AddAfter(uid, next)
+	}
+	k.warnMounts(ctx, w)
+	return k.writeStatus(ctx, w, now)
+}
+
+func (k *Kubelet) writeStatus(ctx context.Context, w *work, now time.Time) error {
+	status := w.status(now)
+	if !equality.Semantic.DeepEqual(&w.pod.Status, &status) {
+		fresh := w.pod.DeepCopy()
+		fresh.Status = status
+		updated, err := k.client.CoreV1().Pods(fresh.Namespace).UpdateStatus(ctx, fresh, metav1.UpdateOptions{})
+		if apierrors.IsConflict(err) {
+			// The pod has changed: look again at what it is now.
+			updated, err = k.client.CoreV1().Pods(fresh.Namespace).Get(ctx, fresh.Name, metav1.GetOptions{})
+			k.queue.Add(w.uid)
+		}
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("writing the status of pod %s/%s: %w", fresh.Namespace, fresh.Name, err)
+		}
+		if updated.UID == w.uid {
+			k.cache.Pods.Put(updated)
+		}
+		return nil // putting it leads to the next look
+	}
+	if w.over {
+		k.release(w)
+		return k.remove(ctx, w)
+	}
+	return nil
+}
+
+// remove tells the API server that a pod being deleted has ended.
+func (k *Kubelet) remove(ctx context.Context, w *work) error {
+	if w.pod.DeletionTimestamp == nil || w.removed {
+		return nil
+	}
+	opts := zero
+	opts.Preconditions = &metav1.Preconditions{UID: &w.uid}
+	err := k.client.CoreV1().Pods(w.pod.Namespace).Delete(ctx, w.pod.Name, opts)
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("removing pod %s/%s: %w", w.pod.Namespace, w.pod.Name, err)
+	}
+	w.removed = true
+	return nil
+}
+
+// killAll kills every instance at once, as when the node dies.
+func (w *work) killAll() {
+	for _, c := range w.containers {
+		c.stop(0)
+	}
+}
+
+func (k *Kubelet) workFor(pod *corev1.Pod) *work {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w := k.works[pod.UID]
+	if w == nil {
+		w = newWork(pod)
+		k.works[pod.UID] = w
+	}
+	return w
+}
+
+// forget drops a pod that is gone from the API, killing what still runs of it.
+func (k *Kubelet) forget(uid types.UID) {
+	k.mu.Lock()
+	w := k.works[uid]
+	k.mu.Unlock()
+	if w == nil {
+		return
+	}
+	w.collect()
+	w.killAll()
+	if w.running() > 0 && !k.dead(w) {
+		return // its exits lead back here
+	}
+	k.release(w)
+	w.dropLogs()
+	k.mu.Lock()
+	delete(k.works, uid)
+	delete(k.unplaced, uid)
+	k.mu.Unlock()
+	k.runtime.Forget(uid)
+}
+
+// place notes which node the pod is on. It returns false for an unknown node.
+func (k *Kubelet) place(w *work, name string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w.node != nil {
+		return true
+	}
+	n := k.nodes[name]
+	if n == nil {
+		return false
+	}
+	if w.boundTo == "" && !w.over { // bound by hand
+		n.take(w)
+	}
+	w.node = n
+	k.addresses++
+	w.podIP = fmt.Sprintf("10.%d.%d.%d", 244+k.addresses>>16&7, k.addresses>>8&255, k.addresses&255)
+	delete(k.unplaced, w.uid)
+	return true
+}
+
+func (k *Kubelet) dead(w *work) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return w.node != nil && w.node.dead
+}
+
+// admitted tells whether the pod may start its containers: it has a slot, if
+// those are limited, and its volumes can be mounted.
+func (w *work) admitted(k *Kubelet) bool {
+	if w.ranMain || w.running() > 0 {
+		return true
+	}
+	if w.lastMount = k.missingMount(w); w.lastMount != "" {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case w.slot || k.opts.MaxPods <= 0:
+		return true
+	case k.slots > 0:
+		k.slots--
+		w.slot = true
+		return true
+	case !w.queued:
+		w.queued = true
+		k.waitSlots = append(k.waitSlots, w.uid)
+	}
+	return false
+}
+
+// release gives back what the pod occupies of its node and its slot.
+func (k *Kubelet) release(w *work) {
+	k.mu.Lock()
+	freed := false
+	if n := k.nodes[w.boundTo]; n != nil {
+		freed = n.give(w)
+	}
+	if w.node != nil {
+		freed = w.node.give(w) || freed
+	}
+	var next types.UID
+	if w.slot {
+		w.slot = false
+		k.slots++
+	}
+	if k.slots > 0 && len(k.waitSlots) > 0 {
+		next, k.waitSlots = k.waitSlots[0], k.waitSlots[1:]
+		if waiting := k.works[next]; waiting != nil {
+			waiting.queued = false
+		}
+	}
+	k.mu.Unlock()
+	if next != "" {
+		k.queue.Add(next)
+	}
+	if freed && k.share {
+		k.retryUnscheduled()
+	}
+}
+
+// retryWaiting looks again at the pods of a namespace, for a Secret or a
+// ConfigMap has changed there.
+func (k *Kubelet) retryWaiting(namespace string) {
+	k.mu.Lock()
+	var uids []types.UID
+	for uid, w := range k.works {
+		if w.namespace == namespace && !w.settled.Load() && w.references {
+			uids = append(uids, uid)
+		}
+	}
+	k.mu.Unlock()
+	for _, uid := range uids {
+		k.queue.Add(uid)
+	}
+}

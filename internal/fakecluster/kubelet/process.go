@@ -1,0 +1,255 @@
+//go:build unix
+
+package kubelet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// TerminationMessageEnv names the variable that tells a local process which
+// file stands for the container's terminationMessagePath.
+const TerminationMessageEnv = "TERMINATION_MESSAGE_PATH"
+
+// Processes is a Runtime that runs each container's command as a process of
+// this machine, in a fresh temporary directory and a process group of its own.
+//
+// The environment holds PATH, HOME (the temporary directory),
+// TERMINATION_MESSAGE_PATH and the container's own variables, nothing else of
+// this program's. Images are not pulled and volumes not mounted; a container
+// without a command cannot be started, as the image's entrypoint is not known.
+// When a process ends, what it left running in its group is killed.
+type Processes struct {
+	mu     sync.Mutex
+	live   map[*process]struct{}
+	closed bool
+	wg     sync.WaitGroup
+	starts starter
+}
+
+// NewProcesses returns a Processes. Close it to kill what still runs.
+func NewProcesses() *Processes {
+	return &Processes{live: map[*process]struct{}{}}
+}
+
+// Pull implements Runtime: every image is there.
+func (p *Processes) Pull(ContainerSpec, time.Duration) Pull { return Pull{Done: true} }
+
+// Forget implements Runtime.
+func (p *Processes) Forget(types.UID) {}
+
+// Start implements Runtime.
+func (p *Processes) Start(spec ContainerSpec, exited func(Exit)) (Process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, &StartError{Message: "the cluster is stopping"}
+	}
+	proc := &process{exited: exited, gone: make(chan struct{})}
+	if err := proc.start(&p.starts, spec); err != nil {
+		proc.cleanup()
+		return nil, err
+	}
+	p.live[proc] = struct{}{}
+	p.wg.Go(func() {
+		exit := proc.wait()
+		p.mu.Lock()
+		delete(p.live, proc)
+		p.mu.Unlock()
+		exited(exit)
+	})
+	return proc, nil
+}
+
+// Close implements Runtime.
+func (p *Processes) Close() {
+	p.mu.Lock()
+	p.closed = true
+	live := make([]*process, 0, len(p.live))
+	for proc := range p.live {
+		live = append(live, proc)
+	}
+	p.mu.Unlock()
+	for _, proc := range live {
+		proc.Stop(0)
+	}
+	p.wg.Wait()
+	p.starts.close()
+}
+
+// process is one running command.
+type process struct {
+	cmd    *exec.Cmd
+	dir    string
+	output *os.File // read end of stdout and stderr
+	copied chan struct{}
+	exited func(Exit)
+	gone   chan struct{} // closed when the process has ended
+
+	mu    sync.Mutex
+	over  bool // the process group is not ours to signal any more
+	timer *time.Timer
+}
+
+func (p *process) start(starts *starter, spec ContainerSpec) error {
+	dir, err := os.MkdirTemp("", "kontinue-container-")
+	if err != nil {
+		return &StartError{Message: "creating the working directory: " + err.Error()}
+	}
+	p.dir = dir
+	if p.cmd, err = command(spec, dir); err != nil {
+		return err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return &StartError{Message: "creating the log pipe: " + err.Error()}
+	}
+	defer write.Close()
+	p.output = read
+	p.cmd.Stdout, p.cmd.Stderr = write, write // one pipe: in the order written
+	if err := starts.start(p.cmd); err != nil {
+		read.Close()
+		return &StartError{Message: startMessage(p.cmd.Args[0], err)}
+	}
+	p.copied = make(chan struct{})
+	go func() {
+		defer close(p.copied)
+		// The log takes every write; a read error is the end of the pipe.
+		_, _ = io.Copy(spec.Log, read)
+	}()
+	return nil
+}
+
+// command prepares the container's command: command and args with $(VAR)
+// expanded, a clean environment, a working directory below dir.
+func command(spec ContainerSpec, dir string) (*exec.Cmd, error) {
+	c := spec.Container
+	if len(c.Command) == 0 {
+		return nil, &StartError{Message: fmt.Sprintf("container %q has no command, and the entrypoint of image %q is not known to a cluster that runs local processes: set the command", c.Name, c.Image)}
+	}
+	values := map[string]string{}
+	for _, v := range spec.Env {
+		values[v.Name] = v.Value
+	}
+	lookup := func(name string) (string, bool) { v, ok := values[name]; return v, ok }
+	var args []string
+	for _, list := range [][]string{c.Command, c.Args} {
+		for _, arg := range list {
+			args = append(args, Expand(arg, lookup))
+		}
+	}
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, TerminationMessageEnv + "=" + messageFile(dir)}
+	for _, v := range spec.Env {
+		env = append(env, v.Name+"="+v.Value)
+	}
+	workdir := filepath.Join(dir, "work", filepath.Join("/", c.WorkingDir))
+	if err := os.MkdirAll(workdir, 0o700); err != nil {
+		return nil, &StartError{Message: "creating the working directory: " + err.Error()}
+	}
+	path := args[0]
+	if !strings.Contains(path, "/") {
+		found, err := exec.LookPath(path)
+		if err != nil {
+			return nil, &StartError{Message: startMessage(args[0], exec.ErrNotFound)}
+		}
+		path = found
+	}
+	return &exec.Cmd{Path: path, Args: args, Env: env, Dir: workdir, SysProcAttr: processAttributes()}, nil
+}
+
+func messageFile(dir string) string { return filepath.Join(dir, "termination-log") }
+
+// startMessage words a failed start as runc does.
+func startMessage(name string, err error) string {
+	cause := err.Error()
+	var pathErr *os.PathError
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		cause = "executable file not found in $PATH"
+	case errors.As(err, &pathErr):
+		cause = pathErr.Err.Error()
+	}
+	return fmt.Sprintf("failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "+
+		"unable to start container process: error during container init: exec: %q: %s", name, cause)
+}
+
+// Stop implements Process.
+func (p *process) Stop(grace time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
+	if grace <= 0 {
+		p.signal(syscall.SIGKILL)
+		return
+	}
+	p.signal(syscall.SIGTERM)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(grace, func() { p.Stop(0) })
+	}
+}
+
+// signal reaches the whole process group. The caller holds p.mu.
+func (p *process) signal(sig syscall.Signal) {
+	// ESRCH means that it has just ended, which is as well.
+	_ = syscall.Kill(-p.cmd.Process.Pid, sig)
+}
+
+// drain is how long output is waited for after the process has ended, should a
+// descendant that left the process group keep the pipe open.
+const drain = 2 * time.Second
+
+// wait waits for the end, kills what is left of the group and collects the log.
+func (p *process) wait() Exit {
+	err := p.cmd.Wait()
+	p.mu.Lock()
+	p.signal(syscall.SIGKILL)
+	p.over = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.mu.Unlock()
+	close(p.gone)
+	timer := time.NewTimer(drain)
+	select {
+	case <-p.copied:
+	case <-timer.C:
+	}
+	timer.Stop()
+	p.output.Close() // ends the copying at the latest
+	<-p.copied
+	exit := exitOf(p.cmd.ProcessState, err)
+	if message, rerr := os.ReadFile(messageFile(p.dir)); rerr == nil {
+		exit.TerminationMessage = string(message)
+	}
+	p.cleanup()
+	return exit
+}
+
+func (p *process) cleanup() {
+	if p.dir != "" {
+		// What cannot be removed is the temporary directory's to keep.
+		_ = os.RemoveAll(p.dir)
+	}
+}
+
+func exitOf(state *os.ProcessState, err error) Exit {
+	if state == nil {
+		return Exit{Code: exitStartError, Reason: reasonError, Message: fmt.Sprint(err)}
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return Exit{Code: 128 + int32(status.Signal())}
+	}
+	return Exit{Code: int32(state.ExitCode())}
+}

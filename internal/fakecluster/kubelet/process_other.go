@@ -1,0 +1,29 @@
+//go:build !unix
+
+package kubelet
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Processes would run containers as local processes; that needs a Unix system.
+type Processes struct{}
+
+// NewProcesses returns a Processes whose containers all fail to start.
+func NewProcesses() *Processes { return &Processes{} }
+
+// Pull implements Runtime.
+func (*Processes) Pull(ContainerSpec, time.Duration) Pull { return Pull{Done: true} }
+
+// Start implements Runtime.
+func (*Processes) Start(ContainerSpec, func(Exit)) (Process, error) {
+	return nil, &StartError{Message: "running containers as local processes needs a Unix system"}
+}
+
+// Forget implements Runtime.
+func (*Processes) Forget(types.UID) {}
+
+// Close implements Runtime.
+func (*Processes) Close() {}

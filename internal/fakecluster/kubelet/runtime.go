@@ -1,0 +1,96 @@
+package kubelet
+
+import (
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Role says which part of a pod a container is.
+type Role int
+
+// The roles, in the order they are started.
+const (
+	RoleInit    Role = iota // runs to its end before the next one starts
+	RoleSidecar             // an init container with restartPolicy Always (KEP-753)
+	RoleMain
+)
+
+// ContainerSpec is what a Runtime is told about one instance of a container.
+type ContainerSpec struct {
+	Pod       *corev1.Pod       // shared: read only
+	Container *corev1.Container // shared: read only
+	Role      Role
+	// Restart is the number of earlier instances of the container in this pod.
+	Restart int
+	// Env is the complete environment, references and $(VAR) resolved.
+	Env []EnvVar
+	// Log takes what the container writes to stdout and stderr.
+	Log io.Writer
+}
+
+// EnvVar is one resolved environment variable.
+type EnvVar struct{ Name, Value string }
+
+// Exit is how an instance of a container ended.
+type Exit struct {
+	// Code is the exit code, 128 + signal number after a signal.
+	Code int32
+	// Reason overrides the usual Completed or Error, for example "OOMKilled".
+	Reason string
+	// Message is the message of the terminated state if the container left no
+	// termination message, for example of a runtime error.
+	Message string
+	// TerminationMessage is what the container wrote to its termination message
+	// file.
+	TerminationMessage string
+}
+
+// Pull is the answer to whether a container's image is there.
+type Pull struct {
+	// Done: the image is there and the container can start.
+	Done bool
+	// Wait is how long until it is worth asking again.
+	Wait time.Duration
+	// Reason and Message are shown as the container's waiting state; an empty
+	// Reason means that the image is being pulled (ContainerCreating).
+	Reason, Message string
+}
+
+// Process is a running instance of a container.
+type Process interface {
+	// Stop asks the instance to end and kills it when grace has passed; with
+	// grace 0 it is killed at once. Stop does not wait and may be called again
+	// with less grace.
+	Stop(grace time.Duration)
+}
+
+// Runtime runs containers. Its methods are called by several goroutines and
+// return without waiting.
+type Runtime interface {
+	// Pull is asked before a container starts, until it answers Done. age is the
+	// time since it was first asked for this instance.
+	Pull(spec ContainerSpec, age time.Duration) Pull
+	// Start starts an instance. exited is called exactly once when it has
+	// ended, possibly before Start returns, unless Start returns an error.
+	Start(spec ContainerSpec, exited func(Exit)) (Process, error)
+	// Forget drops what is remembered of a pod that is gone.
+	Forget(pod types.UID)
+	// Close kills what still runs and waits for it.
+	Close()
+}
+
+// Delayer is implemented by a Runtime that can keep pods from being scheduled.
+type Delayer interface {
+	// Unschedulable returns for how long more the pod must not be scheduled,
+	// and the scheduler's message. age is the time since it was first asked.
+	Unschedulable(pod *corev1.Pod, age time.Duration) (time.Duration, string)
+}
+
+// StartError is returned by Runtime.Start when the process could not be
+// started; the container ends with reason StartError and exit code 128.
+type StartError struct{ Message string }
+
+func (e *StartError) Error() string { return e.Message }

@@ -1,0 +1,228 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// pullBackoff is the kubelet's first delay between two pulls of an image.
+const pullBackoff = 10 * time.Second
+
+// Scripts is a Runtime that plays containers by scripts. A container without a
+// script of its own succeeds at once with an empty log; a sidecar runs until it
+// is stopped.
+type Scripts struct {
+	// Default, if set, is the script of containers that no rule matches.
+	Default func(ContainerSpec) (Script, bool)
+
+	mu      sync.Mutex
+	rules   []*rule
+	chosen  map[types.UID]map[instanceKey]Script
+	live    map[*actor]struct{}
+	closed  bool
+	running sync.WaitGroup // of Script.Do
+}
+
+type rule struct {
+	match   Match
+	scripts []Script
+	used    map[string]int // instances begun, by Job (or pod), index and container
+}
+
+type instanceKey struct {
+	container string
+	restart   int
+}
+
+// NewScripts returns a Scripts without rules.
+func NewScripts() *Scripts {
+	return &Scripts{chosen: map[types.UID]map[instanceKey]Script{}, live: map[*actor]struct{}{}}
+}
+
+// On makes the containers that match follow the scripts: the first instance of
+// a container of a Job the first script, the second (a restart, or the same
+// container in the Job's next pod) the second, and so on; the last one repeats.
+// Rules added later are asked first.
+func (s *Scripts) On(match Match, scripts ...Script) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(scripts) == 0 {
+		scripts = []Script{{}}
+	}
+	s.rules = append(s.rules, &rule{match: match, scripts: scripts, used: map[string]int{}})
+}
+
+// script returns the script of an instance; the choice is made once.
+func (s *Scripts) script(spec ContainerSpec) Script {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := instanceKey{spec.Container.Name, spec.Restart}
+	if script, ok := s.chosen[spec.Pod.UID][key]; ok {
+		return script
+	}
+	script := s.choose(spec)
+	if s.chosen[spec.Pod.UID] == nil {
+		s.chosen[spec.Pod.UID] = map[instanceKey]Script{}
+	}
+	s.chosen[spec.Pod.UID][key] = script
+	return script
+}
+
+func (s *Scripts) choose(spec ContainerSpec) Script {
+	for i := len(s.rules) - 1; i >= 0; i-- {
+		r := s.rules[i]
+		if !r.match.matches(spec) {
+			continue
+		}
+		owner := spec.Pod.Labels[batchv1.JobNameLabel]
+		if owner == "" {
+			owner = spec.Pod.Name
+		}
+		key := spec.Pod.Namespace + "/" + owner + "/" + spec.Pod.Annotations[batchv1.JobCompletionIndexAnnotation] + "/" + spec.Container.Name
+		n := r.used[key]
+		r.used[key] = n + 1
+		return r.scripts[min(n, len(r.scripts)-1)]
+	}
+	if s.Default != nil {
+		if script, ok := s.Default(spec); ok {
+			return script
+		}
+	}
+	if spec.Role == RoleSidecar {
+		return Script{Run: Forever, TermCode: exitKilled}
+	}
+	return Script{}
+}
+
+// Unschedulable implements Delayer.
+func (s *Scripts) Unschedulable(pod *corev1.Pod, age time.Duration) (time.Duration, string) {
+	for _, c := range newWork(pod).containers {
+		script := s.script(ContainerSpec{Pod: pod, Container: c.spec, Role: c.role})
+		if left := script.Unschedulable - age; script.Unschedulable > 0 && left > 0 {
+			message := script.UnschedulableMessage
+			if message == "" {
+				message = "0/1 nodes are available: 1 Insufficient cpu."
+			}
+			return left, message
+		}
+	}
+	return 0, ""
+}
+
+// Pull implements Runtime.
+func (s *Scripts) Pull(spec ContainerSpec, age time.Duration) Pull {
+	script := s.script(spec)
+	if script.PullError != "" {
+		lasts := script.PullErrorFor
+		if lasts == 0 {
+			lasts = Forever
+		}
+		if age < lasts {
+			return failingPull(script, spec.Container.Image, age, lasts)
+		}
+		age -= lasts
+	}
+	if left := script.PullTime - age; left > 0 {
+		return Pull{Wait: left}
+	}
+	return Pull{Done: true}
+}
+
+// failingPull is the state of a pull that fails: for the reason ErrImagePull it
+// shows a second at each try, and ImagePullBackOff between the tries.
+func failingPull(script Script, image string, age, lasts time.Duration) Pull {
+	message := script.PullMessage
+	if script.PullError != "ErrImagePull" && script.PullError != "ImagePullBackOff" {
+		return Pull{Wait: lasts - age, Reason: script.PullError, Message: message}
+	}
+	if message == "" {
+		message = fmt.Sprintf("failed to pull and unpack image %q: not found", image)
+	}
+	tried, delay := time.Duration(0), pullBackoff
+	for {
+		if age < tried+time.Second {
+			return Pull{Wait: min(tried+time.Second, lasts) - age, Reason: "ErrImagePull", Message: message}
+		}
+		if age < tried+delay {
+			return Pull{
+				Wait:    min(tried+delay, lasts) - age,
+				Reason:  "ImagePullBackOff",
+				Message: fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, message),
+			}
+		}
+		tried, delay = tried+delay, min(2*delay, crashBackoffMax)
+	}
+}
+
+// Start implements Runtime.
+func (s *Scripts) Start(spec ContainerSpec, exited func(Exit)) (Process, error) {
+	script := s.script(spec)
+	if script.StartError != "" {
+		return nil, &StartError{Message: script.StartError}
+	}
+	a := &actor{scripts: s, script: script, log: spec.Log, exited: exited}
+	if !s.enter(a, spec) {
+		return nil, &StartError{Message: "the cluster is stopping"}
+	}
+	if script.Do == nil {
+		a.begin()
+	}
+	return a, nil
+}
+
+// enter registers a, unless Scripts is closed, and starts its function if it
+// has one.
+func (s *Scripts) enter(a *actor, spec ContainerSpec) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.live[a] = struct{}{}
+	if do := a.script.Do; do != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		a.cancel = cancel
+		s.running.Go(func() {
+			defer cancel()
+			a.finish(do(ctx, spec))
+		})
+	}
+	return true
+}
+
+// Forget implements Runtime.
+func (s *Scripts) Forget(pod types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.chosen, pod)
+}
+
+// Close implements Runtime.
+func (s *Scripts) Close() {
+	s.mu.Lock()
+	s.closed = true
+	live := make([]*actor, 0, len(s.live))
+	for a := range s.live {
+		live = append(live, a)
+	}
+	s.mu.Unlock()
+	for _, a := range live {
+		a.Stop(0)
+	}
+	s.running.Wait()
+}
+
+func (s *Scripts) leave(a *actor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, a)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,290 @@
+package kubelet
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// work is what the kubelet knows of one pod. Only the worker that holds the
+// pod's key touches it, but for the mailbox of exits and for the logs.
+type work struct {
+	uid        types.UID
+	namespace  string
+	references bool        // it refers to Secrets or ConfigMaps
+	settled    atomic.Bool // has ended: nothing to look at again
+	pod        *corev1.Pod // the version being worked on
+	node       *node
+
+	containers []*container // init containers and sidecars in order, then main
+	instances  map[*container]int
+	instance   int
+
+	firstSeen   time.Time // by the scheduler
+	boundTo     string    // the node the scheduler chose, if it did
+	lastRefusal string    // the scheduler's last message
+	startTime   time.Time // when the kubelet first saw the pod
+	slot        bool      // holds one of the slots of a limited kubelet
+	queued      bool      // waits for one
+	ranMain     bool      // a main container has been started
+	lastMount   string    // why a volume cannot be mounted
+	toldMount   string    // of what an event has told
+	podIP       string
+
+	ending  bool   // containers are being stopped for good
+	reason  string // of the pod's failure: Evicted, DeadlineExceeded
+	message string
+	extra   []corev1.PodCondition // that go with it
+	over    bool                  // the final phase has been reached
+	removed bool                  // the API server was told to remove the pod
+
+	mu    sync.Mutex
+	exits []exitNote
+	logs  map[string]logPair // by container name
+}
+
+// exitNote tells that an instance of a container has ended.
+type exitNote struct {
+	container *container
+	instance  int
+	exit      Exit
+	at        time.Time
+}
+
+func newWork(pod *corev1.Pod) *work {
+	w := &work{uid: pod.UID, namespace: pod.Namespace, pod: pod, instances: map[*container]int{}, logs: map[string]logPair{}}
+	w.references = len(pod.Spec.Volumes) > 0
+	for i := range pod.Spec.InitContainers {
+		spec := &pod.Spec.InitContainers[i]
+		role := RoleInit
+		if spec.RestartPolicy != nil && *spec.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			role = RoleSidecar
+		}
+		w.containers = append(w.containers, &container{spec: spec, role: role})
+	}
+	for i := range pod.Spec.Containers {
+		w.containers = append(w.containers, &container{spec: &pod.Spec.Containers[i], role: RoleMain})
+	}
+	for _, c := range w.containers {
+		w.references = w.references || len(c.spec.Env) > 0 || len(c.spec.EnvFrom) > 0
+	}
+	return w
+}
+
+func (w *work) nextInstance() int {
+	w.instance++
+	return w.instance
+}
+
+// exited is called by the runtime when an instance has ended.
+func (k *Kubelet) exited(w *work, c *container, instance int, exit Exit) {
+	w.mu.Lock()
+	w.exits = append(w.exits, exitNote{c, instance, exit, time.Now()})
+	w.mu.Unlock()
+	k.queue.Add(w.uid)
+}
+
+// collect takes the exits out of the mailbox and records them.
+func (w *work) collect() {
+	w.mu.Lock()
+	exits := w.exits
+	w.exits = nil
+	w.mu.Unlock()
+	for _, note := range exits {
+		if w.instances[note.container] == note.instance {
+			note.container.end(w, note.exit, note.at)
+		}
+	}
+}
+
+func (w *work) running() int {
+	n := 0
+	for _, c := range w.containers {
+		if c.isRunning() {
+			n++
+		}
+	}
+	return n
+}
+
+// step moves the pod on: it starts what can start, restarts what crashed and
+// stops what has to stop. It returns how long until the next step is due, 0 if
+// the next one follows from an event.
+func (w *work) step(k *Kubelet, now time.Time) time.Duration {
+	var next soonest
+	if left, limited := w.deadline(now); limited && !w.ending {
+		if left <= 0 {
+			w.fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+		} else {
+			next.in(left)
+		}
+	}
+	if w.pod.DeletionTimestamp != nil {
+		w.ending = true
+	}
+	if w.ending {
+		w.stopAll(now)
+		return next.d
+	}
+	if !w.admitted(k) {
+		return next.d
+	}
+	if w.initialize(k, now, &next) {
+		w.runMain(k, now, &next)
+	}
+	return next.d
+}
+
+// initialize runs the init containers in order and keeps the sidecars running.
+// It reports whether the main containers may run.
+func (w *work) initialize(k *Kubelet, now time.Time, next *soonest) bool {
+	done := true
+	for _, c := range w.containers {
+		if c.role == RoleMain {
+			break
+		}
+		if !done && c.role == RoleInit {
+			break // in order: a later one has to wait
+		}
+		if c.role == RoleSidecar && !done && !c.isRunning() && c.restarts == 0 {
+			break
+		}
+		w.tend(k, c, now, next)
+		switch {
+		case c.role == RoleSidecar && c.isRunning():
+		case c.role == RoleSidecar && w.ranMain: // it is being restarted beside the main containers
+		case c.role == RoleInit && c.ended() && c.terminated.ExitCode == 0:
+		case c.role == RoleInit && c.ended():
+			w.ending = true // it failed for good
+			w.stopAll(now)
+			return false
+		default:
+			done = false
+		}
+	}
+	return done
+}
+
+// runMain runs the main containers and, once all have ended, stops the sidecars.
+func (w *work) runMain(k *Kubelet, now time.Time, next *soonest) {
+	w.ranMain = true
+	left := 0
+	for _, c := range w.containers {
+		if c.role != RoleMain {
+			continue
+		}
+		w.tend(k, c, now, next)
+		if !c.ended() {
+			left++
+		}
+	}
+	if left == 0 {
+		w.ending = true
+		w.stopAll(now)
+	}
+}
+
+// tend starts the container if it is not running, after a crash when its
+// restart policy says so.
+func (w *work) tend(k *Kubelet, c *container, now time.Time, next *soonest) {
+	if c.isRunning() {
+		return
+	}
+	if c.ended() {
+		if !w.restarts(c) {
+			return
+		}
+		c.again(c.crashDelay(k.opts.BackoffScale), now)
+	}
+	next.in(c.start(k, w, now))
+	if c.ended() && w.restarts(c) {
+		// It could not even be started: the next look restarts it.
+		next.in(time.Nanosecond)
+	}
+}
+
+// restarts tells whether the container, having ended, is started again.
+func (w *work) restarts(c *container) bool {
+	failed := c.terminated.ExitCode != 0
+	switch {
+	case c.role == RoleSidecar:
+		return true
+	case w.pod.Spec.RestartPolicy == corev1.RestartPolicyNever:
+		return false
+	case c.role == RoleInit, w.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure:
+		return failed
+	}
+	return true
+}
+
+// stopAll stops the main and init containers, then the sidecars, and reaches
+// the end once none runs.
+func (w *work) stopAll(now time.Time) {
+	grace := w.grace(now)
+	mains := 0
+	for _, c := range w.containers {
+		if c.role != RoleSidecar && c.isRunning() {
+			mains++
+			c.stop(grace)
+		}
+	}
+	if mains == 0 {
+		// Sidecars go in the reverse of their order, the next when one is gone.
+		for i := len(w.containers) - 1; i >= 0; i-- {
+			if c := w.containers[i]; c.role == RoleSidecar && c.isRunning() {
+				c.stop(grace)
+				return
+			}
+		}
+	}
+	if w.running() > 0 {
+		return
+	}
+	for _, c := range w.containers {
+		if !c.ended() && (w.pod.DeletionTimestamp != nil || w.reason != "") {
+			c.lost()
+		}
+	}
+	w.over = true
+	w.settled.Store(true)
+}
+
+// grace is how much time containers have left to end by themselves.
+func (w *work) grace(now time.Time) time.Duration {
+	if w.reason != "" {
+		return 0
+	}
+	if w.pod.DeletionTimestamp != nil {
+		return max(0, w.pod.DeletionTimestamp.Sub(now))
+	}
+	if s := w.pod.Spec.TerminationGracePeriodSeconds; s != nil {
+		return time.Duration(*s) * time.Second
+	}
+	return corev1.DefaultTerminationGracePeriodSeconds * time.Second
+}
+
+// deadline returns what is left of the pod's activeDeadlineSeconds.
+func (w *work) deadline(now time.Time) (time.Duration, bool) {
+	if w.pod.Spec.ActiveDeadlineSeconds == nil {
+		return 0, false
+	}
+	allowed := time.Duration(*w.pod.Spec.ActiveDeadlineSeconds) * time.Second
+	return allowed - now.Sub(w.startTime), true
+}
+
+// fail ends the pod for a reason of the kubelet's own.
+func (w *work) fail(reason, message string, conditions ...corev1.PodCondition) {
+	w.ending, w.reason, w.message, w.extra = true, reason, message, conditions
+}
+
+// soonest keeps the shortest of the waits it is given.
+type soonest struct{ d time.Duration }
+
+func (s *soonest) in(d time.Duration) {
+	if d > 0 && (s.d == 0 || d < s.d) {
+		s.d = d
+	}
+}
