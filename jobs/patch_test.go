@@ -1,0 +1,126 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	ktesting "k8s.io/client-go/testing"
+
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/jobs"
+)
+
+// patches are the three of them, to go through what they have in common.
+func patches(c *jobs.Client) map[string]func(ctx context.Context, name, uid string) error {
+	return map[string]func(context.Context, string, string) error{
+		"record": func(ctx context.Context, name, uid string) error {
+			return c.Record(ctx, "ns", name, typesUID(uid), `{"v":1}`)
+		},
+		"ttl": func(ctx context.Context, name, uid string) error {
+			return c.SetTTL(ctx, "ns", name, typesUID(uid), 60)
+		},
+		"cancel": func(ctx context.Context, name, uid string) error {
+			return c.Cancel(ctx, "ns", name, typesUID(uid))
+		},
+	}
+}
+
+func TestPatches(t *testing.T) {
+	t.Parallel()
+	for verb, tc := range map[string]struct {
+		body   string
+		change func(*batchv1.Job)
+	}{
+		"record": {
+			`{"metadata":{"annotations":{"kontinue.cloud/outcome":"{\"v\":1}"},"uid":"live"}}`,
+			func(j *batchv1.Job) { j.Annotations[identity.AnnotationOutcome] = `{"v":1}` },
+		},
+		"ttl": {
+			`{"metadata":{"uid":"live"},"spec":{"ttlSecondsAfterFinished":60}}`,
+			func(j *batchv1.Job) { j.Spec.TTLSecondsAfterFinished = new(int32(60)) },
+		},
+		"cancel": {
+			`{"metadata":{"annotations":{"kontinue.cloud/canceled":"true"},"uid":"live"},"spec":{"activeDeadlineSeconds":1,"parallelism":0,"suspend":false}}`,
+			func(j *batchv1.Job) {
+				j.Annotations[identity.AnnotationCanceled] = "true"
+				j.Spec.ActiveDeadlineSeconds, j.Spec.Parallelism, j.Spec.Suspend = new(int64(1)), new(int32(0)), new(false)
+			},
+		},
+	} {
+		c := newCluster(live(t))
+		require.NoError(t, patches(jobs.NewClient(c, jobs.Options{}))[verb](t.Context(), build(t).Name, "live"), verb)
+		require.Len(t, c.Actions(), 1, "%s: one write and no read", verb)
+		require.JSONEq(t, tc.body, string(c.Actions()[0].(ktesting.PatchAction).GetPatch()), verb)
+
+		want := live(t)
+		tc.change(want)
+		got, err := c.BatchV1().Jobs("ns").Get(t.Context(), want.Name, metav1.GetOptions{})
+		require.NoError(t, err)
+		require.Equal(t, want.ObjectMeta, got.ObjectMeta, verb)
+		require.Equal(t, want.Spec, got.Spec, verb)
+	}
+}
+
+func TestPatchErrors(t *testing.T) {
+	t.Parallel()
+	uidImmutable := apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "j",
+		field.ErrorList{field.Invalid(field.NewPath("metadata", "uid"), "live", "field is immutable")})
+	conflict := apierrors.NewConflict(resource, "j", errors.New("the object has been modified"))
+	for name, tc := range map[string]struct {
+		live    string // UID of the Job that exists; empty for none
+		answers []error
+		want    []error
+		patches int
+	}{
+		"transient":                {"live", []error{errEOF, errTooMany, errWebhook}, nil, 4},
+		"written by two":           {"live", []error{conflict}, nil, 2},
+		"deleted":                  {"", nil, []error{jobs.ErrJobDeleted}, 1},
+		"replaced, 422":            {"another", []error{uidImmutable}, []error{jobs.ErrJobDeleted, uidImmutable}, 1},
+		"replaced, 409":            {"another", []error{conflict}, []error{jobs.ErrJobDeleted, conflict}, 1},
+		"deleted after the answer": {"", []error{conflict}, []error{jobs.ErrJobDeleted}, 1},
+		"refused":                  {"live", []error{errInvalid}, []error{errInvalid}, 1},
+		"denied":                   {"live", []error{errDenied}, []error{errDenied}, 1},
+	} {
+		for _, verb := range []string{"record", "ttl", "cancel"} {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				if tc.live != "" {
+					c = newCluster(live(t, func(j *batchv1.Job) { j.UID = typesUID(tc.live) }))
+				}
+				c.fail("patch", tc.answers...)
+				job := build(t)
+				err := patches(jobs.NewClient(c, jobs.Options{}))[verb](t.Context(), job.Name, "live")
+				if len(tc.want) == 0 {
+					require.NoError(t, err, "%s: %s", verb, name)
+				}
+				for _, want := range tc.want {
+					require.ErrorIs(t, err, want, "%s: %s", verb, name)
+					require.ErrorContains(t, err, "patch jobs.batch ns/"+job.Name, "%s: %s", verb, name)
+				}
+				if len(tc.want) > 0 && tc.want[0] != jobs.ErrJobDeleted {
+					require.NotErrorIs(t, err, jobs.ErrJobDeleted, "%s: %s", verb, name)
+				}
+				require.Equal(t, tc.patches, c.count("patch"), "%s: %s", verb, name)
+			})
+		}
+	}
+}
+
+// TestPatchNeedsUID: without one a patch could change the Job that took the name.
+func TestPatchNeedsUID(t *testing.T) {
+	t.Parallel()
+	c := newCluster(live(t))
+	for verb, patch := range patches(jobs.NewClient(c, jobs.Options{})) {
+		require.ErrorIs(t, patch(t.Context(), build(t).Name, ""), jobs.ErrInvalid, verb)
+	}
+	require.ErrorIs(t, jobs.NewClient(c, jobs.Options{}).SetTTL(t.Context(), "ns", build(t).Name, "live", -1), jobs.ErrInvalid)
+	require.Empty(t, c.Actions())
+}
