@@ -31,6 +31,13 @@ var jobStrategy = strategy{
 	validate:   validateJobCreate,
 	revalidate: validateJobUpdate,
 	truncate:   func(o object) { truncateJob(o.(*batchv1.Job)) },
+	// What changes most often comes first; an equal generation is an equal spec.
+	equal: func(o, c object) bool {
+		job, cur := o.(*batchv1.Job), c.(*batchv1.Job)
+		return job.Generation == cur.Generation &&
+			apiequality.Semantic.DeepEqual(job.Status, cur.Status) &&
+			apiequality.Semantic.DeepEqual(job.ObjectMeta, cur.ObjectMeta)
+	},
 }
 
 func defaultJob(job *batchv1.Job) {

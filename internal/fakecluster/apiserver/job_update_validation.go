@@ -3,7 +3,6 @@ package apiserver
 import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
@@ -15,7 +14,7 @@ func validateJobUpdate(o, c object, sub string) field.ErrorList {
 		return validateJobStatus(job, cur)
 	}
 	// What has not changed was valid when it was stored.
-	if apiequality.Semantic.DeepEqual(job.Spec, cur.Spec) {
+	if job.Generation == cur.Generation {
 		return nil
 	}
 	at := field.NewPath("spec")

@@ -20,6 +20,14 @@ var podStrategy = strategy{
 	validate:   validatePodCreate,
 	revalidate: validatePodUpdate,
 	truncate:   func(o object) { truncatePod(o.(*corev1.Pod)) },
+	// What changes most often comes first. A binding changes the spec and not the
+	// generation, so the node counts too.
+	equal: func(o, c object) bool {
+		pod, cur := o.(*corev1.Pod), c.(*corev1.Pod)
+		return pod.Generation == cur.Generation && pod.Spec.NodeName == cur.Spec.NodeName &&
+			apiequality.Semantic.DeepEqual(pod.Status, cur.Status) &&
+			apiequality.Semantic.DeepEqual(pod.ObjectMeta, cur.ObjectMeta)
+	},
 }
 
 // defaultPod defaults what a Pod has and a pod template does not.

@@ -136,7 +136,7 @@ func validatePodUpdate(o, c object, sub string) field.ErrorList {
 	case "ephemeralcontainers", "resize":
 		return nil
 	}
-	if apiequality.Semantic.DeepEqual(pod.Spec, cur.Spec) {
+	if pod.Generation == cur.Generation {
 		return nil
 	}
 	errs := validatePodSpec(&pod.Spec, at)

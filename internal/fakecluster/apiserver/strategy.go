@@ -27,6 +27,7 @@ type strategy struct {
 	validate   func(obj object) field.ErrorList
 	revalidate func(obj, cur object, sub string) field.ErrorList
 	truncate   func(obj object) // times lose what the wire format does not carry
+	equal      func(obj, cur object) bool
 }
 
 func strategyFor(gvk schema.GroupVersionKind) strategy {
@@ -105,7 +106,12 @@ func (st *strategy) trim(o object) {
 }
 
 // same reports that a write changes nothing; then it makes no event either.
-func (st *strategy) same(obj, cur object) bool { return apiequality.Semantic.DeepEqual(obj, cur) }
+func (st *strategy) same(obj, cur object) bool {
+	if st.equal != nil {
+		return st.equal(obj, cur)
+	}
+	return apiequality.Semantic.DeepEqual(obj, cur)
+}
 
 // validateMeta checks what all types have in common.
 func validateMeta(o object, r *resource) field.ErrorList {
