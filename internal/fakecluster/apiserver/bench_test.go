@@ -105,9 +105,9 @@ func BenchmarkCluster(b *testing.B) {
 				for i := g; i < n; i += writers {
 					name := fmt.Sprintf("o-%d", i)
 					job := createJob(b, c, testJob(name))
-					pod := createPod(b, c, testPod(name))
+					createPod(b, c, testPod(name))
 					bindPod(b, c, name)
-					pod = getPod(b, c, name)
+					pod := getPod(b, c, name)
 					for k, phase := range []corev1.PodPhase{corev1.PodPending, corev1.PodRunning, corev1.PodRunning, corev1.PodSucceeded} {
 						pod.Status.Phase, pod.Status.Message = phase, fmt.Sprint(k)
 						pod, _ = c.CoreV1().Pods(testNamespace).UpdateStatus(b.Context(), pod, metav1.UpdateOptions{})

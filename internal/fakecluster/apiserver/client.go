@@ -40,7 +40,7 @@ func (t typedClient[T, L, C]) do(ctx context.Context, c call, action func() clie
 		return result, nil
 	}
 	// As the real clients: an empty object beside the error.
-	return t.res.newObject().(T), err
+	return as[T](t.res.newObject()), err
 }
 
 func (t typedClient[T, L, C]) Create(ctx context.Context, obj T, opts metav1.CreateOptions) (T, error) {
@@ -117,7 +117,7 @@ func (t typedClient[T, L, C]) List(ctx context.Context, opts metav1.ListOptions)
 			}
 			items := make([]T, len(found.items))
 			for i, o := range found.items {
-				items[i] = clone(o).(T)
+				items[i] = as[T](clone(o))
 			}
 			return t.list(found.meta, items), nil
 		})
@@ -141,7 +141,7 @@ func (t typedClient[T, L, C]) Watch(ctx context.Context, opts metav1.ListOptions
 // Apply is refused: the server keeps no field managers.
 func (t typedClient[T, L, C]) Apply(context.Context, C, metav1.ApplyOptions) (T, error) {
 	_, err := patcher(types.ApplyPatchType, nil)
-	return t.res.newObject().(T), err
+	return as[T](t.res.newObject()), err
 }
 
 // ApplyStatus is refused as Apply is.

@@ -118,13 +118,12 @@ type coreClient struct {
 }
 
 var (
-	pods            = mustResource(corev1.SchemeGroupVersion, "pods")
-	configMaps      = mustResource(corev1.SchemeGroupVersion, "configmaps")
-	secrets         = mustResource(corev1.SchemeGroupVersion, "secrets")
-	nodes           = mustResource(corev1.SchemeGroupVersion, "nodes")
-	events          = mustResource(corev1.SchemeGroupVersion, "events")
-	serviceAccounts = mustResource(corev1.SchemeGroupVersion, "serviceaccounts")
-	resourceQuotas  = mustResource(corev1.SchemeGroupVersion, "resourcequotas")
+	pods           = mustResource(corev1.SchemeGroupVersion, "pods")
+	configMaps     = mustResource(corev1.SchemeGroupVersion, "configmaps")
+	secrets        = mustResource(corev1.SchemeGroupVersion, "secrets")
+	nodes          = mustResource(corev1.SchemeGroupVersion, "nodes")
+	events         = mustResource(corev1.SchemeGroupVersion, "events")
+	resourceQuotas = mustResource(corev1.SchemeGroupVersion, "resourcequotas")
 )
 
 func (b coreClient) ConfigMaps(ns string) typedcorev1.ConfigMapInterface {

@@ -46,6 +46,7 @@ func TestInformersInABubble(t *testing.T) {
 				require.NoError(t, err)
 				factory.StartWithContext(ctx)
 				require.NoError(t, factory.WaitForCacheSyncWithContext(ctx).AsError())
+				synctest.Wait() // a listed cache is synced before its watch is open
 				lists, watches := 0, 1
 				if mode.disabled {
 					lists = 1

@@ -25,15 +25,15 @@ var jobStrategy = strategy{
 	// compatibility with its first clients.
 	orphans:    true,
 	name:       apivalidation.NameIsDNSSubdomain,
-	defaults:   func(o object) { defaultJob(o.(*batchv1.Job)) },
-	onCreate:   func(o object) { prepareJob(o.(*batchv1.Job)) },
+	defaults:   func(o object) { defaultJob(as[*batchv1.Job](o)) },
+	onCreate:   func(o object) { prepareJob(as[*batchv1.Job](o)) },
 	onUpdate:   keepJob,
 	validate:   validateJobCreate,
 	revalidate: validateJobUpdate,
-	truncate:   func(o object) { truncateJob(o.(*batchv1.Job)) },
+	truncate:   func(o object) { truncateJob(as[*batchv1.Job](o)) },
 	// What changes most often comes first; an equal generation is an equal spec.
 	equal: func(o, c object) bool {
-		job, cur := o.(*batchv1.Job), c.(*batchv1.Job)
+		job, cur := as[*batchv1.Job](o), as[*batchv1.Job](c)
 		return job.Generation == cur.Generation &&
 			apiequality.Semantic.DeepEqual(job.Status, cur.Status) &&
 			apiequality.Semantic.DeepEqual(job.ObjectMeta, cur.ObjectMeta)
@@ -118,7 +118,7 @@ func prepareJob(job *batchv1.Job) {
 }
 
 func keepJob(o, c object, sub string) {
-	job, cur := o.(*batchv1.Job), c.(*batchv1.Job)
+	job, cur := as[*batchv1.Job](o), as[*batchv1.Job](c)
 	if sub == "status" {
 		job.Spec = cur.Spec
 		return

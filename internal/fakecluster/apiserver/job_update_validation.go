@@ -9,7 +9,7 @@ import (
 )
 
 func validateJobUpdate(o, c object, sub string) field.ErrorList {
-	job, cur := o.(*batchv1.Job), c.(*batchv1.Job)
+	job, cur := as[*batchv1.Job](o), as[*batchv1.Job](c)
 	if sub == "status" {
 		return validateJobStatus(job, cur)
 	}

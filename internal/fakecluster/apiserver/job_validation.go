@@ -21,7 +21,7 @@ const (
 )
 
 func validateJobCreate(o object) field.ErrorList {
-	job := o.(*batchv1.Job)
+	job := as[*batchv1.Job](o)
 	errs := validateGeneratedSelector(job)
 	errs = append(errs, validateJobSpec(&job.Spec)...)
 	return append(errs, validateIndexedName(job)...)

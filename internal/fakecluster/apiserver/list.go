@@ -158,4 +158,14 @@ func (r result) typed(res *resource) (runtime.Object, error) {
 	return list, nil
 }
 
-func clone(o object) object { return o.DeepCopyObject().(object) }
+func clone(o object) object { return as[object](o.DeepCopyObject()) }
+
+// as is a type assertion that the caller knows to hold: a table holds objects of
+// its own type only.
+func as[T any](o any) T {
+	t, ok := o.(T)
+	if !ok {
+		panic(fmt.Sprintf("apiserver: %T is not a %T", o, t))
+	}
+	return t
+}

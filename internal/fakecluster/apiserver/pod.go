@@ -11,19 +11,19 @@ import (
 var podStrategy = strategy{
 	generation: true,
 	name:       apivalidation.NameIsDNSSubdomain,
-	defaults:   func(o object) { defaultPod(o.(*corev1.Pod)) },
+	defaults:   func(o object) { defaultPod(as[*corev1.Pod](o)) },
 	onCreate: func(o object) {
-		pod := o.(*corev1.Pod)
+		pod := as[*corev1.Pod](o)
 		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: qosClass(&pod.Spec)}
 	},
 	onUpdate:   keepPod,
 	validate:   validatePodCreate,
 	revalidate: validatePodUpdate,
-	truncate:   func(o object) { truncatePod(o.(*corev1.Pod)) },
+	truncate:   func(o object) { truncatePod(as[*corev1.Pod](o)) },
 	// What changes most often comes first. A binding changes the spec and not the
 	// generation, so the node counts too.
 	equal: func(o, c object) bool {
-		pod, cur := o.(*corev1.Pod), c.(*corev1.Pod)
+		pod, cur := as[*corev1.Pod](o), as[*corev1.Pod](c)
 		return pod.Generation == cur.Generation && pod.Spec.NodeName == cur.Spec.NodeName &&
 			apiequality.Semantic.DeepEqual(pod.Status, cur.Status) &&
 			apiequality.Semantic.DeepEqual(pod.ObjectMeta, cur.ObjectMeta)
@@ -163,7 +163,7 @@ func eachContainer(spec *corev1.PodSpec, f func(*corev1.Container)) {
 }
 
 func keepPod(o, c object, sub string) {
-	pod, cur := o.(*corev1.Pod), c.(*corev1.Pod)
+	pod, cur := as[*corev1.Pod](o), as[*corev1.Pod](c)
 	if sub == "status" {
 		pod.Spec = cur.Spec
 		pod.DeletionTimestamp = nil
@@ -181,18 +181,18 @@ func keepPod(o, c object, sub string) {
 
 // qosClass computes status.qosClass, which the API server sets once.
 func qosClass(spec *corev1.PodSpec) corev1.PodQOSClass {
-	any, guaranteed := false, true
+	some, guaranteed := false, true
 	eachContainer(spec, func(c *corev1.Container) {
 		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 			request, limit := c.Resources.Requests[name], c.Resources.Limits[name]
-			any = any || !request.IsZero() || !limit.IsZero()
+			some = some || !request.IsZero() || !limit.IsZero()
 			if limit.IsZero() || request.Cmp(limit) != 0 {
 				guaranteed = false
 			}
 		}
 	})
 	switch {
-	case !any:
+	case !some:
 		return corev1.PodQOSBestEffort
 	case guaranteed:
 		return corev1.PodQOSGuaranteed

@@ -24,7 +24,7 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 	}
 	c.own = true
 	_, err := s.modify(ctx, c, false, func(cur object) (object, error) {
-		pod := clone(cur).(*corev1.Pod)
+		pod := as[*corev1.Pod](clone(cur))
 		switch {
 		case b.UID != "" && b.UID != pod.UID:
 			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf(
@@ -79,7 +79,7 @@ func (s *Server) evict(ctx context.Context, c call, in runtime.Object) error {
 		if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
 			return nil, err
 		}
-		pod := clone(cur).(*corev1.Pod)
+		pod := as[*corev1.Pod](clone(cur))
 		setPodCondition(pod, corev1.PodCondition{
 			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
 			Reason: "EvictionByEvictionAPI", Message: "Eviction API: evicting",

@@ -10,7 +10,7 @@ import (
 )
 
 func validatePodCreate(o object) field.ErrorList {
-	return validatePodSpec(&o.(*corev1.Pod).Spec, field.NewPath("spec"))
+	return validatePodSpec(&as[*corev1.Pod](o).Spec, field.NewPath("spec"))
 }
 
 // validatePodSpec checks what a Job's author is likely to get wrong; it is not
@@ -128,7 +128,7 @@ func invalidIf(at *field.Path, value string, messages []string) field.ErrorList 
 }
 
 func validatePodUpdate(o, c object, sub string) field.ErrorList {
-	pod, cur := o.(*corev1.Pod), c.(*corev1.Pod)
+	pod, cur := as[*corev1.Pod](o), as[*corev1.Pod](c)
 	at := field.NewPath("spec")
 	switch sub {
 	case "status":

@@ -22,7 +22,7 @@ func (s *Server) quotaCheck(c call) func() error {
 			return nil
 		}
 		for _, o := range t.collect(c.ns, nil) {
-			if err := s.overQuota(c, o.(*corev1.ResourceQuota)); err != nil {
+			if err := s.overQuota(c, as[*corev1.ResourceQuota](o)); err != nil {
 				return err
 			}
 		}
@@ -67,7 +67,7 @@ func (s *Server) countFor(c call, name string) (used int, counted bool) {
 	case name == "pods" && c.res == pods:
 		// Unlike count/pods, this leaves out pods that have ended.
 		for _, o := range space {
-			if !terminal(o.(*corev1.Pod)) {
+			if !terminal(as[*corev1.Pod](o)) {
 				used++
 			}
 		}

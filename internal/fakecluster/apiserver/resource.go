@@ -35,7 +35,7 @@ func (r *resource) newObject() object {
 		// The kind was found in this very scheme.
 		panic("apiserver: " + err.Error())
 	}
-	return o.(object)
+	return as[object](o)
 }
 
 // clusterScoped are the kinds of the built-in groups that live outside namespaces.

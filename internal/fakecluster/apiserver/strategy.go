@@ -6,8 +6,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -39,7 +39,7 @@ func strategyFor(gvk schema.GroupVersionKind) strategy {
 	case corev1.SchemeGroupVersion.WithKind("Namespace"):
 		return namespaceStrategy
 	}
-	st := strategy{name: path.ValidatePathSegmentName}
+	st := strategy{name: pathSegmentName}
 	switch gvk.Group {
 	case "apps", "batch", "policy":
 		st.generation = true
@@ -48,6 +48,11 @@ func strategyFor(gvk schema.GroupVersionKind) strategy {
 	}
 	st.noGC = gvk.Kind == "Event"
 	return st
+}
+
+// pathSegmentName accepts every name that can stand in a URL.
+func pathSegmentName(name string, _ bool) []string {
+	return content.IsPathSegmentName(name)
 }
 
 func (st *strategy) setDefaults(o object) {
@@ -119,13 +124,13 @@ func validateMeta(o object, r *resource) field.ErrorList {
 	if name == nil {
 		name = apivalidation.NameIsDNSSubdomain
 	}
-	return apivalidation.ValidateObjectMetaAccessor(o, r.namespaced, apivalidation.ValidateNameFunc(name), field.NewPath("metadata"))
+	return apivalidation.ValidateObjectMetaAccessor(o, r.namespaced, name, field.NewPath("metadata"))
 }
 
 var namespaceStrategy = strategy{
 	name: apivalidation.NameIsDNSLabel,
 	defaults: func(o object) {
-		ns := o.(*corev1.Namespace)
+		ns := as[*corev1.Namespace](o)
 		if ns.Name != "" {
 			if ns.Labels == nil {
 				ns.Labels = map[string]string{}
@@ -137,12 +142,12 @@ var namespaceStrategy = strategy{
 		}
 	},
 	onCreate: func(o object) {
-		ns := o.(*corev1.Namespace)
+		ns := as[*corev1.Namespace](o)
 		ns.Spec.Finalizers = []corev1.FinalizerName{corev1.FinalizerKubernetes}
 		ns.Status = corev1.NamespaceStatus{Phase: corev1.NamespaceActive}
 	},
 	onUpdate: func(obj, cur object, sub string) {
-		ns, old := obj.(*corev1.Namespace), cur.(*corev1.Namespace)
+		ns, old := as[*corev1.Namespace](obj), as[*corev1.Namespace](cur)
 		if sub != "finalize" {
 			ns.Spec.Finalizers = old.Spec.Finalizers
 		}

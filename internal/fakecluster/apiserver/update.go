@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,7 +77,7 @@ func checkRV(c call, obj, cur object) error {
 			field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
 	}
 	if rv != "" && rv != cur.GetResourceVersion() {
-		return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(staleMessage))
+		return apierrors.NewConflict(c.res.groupResource(), c.name, errors.New(staleMessage))
 	}
 	return nil
 }
