@@ -3,11 +3,14 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -80,7 +83,7 @@ func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun b
 	errs := validateMeta(obj, c.res)
 	errs = append(errs, st.checkCreate(obj)...)
 	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(c.res.gvk.GroupKind(), obj.GetName(), errs)
+		return nil, invalid(*c, errs)
 	}
 	if err := s.checkPodSecurity(*c, obj); err != nil {
 		return nil, err
@@ -158,10 +161,31 @@ func alreadyExists(c call, stored object) error {
 	return err
 }
 
+// internal is a 500 without a reason: what the API server makes of a plain error.
 func internal(message string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status: metav1.StatusFailure, Code: 500, Reason: metav1.StatusReasonInternalError, Message: message,
+		Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: message,
 	}}
+}
+
+// invalid is a 422 that names every fault once, although several labels can have
+// the same one.
+func invalid(c call, errs field.ErrorList) error {
+	seen := map[string]bool{}
+	errs = slices.DeleteFunc(errs, func(e *field.Error) bool {
+		known := seen[e.Error()]
+		seen[e.Error()] = true
+		return known
+	})
+	return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, errs)
+}
+
+// uidMismatch is the storage layer's word for a precondition that does not hold.
+func uidMismatch(c call, asked, have types.UID) error {
+	key := "/registry/" + c.res.gvr.Resource + "/" + c.ns + "/" + c.name
+	return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
+		"StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
+		key, asked, have))
 }
 
 // stripType removes kind and apiVersion: typed clients do not see them.

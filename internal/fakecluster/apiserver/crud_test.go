@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,4 +299,63 @@ func TestListSelectorsAndPaging(t *testing.T) {
 	_, err = c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{ResourceVersion: "999999"})
 	require.True(t, apierrors.IsTimeout(err), "%v", err)
 	require.True(t, apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge))
+}
+
+// TestConcurrentWritersLoseNothing: a patch is applied to the latest state, however
+// many write at once; an update with a stale version is refused.
+func TestConcurrentWritersLoseNothing(t *testing.T) {
+	t.Parallel()
+	_, c := newServer(t)
+	jobs := c.BatchV1().Jobs(testNamespace)
+	createJob(t, c, testJob("a"))
+	const writers = 40
+	var wg sync.WaitGroup
+	var conflicts atomic.Int64
+	for i := range writers {
+		wg.Go(func() {
+			_, err := jobs.Patch(t.Context(), "a", types.MergePatchType, fmt.Appendf(nil, `{"metadata":{"annotations":{"w-%d":"x"}}}`, i), metav1.PatchOptions{})
+			if err != nil {
+				t.Error(err)
+			}
+			for {
+				job, err := jobs.Get(t.Context(), "a", metav1.GetOptions{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				job.Status.Failed++
+				_, err = jobs.UpdateStatus(t.Context(), job, metav1.UpdateOptions{})
+				if err == nil {
+					return
+				}
+				if !apierrors.IsConflict(err) {
+					t.Error(err)
+					return
+				}
+				conflicts.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	job, err := jobs.Get(t.Context(), "a", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Len(t, job.Annotations, writers)
+	require.Equal(t, int32(writers), job.Status.Failed)
+	t.Log(conflicts.Load(), "conflicts")
+}
+
+func TestIndexes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"0": 1, "0,2-4": 4, "1-2,3,7-8": 5} {
+		n, err := countIndexes(text, 9)
+		require.NoError(t, err)
+		require.Equal(t, want, n, text)
+	}
+	for text, want := range map[string]string{
+		"": "cannot convert", "9": "too large index", "0-9": "too large index", "a": "cannot convert", "1-2-3": "at most two parts",
+		"2,1": "non-increasing order, previous: 2, current: 1", "2-2": "non-increasing order", "1-3,3": "non-increasing order",
+	} {
+		_, err := countIndexes(text, 9)
+		require.ErrorContains(t, err, want, text)
+	}
 }

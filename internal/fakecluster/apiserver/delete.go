@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // delete removes an object as the registry's Store.Delete does: at once, or by
@@ -74,12 +75,14 @@ func checkPreconditions(c call, cur object, p *metav1.Preconditions) error {
 	if p == nil {
 		return nil
 	}
+	// The registry has no resource name at hand here, and uses the kind.
+	named := schema.GroupResource{Group: c.res.gvk.Group, Resource: c.res.gvk.Kind}
 	if p.UID != nil && *p.UID != cur.GetUID() {
-		return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
+		return apierrors.NewConflict(named, c.name, fmt.Errorf(
 			"the UID in the precondition (%s) does not match the UID in record (%s). The object might have been deleted and then recreated", *p.UID, cur.GetUID()))
 	}
 	if p.ResourceVersion != nil && *p.ResourceVersion != cur.GetResourceVersion() {
-		return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
+		return apierrors.NewConflict(named, c.name, fmt.Errorf(
 			"the ResourceVersion in the precondition (%s) does not match the ResourceVersion in record (%s). The object might have been modified", *p.ResourceVersion, cur.GetResourceVersion()))
 	}
 	return nil
@@ -122,8 +125,10 @@ func markDeleted(r *resource, obj object, opts metav1.DeleteOptions) deletion {
 	if d := obj.GetDeletionTimestamp(); d == nil || d.After(t.Time) {
 		obj.SetDeletionTimestamp(&t)
 	}
-	var zero int64
-	obj.SetDeletionGracePeriodSeconds(&zero)
+	if r != namespaces { // it has its own finalizers and registry
+		var zero int64
+		obj.SetDeletionGracePeriodSeconds(&zero)
+	}
 	return keep
 }
 

@@ -1,7 +1,6 @@
 package apiserver
 
 import (
-	"maps"
 	"math"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -55,7 +54,9 @@ func defaultJob(job *batchv1.Job) {
 		}
 	}
 	if len(job.Labels) == 0 && spec.Template.Labels != nil {
-		job.Labels = maps.Clone(spec.Template.Labels)
+		// One map for both, as in the API server: the labels that are generated for
+		// the template become the Job's too.
+		job.Labels = spec.Template.Labels
 	}
 	if spec.CompletionMode == nil {
 		spec.CompletionMode = ptr.To(batchv1.NonIndexedCompletion)

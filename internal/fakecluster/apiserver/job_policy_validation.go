@@ -131,6 +131,11 @@ func validateSuccessPolicy(spec *batchv1.JobSpec, at *field.Path) field.ErrorLis
 		if rule.SucceededCount == nil && rule.SucceededIndexes == nil {
 			errs = append(errs, field.Required(at.Index(i), "at least one of succeededCount or succeededIndexes must be specified"))
 		}
+		if text := rule.SucceededIndexes; text != nil && *text != "" {
+			if _, err := countIndexes(*text, completions); err != nil {
+				errs = append(errs, field.Invalid(at.Index(i).Child("succeededIndexes"), *text, "error parsing succeededIndexes: "+err.Error()))
+			}
+		}
 		if n := rule.SucceededCount; n != nil && (*n < 0 || *n > completions) {
 			errs = append(errs, field.Invalid(at.Index(i).Child("succeededCount"), *n,
 				fmt.Sprintf("must be less than or equal to %d (the number of specified completions)", completions)))

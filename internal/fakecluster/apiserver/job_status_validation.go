@@ -116,6 +116,18 @@ func validateProgress(job, cur *batchv1.Job, complete bool, at *field.Path) fiel
 		invalid("completionTime", done, "must be equal to or after `startTime`")
 	}
 	indexed := *job.Spec.CompletionMode == batchv1.IndexedCompletion
+	changed := st.CompletedIndexes != "" && st.CompletedIndexes != old.CompletedIndexes
+	if n := job.Spec.Completions; changed && n != nil {
+		if _, err := countIndexes(st.CompletedIndexes, *n); err != nil {
+			invalid("completedIndexes", st.CompletedIndexes, "error parsing completedIndexes: "+err.Error())
+		}
+	}
+	if n, failed := job.Spec.Completions, st.FailedIndexes; n != nil && job.Spec.BackoffLimitPerIndex != nil &&
+		ptr.Deref(failed, "") != "" && !ptr.Equal(failed, old.FailedIndexes) {
+		if _, err := countIndexes(*failed, *n); err != nil {
+			invalid("failedIndexes", *failed, "error parsing failedIndexes: "+err.Error())
+		}
+	}
 	if st.CompletedIndexes != "" && !indexed && st.CompletedIndexes != old.CompletedIndexes {
 		invalid("completedIndexes", st.CompletedIndexes, "cannot set non-empty completedIndexes when non-indexed completion mode")
 	}

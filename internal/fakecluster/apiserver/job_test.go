@@ -30,7 +30,7 @@ func TestJobDefaults(t *testing.T) {
 	require.Equal(t, batchv1.TerminatingOrFailed, *spec.PodReplacementPolicy)
 	require.False(t, *spec.Suspend)
 	require.False(t, *spec.ManualSelector)
-	require.Equal(t, map[string]string{"team": "x"}, job.Labels, "a Job without labels takes the template's")
+	require.Equal(t, spec.Template.Labels, job.Labels, "a Job without labels takes the template's, the generated ones too")
 	require.Equal(t, batchv1.JobStatus{}, job.Status)
 	require.Equal(t, map[string]string{"batch.kubernetes.io/controller-uid": string(job.UID)}, spec.Selector.MatchLabels)
 	require.Equal(t, map[string]string{
@@ -145,7 +145,7 @@ func TestJobValidation(t *testing.T) {
 		{"managedBy", func(j *batchv1.Job) { j.Spec.ManagedBy = ptr.To("nodomain") }, "spec.managedBy", "domain-prefixed path"},
 		{"wrong generated label", func(j *batchv1.Job) {
 			j.Spec.Template.Labels = map[string]string{"job-name": "other"}
-		}, "spec.template.metadata.labels", "must be 'a'"},
+		}, "spec.template.metadata.labels[job-name]", "must be 'a'"},
 		{"own selector", func(j *batchv1.Job) {
 			j.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"x": "y"}}
 		}, "spec.selector", "`selector` not auto-generated"},

@@ -40,7 +40,7 @@ func validateGeneratedSelector(job *batchv1.Job) field.ErrorList {
 		{batchv1.ControllerUidLabel, string(job.UID)}, {batchv1.JobNameLabel, job.Name},
 	} {
 		if got := job.Spec.Template.Labels[l[0]]; got != l[1] {
-			errs = append(errs, field.Invalid(at, job.Spec.Template.Labels, fmt.Sprintf("must be '%s'", l[1])))
+			errs = append(errs, field.Invalid(at.Key(l[0]), job.Spec.Template.Labels, fmt.Sprintf("must be '%s'", l[1])))
 		}
 	}
 	generated := labels.Set{
@@ -76,13 +76,13 @@ func validateJobSpec(spec *batchv1.JobSpec) field.ErrorList {
 	}
 	notNegative(spec.Parallelism, "parallelism")
 	notNegative(spec.Completions, "completions")
+	if d := spec.ActiveDeadlineSeconds; d != nil {
+		errs = append(errs, apivalidation.ValidateNonnegativeField(*d, at.Child("activeDeadlineSeconds"))...)
+	}
 	notNegative(spec.BackoffLimit, "backoffLimit")
 	notNegative(spec.TTLSecondsAfterFinished, "ttlSecondsAfterFinished")
 	notNegative(spec.BackoffLimitPerIndex, "backoffLimitPerIndex")
 	notNegative(spec.MaxFailedIndexes, "maxFailedIndexes")
-	if d := spec.ActiveDeadlineSeconds; d != nil {
-		errs = append(errs, apivalidation.ValidateNonnegativeField(*d, at.Child("activeDeadlineSeconds"))...)
-	}
 	if spec.ManagedBy != nil {
 		errs = append(errs, validation.IsDomainPrefixedPath(at.Child("managedBy"), *spec.ManagedBy)...)
 		if len(*spec.ManagedBy) > maxManagedByLength {

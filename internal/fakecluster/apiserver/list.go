@@ -48,7 +48,7 @@ func (s *Server) list(c call, opts metav1.ListOptions) (result, error) {
 	}
 	rv, err := parseRV(opts.ResourceVersion)
 	if err != nil {
-		return result{}, err
+		return result{}, apierrors.NewBadRequest("invalid resource version: " + err.Error())
 	}
 	items, now := s.snapshot(c.res, c.ns, match)
 	if rv > now {
@@ -81,7 +81,7 @@ func (s *Server) nextPage(opts metav1.ListOptions) (result, error) {
 		err = json.Unmarshal(raw, &tok)
 	}
 	if err != nil {
-		return result{}, apierrors.NewBadRequest(fmt.Sprintf("continue key is not valid: %v", err))
+		return result{}, apierrors.NewBadRequest(fmt.Sprintf("invalid continue token: continue key is not valid: %v", err))
 	}
 	s.mu.RLock()
 	p, ok := s.pages[tok.Page]

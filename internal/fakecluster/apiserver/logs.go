@@ -149,22 +149,13 @@ func (s *Server) openLog(c call, opts *corev1.PodLogOptions) (io.ReadCloser, err
 }
 
 func logContainer(pod *corev1.Pod, asked string) (string, error) {
-	var names, inits []string
-	for _, c := range pod.Spec.Containers {
-		names = append(names, c.Name)
-	}
-	for _, c := range pod.Spec.InitContainers {
-		inits = append(inits, c.Name)
-	}
 	if asked == "" {
-		if len(names) == 1 {
-			return names[0], nil
+		if len(pod.Spec.Containers) == 1 {
+			return pod.Spec.Containers[0].Name, nil
 		}
-		text := fmt.Sprintf("a container name must be specified for pod %s, choose one of: %s", pod.Name, names)
-		if len(inits) > 0 {
-			text += fmt.Sprintf(" or one of the init containers: %s", inits)
-		}
-		return "", apierrors.NewBadRequest(text)
+		var names []string
+		eachContainer(&pod.Spec, func(c *corev1.Container) { names = append(names, c.Name) })
+		return "", apierrors.NewBadRequest(fmt.Sprintf("a container name must be specified for pod %s, choose one of: %s", pod.Name, names))
 	}
 	found := false
 	eachContainer(&pod.Spec, func(c *corev1.Container) { found = found || c.Name == asked })

@@ -97,7 +97,7 @@ func TestPodLogs(t *testing.T) {
 	createPod(t, c, two)
 	opts.Container = ""
 	_, err = read("two")
-	requireReason(t, err, metav1.StatusReasonBadRequest, "a container name must be specified for pod two, choose one of: [main second] or one of the init containers: [first]")
+	requireReason(t, err, metav1.StatusReasonBadRequest, "a container name must be specified for pod two, choose one of: [first main second]")
 	require.Equal(t, 12, s.Stats().Count("", "get", "pods/log"), "each read is one request")
 
 	s.SetLogSource(nil)

@@ -11,7 +11,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
+
+// bindings is how conflicts of the binding subresource name it.
+var bindings = schema.GroupResource{Resource: "pods/binding"}
 
 // bind assigns a pod to a node and sets PodScheduled, in one write.
 func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
@@ -27,14 +31,13 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 		pod := as[*corev1.Pod](clone(cur))
 		switch {
 		case b.UID != "" && b.UID != pod.UID:
-			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf(
-				"Precondition failed: UID in precondition: %s, UID in object meta: %s", b.UID, pod.UID))
+			return nil, uidMismatch(c, b.UID, pod.UID)
 		case pod.DeletionTimestamp != nil:
-			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf("pod %s is being deleted, cannot be assigned to a host", pod.Name))
+			return nil, apierrors.NewConflict(bindings, c.name, fmt.Errorf("pod %s is being deleted, cannot be assigned to a host", pod.Name))
 		case pod.Spec.NodeName != "":
-			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf("pod %s is already assigned to node %q", pod.Name, pod.Spec.NodeName))
+			return nil, apierrors.NewConflict(bindings, c.name, fmt.Errorf("pod %s is already assigned to node %q", pod.Name, pod.Spec.NodeName))
 		case len(pod.Spec.SchedulingGates) > 0:
-			return nil, apierrors.NewConflict(pods.groupResource(), c.name, fmt.Errorf("pod %s has non-empty .spec.schedulingGates", pod.Name))
+			return nil, apierrors.NewConflict(bindings, c.name, fmt.Errorf("pod %s has non-empty .spec.schedulingGates", pod.Name))
 		}
 		pod.Spec.NodeName = b.Target.Name
 		if len(b.Annotations) > 0 && pod.Annotations == nil {

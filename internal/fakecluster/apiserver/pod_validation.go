@@ -48,7 +48,7 @@ func validatePodSpec(spec *corev1.PodSpec, at *field.Path) field.ErrorList {
 	case corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever:
 	default:
 		errs = append(errs, field.NotSupported(at.Child("restartPolicy"), spec.RestartPolicy,
-			[]corev1.RestartPolicy{corev1.RestartPolicyAlways, corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure}))
+			[]corev1.RestartPolicy{corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever}))
 	}
 	if spec.ServiceAccountName != "" {
 		errs = append(errs, invalidIf(at.Child("serviceAccountName"), spec.ServiceAccountName, validation.IsDNS1123Subdomain(spec.ServiceAccountName))...)
@@ -145,6 +145,9 @@ func validatePodUpdate(o, c object, sub string) field.ErrorList {
 	}
 	if len(pod.Spec.InitContainers) != len(cur.Spec.InitContainers) {
 		return append(errs, field.Forbidden(at.Child("initContainers"), "pod updates may not add or remove containers"))
+	}
+	if now, old := pod.Spec.ActiveDeadlineSeconds, cur.Spec.ActiveDeadlineSeconds; now != nil && old != nil && *now > *old {
+		return append(errs, field.Invalid(at.Child("activeDeadlineSeconds"), *now, "must be less than or equal to previous value"))
 	}
 	munged := pod.Spec.DeepCopy()
 	for i := range munged.Containers {

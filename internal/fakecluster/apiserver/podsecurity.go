@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,11 +32,13 @@ func (s *Server) checkPodSecurity(c call, o object) error {
 	if level != "baseline" && level != "restricted" {
 		return nil
 	}
-	var found []string
+	found := hostNamespaces(&pod.Spec)
+	if level == "baseline" {
+		found = append(found, hostPaths(&pod.Spec)...)
+	}
+	found = append(found, privileged(&pod.Spec)...)
 	if level == "restricted" {
-		found = append(baselineViolations(&pod.Spec), restrictedViolations(&pod.Spec)...)
-	} else {
-		found = baselineViolations(&pod.Spec)
+		found = append(found, restrictedViolations(&pod.Spec)...)
 	}
 	if len(found) == 0 {
 		return nil
@@ -53,17 +56,13 @@ func offenders(spec *corev1.PodSpec, must string, bad func(*corev1.Container) bo
 	var names []string
 	eachContainer(spec, func(c *corev1.Container) {
 		if bad(c) {
-			names = append(names, fmt.Sprintf("%q", c.Name))
+			names = append(names, c.Name)
 		}
 	})
-	switch len(names) {
-	case 0:
+	if len(names) == 0 {
 		return ""
-	case 1:
-		return fmt.Sprintf("container %s must %s", names[0], must)
-	default:
-		return fmt.Sprintf("containers %s must %s", strings.Join(names, ", "), must)
 	}
+	return fmt.Sprintf("%s %s must %s", plural(len(names), "container", "containers"), quoted(names), must)
 }
 
 func security(c *corev1.Container) corev1.SecurityContext {
@@ -73,36 +72,90 @@ func security(c *corev1.Container) corev1.SecurityContext {
 	return *c.SecurityContext
 }
 
-func baselineViolations(spec *corev1.PodSpec) []string {
-	var found []string
-	if spec.HostNetwork || spec.HostPID || spec.HostIPC {
-		var which []string
-		for _, h := range []struct {
-			on   bool
-			name string
-		}{{spec.HostNetwork, "hostNetwork=true"}, {spec.HostPID, "hostPID=true"}, {spec.HostIPC, "hostIPC=true"}} {
-			if h.on {
-				which = append(which, h.name)
-			}
-		}
-		found = append(found, fmt.Sprintf("host namespaces (%s)", strings.Join(which, ", ")))
-	}
-	var hostPaths []string
-	for _, v := range spec.Volumes {
-		if v.HostPath != nil {
-			hostPaths = append(hostPaths, fmt.Sprintf("%q", v.Name))
+func hostNamespaces(spec *corev1.PodSpec) []string {
+	var which []string
+	for _, h := range []struct {
+		on   bool
+		name string
+	}{{spec.HostNetwork, "hostNetwork=true"}, {spec.HostPID, "hostPID=true"}, {spec.HostIPC, "hostIPC=true"}} {
+		if h.on {
+			which = append(which, h.name)
 		}
 	}
-	if len(hostPaths) > 0 {
-		found = append(found, fmt.Sprintf("hostPath volumes (volume %s)", strings.Join(hostPaths, ", ")))
+	if len(which) == 0 {
+		return nil
 	}
-	if text := offenders(spec, "not set securityContext.privileged=true", func(c *corev1.Container) bool {
+	return []string{fmt.Sprintf("host namespaces (%s)", strings.Join(which, ", "))}
+}
+
+func hostPaths(spec *corev1.PodSpec) []string {
+	var names []string
+	for i := range spec.Volumes {
+		if spec.Volumes[i].HostPath != nil {
+			names = append(names, spec.Volumes[i].Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("hostPath volumes (%s %s)", plural(len(names), "volume", "volumes"), quoted(names))}
+}
+
+func privileged(spec *corev1.PodSpec) []string {
+	text := offenders(spec, "not set securityContext.privileged=true", func(c *corev1.Container) bool {
 		p := security(c).Privileged
 		return p != nil && *p
-	}); text != "" {
-		found = append(found, fmt.Sprintf("privileged (%s)", text))
+	})
+	if text == "" {
+		return nil
 	}
-	return found
+	return []string{fmt.Sprintf("privileged (%s)", text)}
+}
+
+// freeVolumeTypes are those that the restricted level allows.
+var freeVolumeTypes = []string{
+	"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+}
+
+// restrictedVolumes words which volumes are of another type.
+func restrictedVolumes(spec *corev1.PodSpec) string {
+	var names, types []string
+	for i := range spec.Volumes {
+		if t := volumeType(&spec.Volumes[i].VolumeSource); !slices.Contains(freeVolumeTypes, t) {
+			names = append(names, spec.Volumes[i].Name)
+			types = append(types, t)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(types)
+	types = slices.Compact(types)
+	return fmt.Sprintf("%s %s %s restricted volume %s %s", plural(len(names), "volume", "volumes"), quoted(names),
+		plural(len(names), "uses", "use"), plural(len(types), "type", "types"), quoted(types))
+}
+
+// volumeType returns the API's name of the one source that is set.
+func volumeType(source *corev1.VolumeSource) string {
+	v := reflect.ValueOf(source).Elem()
+	for i := range v.NumField() {
+		if !v.Field(i).IsNil() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			return name
+		}
+	}
+	return "unknown"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func quoted(names []string) string {
+	return `"` + strings.Join(names, `", "`) + `"`
 }
 
 func restrictedViolations(spec *corev1.PodSpec) []string {
@@ -124,6 +177,7 @@ func restrictedViolations(spec *corev1.PodSpec) []string {
 		caps := security(c).Capabilities
 		return caps == nil || !slices.Contains(caps.Drop, "ALL")
 	}))
+	report("restricted volume types", restrictedVolumes(spec))
 	report("runAsNonRoot != true", either(offenders(spec, "set securityContext.runAsNonRoot=true", func(c *corev1.Container) bool {
 		own := security(c).RunAsNonRoot
 		if own != nil {

@@ -142,7 +142,13 @@ func TestPodSecurity(t *testing.T) {
 	bad.Spec.Containers[0].SecurityContext.RunAsUser = ptr.To[int64](0)
 	bad.Spec.Volumes = []corev1.Volume{{Name: "h", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
 	_, err = c.CoreV1().Pods(testNamespace).Create(t.Context(), bad, metav1.CreateOptions{})
-	requireReason(t, err, metav1.StatusReasonForbidden, "host namespaces (hostNetwork=true)", `hostPath volumes (volume "h")`, "privileged (container", "runAsUser=0 (container")
+	requireReason(t, err, metav1.StatusReasonForbidden, "host namespaces (hostNetwork=true)", `restricted volume types (volume "h" uses restricted volume type "hostPath")`, "privileged (container", "runAsUser=0 (container")
+
+	_, err = c.CoreV1().Namespaces().Patch(t.Context(), testNamespace, types.MergePatchType, []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline"}}}`), metav1.PatchOptions{})
+	require.NoError(t, err)
+	createPod(t, c, testPod("p"))
+	_, err = c.CoreV1().Pods(testNamespace).Create(t.Context(), bad, metav1.CreateOptions{})
+	requireReason(t, err, metav1.StatusReasonForbidden, `violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true), hostPath volumes (volume "h"), privileged (container "main" must not`)
 }
 
 func TestReactors(t *testing.T) {

@@ -17,11 +17,11 @@ import (
 func matcher(r *resource, opts metav1.ListOptions) (func(object) bool, error) {
 	byLabel, err := labels.Parse(opts.LabelSelector)
 	if err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("unable to parse label selector %q: %v", opts.LabelSelector, err))
+		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	byField, err := fields.ParseSelector(opts.FieldSelector)
 	if err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("unable to parse field selector %q: %v", opts.FieldSelector, err))
+		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	for _, req := range byField.Requirements() {
 		if _, ok := selectableFields(r.newObject())[req.Field]; !ok {

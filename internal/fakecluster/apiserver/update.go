@@ -3,7 +3,6 @@ package apiserver
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,8 +26,7 @@ func (s *Server) update(ctx context.Context, c call, in object, opts metav1.Upda
 	return s.modify(ctx, c, len(opts.DryRun) > 0, func(cur object) (object, error) {
 		// A UID in a PUT is a precondition (rest.DefaultUpdatedObjectInfo).
 		if uid := in.GetUID(); uid != "" && uid != cur.GetUID() {
-			return nil, apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(
-				"Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, cur.GetUID()))
+			return nil, uidMismatch(c, uid, cur.GetUID())
 		}
 		return clone(in), nil
 	})
@@ -117,7 +115,7 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 		errs = append(errs, st.checkUpdate(obj, cur, c.sub)...)
 	}
 	if len(errs) > 0 {
-		return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, errs)
+		return invalid(c, errs)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -24,7 +25,7 @@ func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (wa
 	}
 	rv, err := parseRV(opts.ResourceVersion)
 	if err != nil {
-		return nil, err
+		return nil, internal(err.Error())
 	}
 	initial := opts.ResourceVersion == "" || opts.ResourceVersion == "0"
 	list := opts.SendInitialEvents != nil && *opts.SendInitialEvents
@@ -98,7 +99,7 @@ func parseRV(s string) (uint64, error) {
 	}
 	rv, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
-		return 0, apierrors.NewBadRequest(fmt.Sprintf("invalid resource version %q: %v", s, err))
+		return 0, field.Invalid(field.NewPath("resourceVersion"), s, err.Error())
 	}
 	return rv, nil
 }
