@@ -46,6 +46,8 @@ func (t typedClient[T, L, C]) do(ctx context.Context, c call, action func() clie
 func (t typedClient[T, L, C]) Create(ctx context.Context, obj T, opts metav1.CreateOptions) (T, error) {
 	c := t.call("create", "", "")
 	return t.do(ctx, c, func() clienttesting.Action {
+		// A reactor may change the object and leave the rest to the server.
+		obj = as[T](clone(obj))
 		return clienttesting.NewCreateActionWithOptions(t.res.gvr, t.ns, obj, opts)
 	}, func() (object, error) { return t.c.s.create(ctx, c, obj, opts) })
 }
@@ -61,6 +63,7 @@ func (t typedClient[T, L, C]) UpdateStatus(ctx context.Context, obj T, opts meta
 func (t typedClient[T, L, C]) updateSub(ctx context.Context, sub string, obj T, opts metav1.UpdateOptions) (T, error) {
 	c := t.call("update", sub, obj.GetName())
 	return t.do(ctx, c, func() clienttesting.Action {
+		obj = as[T](clone(obj))
 		return clienttesting.NewUpdateSubresourceActionWithOptions(t.res.gvr, sub, t.ns, obj, opts)
 	}, func() (object, error) { return t.c.s.update(ctx, c, obj, opts) })
 }

@@ -293,6 +293,14 @@ func TestListSelectorsAndPaging(t *testing.T) {
 	require.Len(t, rest.Items, 2)
 	require.Empty(t, rest.Continue)
 	require.Equal(t, first.ResourceVersion, rest.ResourceVersion)
+	whole, err := c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{Limit: 1, ResourceVersion: "0"})
+	require.NoError(t, err)
+	require.Len(t, whole.Items, 7, "the watch cache does not page")
+	for range maxPages {
+		first, err = c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{Limit: 4})
+		require.NoError(t, err)
+	}
+	require.Len(t, s.pages, maxPages)
 	s.CompactHistory()
 	_, err = c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{Limit: 4, Continue: first.Continue})
 	require.True(t, apierrors.IsResourceExpired(err), "%v", err)

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,4 +250,72 @@ func TestNamespaceDeletion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.CoreV1().Namespaces().Get(t.Context(), testNamespace, metav1.GetOptions{})
 	requireReason(t, err, metav1.StatusReasonNotFound)
+}
+
+// TestGraceThatIsOver: a shorter period that would have ended already is one second,
+// so that the kubelet still has the last word.
+func TestGraceThatIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		defer s.Close()
+		c := s.Clientset()
+		createPod(t, c, testPod("a"))
+		bindPod(t, c, "a")
+		require.NoError(t, c.CoreV1().Pods(testNamespace).Delete(t.Context(), "a", metav1.DeleteOptions{}))
+		<-time.After(20 * time.Second)
+		require.NoError(t, c.CoreV1().Pods(testNamespace).Delete(t.Context(), "a", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](5)}))
+		pod := getPod(t, c, "a")
+		require.Equal(t, int64(1), *pod.DeletionGracePeriodSeconds)
+		require.Equal(t, time.Now().Unix(), pod.DeletionTimestamp.Unix())
+	})
+}
+
+// TestEvictionIsAdmittedOnce: what it does to the pod is not admitted again.
+func TestEvictionIsAdmittedOnce(t *testing.T) {
+	t.Parallel()
+	s, c := newServer(t)
+	createPod(t, c, testPod("a"))
+	bindPod(t, c, "a")
+	var seen []string
+	defer s.AddAdmission(func(_ context.Context, a *Attributes) error {
+		seen = append(seen, a.Verb+" "+a.Resource)
+		return nil
+	})()
+	require.NoError(t, c.CoreV1().Pods(testNamespace).EvictV1(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: "a"}}))
+	require.Equal(t, []string{"create pods/eviction"}, seen)
+}
+
+func TestDeletionTimestampIsTheServers(t *testing.T) {
+	t.Parallel()
+	_, c := newServer(t)
+	in := testJob("a")
+	in.DeletionTimestamp, in.Finalizers = ptr.To(metav1.Now()), []string{"example.org/x"}
+	job := createJob(t, c, in)
+	require.Nil(t, job.DeletionTimestamp)
+	jobs := c.BatchV1().Jobs(testNamespace)
+	job.DeletionTimestamp = ptr.To(metav1.Now())
+	_, err := jobs.Update(t.Context(), job, metav1.UpdateOptions{})
+	requireReason(t, err, metav1.StatusReasonInvalid, "metadata.deletionTimestamp")
+	require.NoError(t, jobs.Delete(t.Context(), "a", metav1.DeleteOptions{}))
+	job.DeletionTimestamp, job.ResourceVersion = nil, ""
+	job.Finalizers = append(job.Finalizers, metav1.FinalizerOrphanDependents)
+	job.Annotations = map[string]string{"k": "v"}
+	job, err = jobs.Update(t.Context(), job, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.NotNil(t, job.DeletionTimestamp)
+	require.Equal(t, "v", job.Annotations["k"])
+}
+
+// TestBindOfAPodThatIsSaidToBeScheduled changes nothing but the node's name.
+func TestBindOfAPodThatIsSaidToBeScheduled(t *testing.T) {
+	t.Parallel()
+	_, c := newServer(t)
+	createPod(t, c, testPod("a"))
+	_, err := c.CoreV1().Pods(testNamespace).Patch(t.Context(), "a", types.MergePatchType,
+		[]byte(`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"X","name":"x","uid":"u"}]},"status":{"conditions":[{"type":"PodScheduled","status":"True"}]}}`), metav1.PatchOptions{}, "status")
+	require.NoError(t, err)
+	require.Empty(t, getPod(t, c, "a").OwnerReferences, "the status subresource cannot touch them")
+	bindPod(t, c, "a")
+	require.Equal(t, "node-1", getPod(t, c, "a").Spec.NodeName)
 }

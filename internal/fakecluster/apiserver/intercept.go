@@ -24,7 +24,7 @@ func preempt(cs *Clientset, c call, action func() clienttesting.Action) (handled
 		if !r.Handles(act) {
 			continue
 		}
-		if handled, answer, err := r.React(act.DeepCopy()); handled {
+		if handled, answer, err := r.React(act); handled {
 			return true, answer, err
 		}
 	}
@@ -56,7 +56,7 @@ func interceptWatch(cs *Clientset, c call, action func() clienttesting.Action, o
 		if !r.Handles(act) {
 			continue
 		}
-		if handled, answer, err := r.React(act.DeepCopy()); handled {
+		if handled, answer, err := r.React(act); handled {
 			return answer, err
 		}
 	}

@@ -80,6 +80,14 @@ func TestPodLogs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "work/a/main", string(raw))
 
+	_, err = c.CoreV1().Pods(testNamespace).Patch(t.Context(), "a", types.MergePatchType, []byte(
+		`{"status":{"containerStatuses":[{"name":"main","state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1}}}]}}`), metav1.PatchOptions{}, "status")
+	require.NoError(t, err)
+	text, err = read("a")
+	require.NoError(t, err)
+	require.Equal(t, "work/a/main", text, "the last instance's log")
+	startContainer(t, c, "a", `{"running":{}}`)
+
 	_, err = read("broken")
 	requireReason(t, err, metav1.StatusReasonInternalError, "disk on fire")
 	_, err = read("gone")
@@ -98,7 +106,7 @@ func TestPodLogs(t *testing.T) {
 	opts.Container = ""
 	_, err = read("two")
 	requireReason(t, err, metav1.StatusReasonBadRequest, "a container name must be specified for pod two, choose one of: [first main second]")
-	require.Equal(t, 12, s.Stats().Count("", "get", "pods/log"), "each read is one request")
+	require.Equal(t, 13, s.Stats().Count("", "get", "pods/log"), "each read is one request")
 
 	s.SetLogSource(nil)
 	s.Fake().PrependReactor("get", "pods/log", func(clienttesting.Action) (bool, runtime.Object, error) {

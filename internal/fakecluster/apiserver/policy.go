@@ -44,22 +44,21 @@ func (m Match) matchesResource(resource string) bool {
 	return ok && all == base
 }
 
-// Rule denies the requests it matches, as the absence of an RBAC rule does.
-type Rule struct{ Match }
+// rule denies the requests it matches, as the absence of an RBAC rule does.
+type rule struct{ Match }
 
 // Deny refuses the matching requests with the API server's RBAC message (403) and
 // makes SelfSubjectAccessReviews answer accordingly, until undo is called.
 func (s *Server) Deny(m Match) (undo func()) {
-	rule := &Rule{m}
-	return add(s, &s.rules, rule)
+	return add(s, &s.rules, &rule{m})
 }
 
 // authorize returns the 403 of the first rule that matches.
 func (s *Server) authorize(r Request) error {
 	s.policyMu.RLock()
 	defer s.policyMu.RUnlock()
-	for _, rule := range s.rules {
-		if rule.matches(r, s.opts.User) {
+	for _, deny := range s.rules {
+		if deny.matches(r, s.opts.User) {
 			return forbidden(r)
 		}
 	}

@@ -177,6 +177,16 @@ func TestReactors(t *testing.T) {
 	_, err = c.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{})
 	requireReason(t, err, metav1.StatusReasonUnauthorized)
 	require.Equal(t, 2, s.Stats().Count(DefaultUser, "create", "jobs"))
+
+	s.Fake().PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		pod, ok := action.(clienttesting.CreateAction).GetObject().(*corev1.Pod)
+		require.True(t, ok)
+		pod.Labels["changed"] = "by-a-reactor"
+		return false, nil, nil
+	})
+	in := testPod("p")
+	require.Equal(t, "by-a-reactor", createPod(t, c, in).Labels["changed"])
+	require.NotContains(t, in.Labels, "changed", "the caller's object is left alone")
 	require.Equal(t, 3, s.Stats().Count("", "create", "jobs"))
 }
 
@@ -201,6 +211,7 @@ func TestFaults(t *testing.T) {
 		require.ErrorIs(t, err, lost)
 		_, err = jobs.Create(t.Context(), testJob("a"), metav1.CreateOptions{})
 		requireReason(t, err, metav1.StatusReasonAlreadyExists)
+		createJob(t, c, testJob("b")) // Times is used up
 
 		undo := s.AddFault(Fault{Match: Match{Verb: "get", Name: "a"}, Before: apierrors.NewTooManyRequests("slow down", 1)})
 		for range 3 {
@@ -228,8 +239,8 @@ func TestFaults(t *testing.T) {
 		require.ErrorIs(t, err, lost)
 		synctest.Wait()
 		require.Zero(t, s.Stats().Active("", ""))
-		require.Equal(t, map[string]int{"create jobs false": 2, "get jobs false": 5, "get jobs true": 1, "watch jobs false": 1}, audit)
-		require.Equal(t, 2, s.Stats().Writes("", "jobs"))
+		require.Equal(t, map[string]int{"create jobs false": 2, "create jobs true": 1, "get jobs false": 5, "get jobs true": 1, "watch jobs false": 1}, audit)
+		require.Equal(t, 3, s.Stats().Writes("", "jobs"))
 		s.ResetStats()
 		require.Zero(t, s.Stats().Count("", "", ""))
 	})

@@ -61,7 +61,7 @@ type Server struct {
 
 	policyMu  sync.RWMutex
 	admission []*AdmissionFunc
-	rules     []*Rule
+	rules     []*rule
 	faults    []*faultState
 	audit     []*AuditFunc
 
