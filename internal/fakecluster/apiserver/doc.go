@@ -13,4 +13,7 @@
 // Faults are part of the package: requests can be denied, failed before or after
 // they took effect, delayed; watches can be cut, stalled, expired or thinned out.
 // Everything uses package time, so it works in a testing/synctest bubble.
+//
+// TestTranscript compares the answers to one long list of requests with those
+// recorded from a real kube-apiserver.
 package apiserver

@@ -5,11 +5,10 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"time"
 )
 
 // Limits of generated names, from the API server's SimpleNameGenerator.
