@@ -78,7 +78,9 @@ func (s *screen) bill(requests playground.Requests) error {
 	defer s.mu.Unlock()
 	notes := map[playground.Request]string{
 		{Verb: "create", Resource: "jobs"}:  "one for each step",
-		{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
+		{Verb: "list", Resource: "jobs"}:    "at the start, to fill the cache",
+		{Verb: "list", Resource: "pods"}:    "at the start, to fill the cache",
+{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
 		{Verb: "watch", Resource: "jobs"}:   "for all waits",
 		{Verb: "watch", Resource: "pods"}:   "for all waits",
 		{Verb: "get", Resource: "pods/log"}: "the logs that were asked for",
