@@ -15,14 +15,16 @@ import (
 )
 
 // Drift lists how the spec of the live Job differs from the submitted one, a
-// line each, "path: there -> submitted". It is for Jobs of which the hashes
-// differ, and never empty. It compares what is in the cluster,
-// so it knows the API server's defaults, and lists fields that only the live Job
-// has last: those were removed from the spec, or a controller has added them.
+// line each, "path: there -> submitted", where submitted is a Job that
+// [Request.Build] returned. It is for Jobs whose spec hashes differ, and never
+// empty. It compares what is in the cluster, so it knows the API server's
+// defaults, and lists fields that only the live Job has last: those were removed
+// from the spec, or a controller has added them. Values of env, args, command and
+// other fields that may be confidential are not shown.
 func Drift(live, submitted *batchv1.Job) []string {
 	d := differ{}
 	d.compare("", specTree(live, submitted), specTree(submitted, nil), false)
-	if lines := append(d.changed, d.removed...); len(lines) > 0 {
+	if lines := slices.Concat(d.changed, d.removed); len(lines) > 0 {
 		return lines
 	}
 	there, mine := identity.ReadMarks(live).SpecHash, identity.ReadMarks(submitted).SpecHash

@@ -105,7 +105,7 @@ func TestPatchErrors(t *testing.T) {
 					require.ErrorIs(t, err, want, "%s: %s", verb, name)
 					require.ErrorContains(t, err, "patch jobs.batch ns/"+job.Name, "%s: %s", verb, name)
 				}
-				if len(tc.want) > 0 && tc.want[0] != jobs.ErrJobDeleted {
+				if len(tc.want) > 0 && !errors.Is(tc.want[0], jobs.ErrJobDeleted) {
 					require.NotErrorIs(t, err, jobs.ErrJobDeleted, "%s: %s", verb, name)
 				}
 				require.Equal(t, tc.patches, c.count("patch"), "%s: %s", verb, name)

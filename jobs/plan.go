@@ -22,18 +22,19 @@ const (
 
 // Run is one Job of a step, as far as Plan needs to know it.
 type Run struct {
-	// Name and UID of the Job.
+	// Name of the Job.
 	Name string
-	UID  types.UID
+	// UID of the Job.
+	UID types.UID
 	// Run is its run number.
 	Run int
 	// Terminal and Failed as [Classify] tells them.
 	Terminal, Failed bool
 	// Deleting: the Job has a deletion timestamp. It cannot be adopted.
 	Deleting bool
-	// Recorded: its outcome is on the Job, so a function has been given it, in
-	// attempt RecordedAttempt.
-	Recorded        bool
+	// Recorded: its outcome is on the Job, so a function has been given it.
+	Recorded bool
+	// RecordedAttempt is the attempt in which it was recorded, from 0.
 	RecordedAttempt int
 }
 

@@ -17,21 +17,27 @@ const (
 
 // retry calls try until it says done, with growing and jittered pauses, until
 // bound has passed or ctx has ended. The error then wraps the last one of try,
-// and the cause of ctx if that has ended: backoff's own Retry would drop one of them.
+// and the cause of ctx if that has ended: backoff's own Retry would drop one of
+// them. Each try takes one of the client's slots, a pause takes none; the wait for
+// the first slot does not count against bound, since nothing has failed yet.
 func (c *Client) retry(ctx context.Context, what string, bound time.Duration, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(maxDelay), backoff.WithMaxElapsedTime(bound))
+	var err error
 	for n := 1; ; n++ {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return stopped(ctx, err)
 		}
 		select {
 		case c.slots <- struct{}{}:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return stopped(ctx, err)
 		}
-		done, err := try(ctx)
-		<-c.slots
+		if n == 1 {
+			pauses.Reset()
+		}
+		var done bool
+		done, err = c.one(ctx, try)
 		if done {
 			return err
 		}
@@ -56,7 +62,18 @@ func (c *Client) retry(ctx context.Context, what string, bound time.Duration, tr
 	}
 }
 
+// one makes one try and gives its slot back, whatever happens in it.
+func (c *Client) one(ctx context.Context, try func(context.Context) (bool, error)) (bool, error) {
+	defer func() { <-c.slots }()
+	return try(ctx)
+}
+
+// stopped is the error of a call whose context has ended; last is nil when nothing
+// was sent.
 func stopped(ctx context.Context, last error) error {
+	if last == nil {
+		return context.Cause(ctx)
+	}
 	return fmt.Errorf("%w; last error: %w", context.Cause(ctx), last)
 }
 

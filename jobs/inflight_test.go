@@ -1,0 +1,130 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/kontinue/kontinue/jobs"
+)
+
+// server answers each request after a second, with what status says, and counts
+// how many are open: the fake clientset would let only one in at a time.
+type server struct {
+	open, most atomic.Int64
+	status     func(n int64) int
+	requests   atomic.Int64
+}
+
+func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
+	n := s.requests.Add(1)
+	open := s.open.Add(1)
+	defer s.open.Add(-1)
+	for most := s.most.Load(); open > most && !s.most.CompareAndSwap(most, open); most = s.most.Load() {
+	}
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	code := s.status(n)
+	body := `{"kind":"Job","apiVersion":"batch/v1","metadata":{"name":"j","uid":"u"}}`
+	if code != http.StatusOK {
+		body = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","message":"failed calling webhook","code":500}`
+	}
+	return &http.Response{
+		StatusCode: code, Request: r, Body: io.NopCloser(strings.NewReader(body)),
+		Header: http.Header{"Content-Type": {"application/json"}},
+	}, nil
+}
+
+func (s *server) client(t *testing.T, o jobs.Options) *jobs.Client {
+	t.Helper()
+	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "https://api.example.com", Transport: s, QPS: -1})
+	require.NoError(t, err)
+	return jobs.NewClient(clientset, o)
+}
+
+func ok(int64) int { return http.StatusOK }
+
+func TestMaxInFlight(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[int]int64{0: 64, 1: 1, 7: 7} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{status: ok}
+			client := s.client(t, jobs.Options{MaxInFlight: limit})
+			var wg sync.WaitGroup
+			errs := make([]error, 200)
+			for i := range errs {
+				wg.Go(func() { _, errs[i] = client.Get(t.Context(), "ns", "j") })
+			}
+			start := time.Now()
+			wg.Wait()
+			require.NoError(t, errors.Join(errs...))
+			require.Equal(t, want, s.most.Load())
+			require.Equal(t, time.Duration((200+want-1)/want)*time.Second, time.Since(start), "all slots are used")
+		})
+	}
+}
+
+// TestMaxInFlightPause: a call that pauses before its next try leaves the slot to
+// others, and one that waits for a slot has not failed yet.
+func TestMaxInFlightPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 100
+		s := &server{status: func(n int64) int {
+			if n <= calls {
+				return http.StatusInternalServerError
+			}
+			return http.StatusOK
+		}}
+		client := s.client(t, jobs.Options{MaxInFlight: 1, RetryFor: 30 * time.Second})
+		var wg sync.WaitGroup
+		errs := make([]error, calls)
+		for i := range errs {
+			wg.Go(func() { _, errs[i] = client.Get(t.Context(), "ns", "j") })
+		}
+		start := time.Now()
+		wg.Wait()
+		require.NoError(t, errors.Join(errs...), "the wait for a slot is not charged to RetryFor")
+		require.LessOrEqual(t, time.Since(start), 2*calls*time.Second+time.Second, "pauses take no slot")
+		require.EqualValues(t, 1, s.most.Load())
+	})
+}
+
+// TestMaxInFlightContext: the wait for a slot ends with the context.
+func TestMaxInFlightContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{status: ok}
+		client := s.client(t, jobs.Options{MaxInFlight: 1})
+		var wg sync.WaitGroup
+		var first error
+		wg.Go(func() { _, first = client.Get(t.Context(), "ns", "j") })
+		synctest.Wait()
+		cause := errors.New("worker shuts down")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(100*time.Millisecond, func() { cancel(cause) })
+		start := time.Now()
+		_, err := client.Get(ctx, "ns", "j")
+		require.ErrorIs(t, err, cause)
+		require.Equal(t, 100*time.Millisecond, time.Since(start))
+		wg.Wait()
+		require.NoError(t, first)
+		require.EqualValues(t, 1, s.requests.Load(), "the second was never sent")
+	})
+}
