@@ -1,0 +1,142 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/kontinue/kontinue"
+)
+
+// reportedState waits until OnProgress was told of a state.
+func (r *Run) reportedState(ctx context.Context, state kontinue.StepState) error {
+	return r.awaitReport(ctx, string(state), func(p kontinue.Progress) bool { return p.State == state })
+}
+
+// reportedReason waits until OnProgress was told a reason or a message that
+// holds the text.
+func (r *Run) reportedReason(ctx context.Context, text string) error {
+	return r.awaitReport(ctx, text, func(p kontinue.Progress) bool { return p.Reason == text || strings.Contains(p.Message, text) })
+}
+
+func (r *Run) awaitReport(ctx context.Context, what string, is func(kontinue.Progress) bool) error {
+	for {
+		for _, p := range r.progress() {
+			if is(p) {
+				return nil
+			}
+		}
+		select {
+		case <-r.news:
+		case <-ctx.Done():
+			return fmt.Errorf("OnProgress was not told %q: %w", what, ctx.Err())
+		}
+	}
+}
+
+// jobs lists the Execution's Jobs.
+func (r *Run) jobs(ctx context.Context) ([]batchv1.Job, error) {
+	list, err := r.Admin.BatchV1().Jobs(r.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// job waits for the Execution's Job.
+func (r *Run) job(ctx context.Context) (job *batchv1.Job, err error) {
+	err = eventually(ctx, func(ctx context.Context) (bool, error) {
+		list, err := r.jobs(ctx)
+		if len(list) == 0 {
+			return false, err
+		}
+		job = &list[0]
+		return true, nil
+	})
+	return job, err
+}
+
+// patchJob changes the Execution's Job by a merge patch.
+func (r *Run) patchJob(ctx context.Context, patch string) error {
+	job, err := r.job(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.Admin.BatchV1().Jobs(r.Namespace).Patch(ctx, job.Name, mergePatch, []byte(patch), metav1.PatchOptions{})
+	return err
+}
+
+// pods waits until n pods are as they should be.
+func (r *Run) pods(ctx context.Context, n int, is func(*corev1.Pod) bool) (found []corev1.Pod, err error) {
+	err = eventually(ctx, func(ctx context.Context) (bool, error) {
+		list, err := r.Admin.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		found = found[:0]
+		for _, p := range list.Items {
+			if is(&p) {
+				found = append(found, p)
+			}
+		}
+		return len(found) >= n, nil
+	})
+	return found, err
+}
+
+// runningPod waits for a pod that runs.
+func (r *Run) runningPod(ctx context.Context) (*corev1.Pod, error) {
+	found, err := r.pods(ctx, 1, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
+	if err != nil {
+		return nil, fmt.Errorf("no pod runs: %w", err)
+	}
+	return &found[0], nil
+}
+
+// event waits for an event with that reason whose message holds the text.
+func (r *Run) event(ctx context.Context, reason, text string) error {
+	err := eventually(ctx, func(ctx context.Context) (bool, error) {
+		list, err := r.Admin.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		for _, e := range list.Items {
+			if e.Reason == reason && strings.Contains(e.Message, text) {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("no event %s %q: %w", reason, text, err)
+	}
+	return nil
+}
+
+// configMap makes a ConfigMap with one key.
+func (r *Run) configMap(ctx context.Context, name, key, value string) error {
+	_, err := r.Admin.CoreV1().ConfigMaps(r.Namespace).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{key: value},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// secret makes a Secret with one key.
+func (r *Run) secret(ctx context.Context, name, key, value string) error {
+	_, err := r.Admin.CoreV1().Secrets(r.Namespace).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: map[string]string{key: value},
+		Data: map[string][]byte{key: []byte(value)},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// eventually polls until check is true or fails.
+func eventually(ctx context.Context, check func(ctx context.Context) (bool, error)) error {
+	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, check)
+}

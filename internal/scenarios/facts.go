@@ -1,0 +1,157 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Facts are what was seen of a scenario on one backend, without anything that
+// differs from run to run but Seconds.
+type Facts struct {
+	// Shows is the scenario's description, and Lacks why it was not run.
+	Shows string `json:"shows"`
+	Lacks string `json:"lacks,omitempty"`
+	// Told is what the caller of the verb got: the error, the message or "success".
+	Told string `json:"told,omitempty"`
+	// Job holds the Job's conditions and counters at the end, Pods the state of
+	// each pod of the result.
+	Job  []string `json:"job,omitempty"`
+	Pods []string `json:"pods,omitempty"`
+	// Events are the warnings of Jobs and pods.
+	Events []string `json:"events,omitempty"`
+	// Seconds is how long the step took; on the cluster in memory the time may be
+	// virtual.
+	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// Record holds the Facts of all scenarios by name.
+type Record map[string]Facts
+
+// observe fills in what there is to see when the step has ended.
+func (r *Run) observe(ctx context.Context, f *Facts) error {
+	switch {
+	case r.Err != nil:
+		f.Told = r.mask(r.Err.Error())
+	case r.result().message != "":
+		f.Told = r.mask(r.result().message)
+	default:
+		f.Told = "success"
+	}
+	list, err := r.jobs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, job := range list {
+		var words []string
+		for _, c := range job.Status.Conditions {
+			if c.Status == corev1.ConditionTrue {
+				words = append(words, string(c.Type)+"/"+c.Reason)
+			}
+		}
+		f.Job = append(f.Job, fmt.Sprintf("%s; succeeded %d, failed %d, active %d",
+			strings.Join(words, ", "), job.Status.Succeeded, job.Status.Failed, job.Status.Active))
+	}
+	if r.Err == nil {
+		for _, p := range r.result().pods {
+			f.Pods = append(f.Pods, describe(p.Pod))
+		}
+		slices.Sort(f.Pods)
+	}
+	f.Events, err = r.warnings(ctx)
+	return err
+}
+
+// describe puts a pod's status into one line.
+func describe(p *corev1.Pod) string {
+	words := []string{string(p.Status.Phase)}
+	if p.Status.Reason != "" {
+		words = append(words, "reason "+p.Status.Reason)
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Reason != "" && c.Status != corev1.ConditionTrue && c.Type == corev1.PodScheduled || c.Type == corev1.DisruptionTarget {
+			words = append(words, string(c.Type)+"/"+c.Reason)
+		}
+	}
+	for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses} {
+		for _, s := range list {
+			words = append(words, s.Name+" "+state(s.State))
+		}
+	}
+	return strings.Join(words, "; ")
+}
+
+func state(s corev1.ContainerState) string {
+	switch {
+	case s.Terminated != nil:
+		return fmt.Sprintf("%s %d", s.Terminated.Reason, s.Terminated.ExitCode)
+	case s.Running != nil:
+		return "running"
+	case s.Waiting != nil:
+		return "waiting " + s.Waiting.Reason
+	}
+	return "unknown"
+}
+
+// warnings lists the kinds of warnings in the namespace.
+func (r *Run) warnings(ctx context.Context) ([]string, error) {
+	list, err := r.Admin.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, e := range list.Items {
+		if e.Type == corev1.EventTypeWarning {
+			all = append(all, e.InvolvedObject.Kind+" "+e.Reason)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+var (
+	podSuffix = regexp.MustCompile(`JOB(-\d+)?-[a-z0-9]{5}\b`)
+	jobName   = regexp.MustCompile(`\b[a-z][a-z0-9-]*-[a-z2-7]{13}\b`)
+	uid       = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	tries     = regexp.MustCompile(`\d+ tries in \S+:`)
+	address   = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(:\d+)?`)
+)
+
+// mask replaces what differs from run to run.
+func (r *Run) mask(text string) string {
+	text = strings.ReplaceAll(text, r.Namespace, "NAMESPACE")
+	text = strings.ReplaceAll(text, r.cluster.Image(), "IMAGE")
+	text = uid.ReplaceAllString(text, "UID")
+	text = jobName.ReplaceAllString(text, "JOB")
+	text = podSuffix.ReplaceAllString(text, "POD")
+	text = tries.ReplaceAllString(text, "N tries in T:")
+	text = address.ReplaceAllString(text, "ADDRESS")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// explain shows the cluster's state when a scenario has failed.
+func (r *Run) explain(ctx context.Context) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "reported:%s\n", reports(r.progress()))
+	if list, err := r.jobs(ctx); err == nil {
+		for _, job := range list {
+			fmt.Fprintf(&b, "job %s: %+v\n", job.Name, job.Status)
+		}
+	}
+	if list, err := r.Admin.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{}); err == nil {
+		for _, pod := range list.Items {
+			fmt.Fprintf(&b, "pod %s: %s\n", pod.Name, describe(&pod))
+		}
+	}
+	if list, err := r.Admin.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{}); err == nil {
+		for _, e := range list.Items {
+			fmt.Fprintf(&b, "event %s %s: %s %s\n", e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message)
+		}
+	}
+	return b.String()
+}

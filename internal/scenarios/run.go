@@ -1,0 +1,269 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue"
+)
+
+// limit bounds a scenario: the longest one waits for the Job controller's
+// back-off of 10 and 20 seconds.
+const limit = 3 * time.Minute
+
+// Run is a scenario on its way: what its functions may use.
+type Run struct {
+	*Scenario
+	// Admin may do everything in the cluster, and Namespace is the scenario's own.
+	Admin     kubernetes.Interface
+	Namespace string
+	// Client is the worker's, and Context the one that its step was called with.
+	Client  *kontinue.Client
+	Context *kontinue.ExecutionContext
+	// Job and Pod are the result: the one that the verb returns. Err is its error.
+	Job *kontinue.JobResult
+	Pod *kontinue.PodResult
+	Err error
+
+	cluster Cluster
+	test    *testing.T
+
+	mu       sync.Mutex
+	reported []kontinue.Progress
+	news     chan struct{}
+
+	hook sync.Mutex // guards intercept
+	answ Answer
+}
+
+// RunAll plays every scenario as a parallel subtest and returns a function that
+// gives what was seen of them, for use when the test has ended.
+func RunAll(t *testing.T, backend Backend) func() Record {
+	var mu sync.Mutex
+	record := Record{}
+	for _, s := range All() {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			entry := Facts{Shows: s.Shows}
+			for _, need := range s.Needs {
+				if reason := backend.Lacks(need); reason != "" {
+					entry.Lacks = string(need) + ": " + reason
+				}
+			}
+			if entry.Lacks == "" {
+				backend.Run(t, s.Played(), func(t *testing.T, c Cluster) { s.play(t, c, &entry) })
+			}
+			mu.Lock()
+			record[s.Name] = entry
+			mu.Unlock()
+			if entry.Lacks != "" {
+				t.Skip(entry.Lacks) //nolint:forbidigo // The backend says what it cannot do, and the table of docs/fake-vs-real.md holds it.
+			}
+		})
+	}
+	return func() Record {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(record)
+	}
+}
+
+// play runs the scenario on a cluster and checks what came out.
+func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("the scenario took longer than %s", limit))
+	defer cancel()
+	r := &Run{Scenario: s, Admin: c.Admin(), Namespace: "s-" + s.Name, cluster: c, test: t, news: make(chan struct{}, 1)}
+	stop, err := r.prepare(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	began := time.Now()
+	if err := r.step(ctx); err != nil {
+		t.Error(err)
+	}
+	entry.Seconds = time.Since(began).Seconds()
+	for _, err := range r.check() {
+		t.Error(err)
+	}
+	if err := r.observe(ctx, entry); err != nil {
+		t.Error(err)
+	}
+	if s.After != nil && !t.Failed() {
+		if err := s.After(ctx, r); err != nil {
+			t.Error(err)
+		}
+	}
+	if r.Err == nil && !t.Failed() {
+		if err := r.resume(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	if t.Failed() {
+		t.Log(r.explain(ctx))
+	}
+}
+
+// prepare makes the namespace, the Execution and the started client.
+func (r *Run) prepare(ctx context.Context) (stop func(), err error) {
+	if err := r.cluster.CreateNamespace(ctx, r.test, r.Namespace, r.Labels); err != nil {
+		return nil, err
+	}
+	r.cluster.Play(r.Namespace, r.Play)
+	if r.Before != nil {
+		if err := r.Before(ctx, r); err != nil {
+			return nil, fmt.Errorf("before the step: %w", err)
+		}
+	}
+	config, err := r.cluster.Worker(ctx, r.Namespace, nil)
+	if err != nil {
+		return nil, err
+	}
+	config.OnProgress = r.report
+	if r.Client, err = kontinue.New(config); err != nil {
+		return nil, err
+	}
+	if err := r.Client.Start(ctx); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		if err := r.Client.Stop(context.Background()); err != nil {
+			r.test.Error(err)
+		}
+	}
+	execution, err := newExecution(ctx, r.Admin, r.Namespace)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	r.Context, err = r.Client.NewExecutionContext(ctx, execution)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
+
+// newExecution makes the object that stands for the Execution.
+func newExecution(ctx context.Context, admin kubernetes.Interface, namespace string) (kontinue.Execution, error) {
+	owner, err := admin.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "execution"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return kontinue.Execution{}, err
+	}
+	return kontinue.Execution{Owner: metav1.OwnerReference{
+		APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID,
+	}}, nil
+}
+
+// step calls the verb while During acts on the cluster.
+func (r *Run) step(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	acted := make(chan error, 1)
+	go func() {
+		var err error
+		if r.During != nil {
+			err = r.During(ctx, r)
+		}
+		acted <- err
+	}()
+	r.Job, r.Pod, r.Err = r.call(r.Context)
+	cancel()
+	if err := <-acted; err != nil {
+		if errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("the step ended before all was done to the cluster: %w", err)
+		}
+		return err
+	}
+	return nil
+}
+
+// call runs the step in an ExecutionContext.
+func (r *Run) call(ktx *kontinue.ExecutionContext) (job *kontinue.JobResult, pod *kontinue.PodResult, err error) {
+	image := func(spec *corev1.PodSpec) {
+		for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+			for i := range list {
+				if list[i].Image == Image {
+					list[i].Image = r.cluster.Image()
+				}
+			}
+		}
+	}
+	switch {
+	case r.Scenario.Job != nil:
+		o := *r.Scenario.Job
+		o.Spec = *o.Spec.DeepCopy()
+		image(&o.Spec.Template.Spec)
+		job, err = kontinue.RunJob(ktx, &o)
+	case r.Scenario.Pod != nil:
+		o := *r.Scenario.Pod
+		o.Spec = *o.Spec.DeepCopy()
+		image(&o.Spec)
+		pod, err = kontinue.RunPod(ktx, &o)
+	default:
+		o := *r.Script
+		if o.Image == Image {
+			o.Image = r.cluster.Image()
+		}
+		pod, err = kontinue.RunScript(ktx, &o)
+	}
+	return job, pod, err
+}
+
+// resume calls the step once more, as a worker does that has crashed after it:
+// it must get the same result from the record.
+func (r *Run) resume(ctx context.Context) error {
+	first := r.result()
+	execution := r.Context.Execution()
+	execution.Resumptions++
+	ktx, err := r.Client.NewExecutionContext(ctx, execution)
+	if err != nil {
+		return err
+	}
+	job, pod, err := r.call(ktx)
+	if err != nil {
+		return fmt.Errorf("a resume failed: %w", err)
+	}
+	second := newResult(job, pod)
+	if !second.resumed {
+		return errors.New("a resume did not find the Job of the first run")
+	}
+	if second.text() != first.text() {
+		return fmt.Errorf("a resume gave another result:\n%s\nthe first one was:\n%s", second.text(), first.text())
+	}
+	return nil
+}
+
+// report is the client's OnProgress.
+func (r *Run) report(p kontinue.Progress) {
+	r.mu.Lock()
+	r.reported = append(r.reported, p)
+	r.mu.Unlock()
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
+}
+
+// progress returns what was reported so far.
+func (r *Run) progress() []kontinue.Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]kontinue.Progress(nil), r.reported...)
+}
+
+// uid is the Execution's.
+func (r *Run) uid() types.UID { return r.Context.Execution().Owner.UID }
