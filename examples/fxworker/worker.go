@@ -135,7 +135,7 @@ func (w *worker) run(ctx context.Context, e *execution, log *slog.Logger) error 
 		if err != nil {
 			return err
 		}
-		err = release(ktx, w.opts, e.flaky)
+		err = release(ktx, w.opts, e.flaky) //nolint:contextcheck // ktx carries the context
 		var failure *kontinue.ExitError
 		switch {
 		case err == nil:

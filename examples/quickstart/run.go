@@ -28,8 +28,8 @@ func quickstart(ctx context.Context, options playground.Options, image string, s
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	screen := newScreen(stdout)
-	screen.say("Cluster:   %s", cluster)
-	screen.say("Execution: %s %s/%s", owner.Kind, cluster.Namespace(), owner.Name)
+	screen.sayf("Cluster:   %s", cluster)
+	screen.sayf("Execution: %s %s/%s", owner.Kind, cluster.Namespace(), owner.Name)
 
 	config := cluster.Config()
 	config.Group = "quickstart"
@@ -48,19 +48,19 @@ func quickstart(ctx context.Context, options playground.Options, image string, s
 	if err != nil {
 		return err
 	}
-	if err := pipeline(ktx, image, screen.say); err != nil {
+	if err := pipeline(ktx, image, screen.sayf); err != nil { //nolint:contextcheck // ktx carries the context
 		return err
 	}
 
-	screen.say("\nThe same function again, as after a crash of the worker:\n")
+	screen.sayf("\nThe same function again, as after a crash of the worker:\n")
 	execution.Resumptions++
 	if ktx, err = client.NewExecutionContext(ctx, execution); err != nil {
 		return err
 	}
-	if err := pipeline(ktx, image, discard); err != nil {
+	if err := pipeline(ktx, image, discard); err != nil { //nolint:contextcheck // ktx carries the context
 		return err
 	}
-	screen.say("    => no Job ran twice")
+	screen.sayf("    => no Job ran twice")
 
 	return screen.bill(cluster.Requests())
 }

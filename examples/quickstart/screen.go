@@ -32,13 +32,13 @@ type shown struct {
 
 func newScreen(out io.Writer) *screen { return &screen{out: out, shown: map[string]shown{}} }
 
-func (s *screen) say(format string, args ...any) {
+func (s *screen) sayf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.print(format, args...)
+	s.printf(format, args...)
 }
 
-func (s *screen) print(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
+func (s *screen) printf(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
 
 // progress is the client's OnProgress. It prints each change of a step's state
 // and of the reason for it.
@@ -60,7 +60,7 @@ func (s *screen) progress(p kontinue.Progress) {
 	}
 	notes = slices.DeleteFunc(notes, func(note string) bool { return note == "" })
 	line := fmt.Sprintf("   %6.2fs  %-7s %-10s %s", p.Elapsed.Round(10*time.Millisecond).Seconds(), p.Step, p.State, strings.Join(notes, ": "))
-	s.print("%s", strings.TrimRight(line, " "))
+	s.printf("%s", strings.TrimRight(line, " "))
 
 	if p.State == kontinue.StepSucceeded || p.State == kontinue.StepFailed {
 		if p.Resumed {
@@ -80,18 +80,18 @@ func (s *screen) bill(requests playground.Requests) error {
 		{Verb: "create", Resource: "jobs"}:  "one for each step",
 		{Verb: "list", Resource: "jobs"}:    "at the start, to fill the cache",
 		{Verb: "list", Resource: "pods"}:    "at the start, to fill the cache",
-{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
+		{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
 		{Verb: "watch", Resource: "jobs"}:   "for all waits",
 		{Verb: "watch", Resource: "pods"}:   "for all waits",
 		{Verb: "get", Resource: "pods/log"}: "the logs that were asked for",
 	}
-	s.print("\nWhat the API server was asked, in all:\n")
+	s.printf("\nWhat the API server was asked, in all:\n")
 	byName := func(a, b playground.Request) int {
 		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Verb, b.Verb))
 	}
 	for _, r := range slices.SortedFunc(maps.Keys(requests), byName) {
 		line := fmt.Sprintf("   %4d  %-6s %-9s %s", requests[r], r.Verb, r.Resource, notes[r])
-		s.print("%s", strings.TrimRight(line, " "))
+		s.printf("%s", strings.TrimRight(line, " "))
 	}
 
 	jobs, pods := requests.Count("watch", "jobs"), requests.Count("watch", "pods")
@@ -101,6 +101,6 @@ func (s *screen) bill(requests playground.Requests) error {
 	if created := requests.Count("create", "jobs"); created != s.waited {
 		return fmt.Errorf("%d Jobs were created for %d steps", created, s.waited)
 	}
-	s.print("\nOne watch of jobs and one watch of pods served all %d waits.", s.waited)
+	s.printf("\nOne watch of jobs and one watch of pods served all %d waits.", s.waited)
 	return nil
 }

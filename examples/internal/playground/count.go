@@ -16,15 +16,6 @@ type Request struct{ Verb, Resource string }
 // Count returns the number of requests with the verb for the resource.
 func (r Requests) Count(verb, resource string) int { return r[Request{verb, resource}] }
 
-// Total returns the number of all requests.
-func (r Requests) Total() int {
-	total := 0
-	for _, n := range r {
-		total += n
-	}
-	return total
-}
-
 // counter is the transport that counts what a client asks of a real API server.
 type counter struct {
 	mu       sync.Mutex
