@@ -124,12 +124,12 @@ imports watch/fx.go watch <<EOF
 go.uber.org/fx
 $module/logs depguard
 EOF
-imports examples/worker/main.go main <<EOF
+imports examples/fxworker/main.go main <<EOF
 go.uber.org/fx
 $module/internal/fakecluster
 log depguard
 EOF
-printf '\nfunc main() {}\n' >>examples/worker/main.go
+printf '\nfunc main() {}\n' >>examples/fxworker/main.go
 imports jobs/third.go jobs <<EOF
 github.com/stretchr/testify/require depguard
 go.uber.org/goleak depguard
@@ -217,7 +217,7 @@ gofmt -w .
 grep -rn 'planted want' --include='*.go' . |
 	sed -E 's|^\./([^:]*):([0-9]+):.*planted want ([a-z]+).*|\1:\2 \3|' | sort >want.txt
 
-"$linter" run --config .golangci.yml --disable unused,staticcheck,govet,errcheck,unparam,contextcheck,testifylint \
+"$linter" run --config .golangci.yml --disable unused,staticcheck,govet,errcheck,unparam,testifylint \
 	--output.text.path=report.txt --output.text.print-issued-lines=false --output.text.colors=false ./... \
 	>run.txt 2>&1 || true
 sed -nE 's|^([^:]*):([0-9]+)(:[0-9]+)?: .*\(([a-z]+)\)$|\1:\2 \4|p' report.txt 2>/dev/null | sort -u >got.txt
