@@ -162,7 +162,7 @@ func (c ContainerOutcome) explainEnd() string {
 
 func (c ContainerOutcome) explainWait() string {
 	text := c.title() + " is waiting: " + c.Reason
-	if c.Restarts > 0 && (c.ExitCode != 0 || c.Signal != 0) {
+	if c.ExitCode != 0 || c.Signal != 0 {
 		text += " after " + exitText(c.ExitCode, c.Signal)
 	} else if c.Image != "" {
 		text += fmt.Sprintf(", image %q", c.Image)

@@ -46,8 +46,7 @@ func Inspect(p *corev1.Pod) Outcome {
 			o.Message = valid(c.Message)
 		}
 	}
-	if c := findCondition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse &&
-		o.Phase != corev1.PodSucceeded && o.Reason == "" && o.Disrupted == "" {
+	if c := findCondition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && o.Reason == "" && o.Disrupted == "" {
 		o.Reason = c.Reason
 		if o.Message == "" {
 			o.Message = valid(c.Message)

@@ -43,8 +43,8 @@ func TestOutcome(t *testing.T) {
 			first: "main", cause: "Error", explain: `container "main" failed: exit code 143 (SIGTERM)`},
 		{name: "signal field", pod: pod("Failed", mainC("main", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Signal: 11, FinishedAt: at(3)}})),
 			first: "main", cause: "Error", explain: `container "main" failed: exit code 0 (SIGSEGV)`},
-		{name: "unnamed signal", pod: pod("Failed", mainC("main", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Signal: 40}})),
-			first: "main", cause: "Error", explain: `container "main" failed: exit code 1 (signal 40)`},
+		{name: "unnamed signal", pod: pod("Failed", mainC("main", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Signal: 40}})),
+			first: "main", cause: "Error", explain: `container "main" failed: exit code 137 (signal 40)`},
 		{name: "OOMKilled", pod: pod("Failed", mainC("main", exited(137, "OOMKilled", 5, ""))),
 			first: "main", cause: "OOMKilled", explain: `container "main" was OOMKilled (out of memory): exit code 137 (SIGKILL)`},
 		{name: "OOMKilled child, exit 1", pod: pod("Failed", mainC("main", exited(1, "OOMKilled", 5, ""))),
@@ -70,6 +70,15 @@ func TestOutcome(t *testing.T) {
 		{name: "a lost container comes last",
 			pod:   pod("Failed", mainC("a", exited(137, "ContainerStatusUnknown", 0, "")), mainC("b", exited(2, "Error", 4, ""))),
 			first: "b", cause: "Error", explain: `container "b" failed: exit code 2`},
+		{name: "a lost container comes last, also with a time",
+			pod:   pod("Failed", mainC("a", exited(137, "ContainerStatusUnknown", 1, "")), mainC("b", exited(2, "Error", 4, ""))),
+			first: "b", cause: "Error", explain: `container "b" failed: exit code 2`},
+		{name: "an init container before a main one, whatever the clock says",
+			pod:   pod("Failed", mainC("main", exited(1, "Error", 3, "")), initC("prepare", exited(2, "Error", 8, ""))),
+			first: "prepare", cause: "Error", explain: `init container "prepare" failed: exit code 2`},
+		{name: "a disruption called off",
+			pod:   pod("Failed", mainC("main", exited(1, "Error", 3, "")), condition(corev1.DisruptionTarget, "False", "PreemptionByScheduler", "no")),
+			first: "main", cause: "Error", explain: `container "main" failed: exit code 1`},
 		{name: "ContainerStatusUnknown",
 			pod:   pod("Failed", mainC("main", exited(137, "ContainerStatusUnknown", 0, "The container could not be located when the pod was terminated"))),
 			first: "main", cause: "ContainerStatusUnknown",
@@ -195,6 +204,20 @@ func TestInspectReadsIdentityAndTimes(t *testing.T) {
 		Image: "registry.example/a:1", StartedAt: at(1).Time, FinishedAt: at(8).Time,
 	}, o.Containers[1])
 	require.Equal(t, pods.KindInit, o.Containers[0].Kind)
+}
+
+func TestInspectOfAStartedAgainContainer(t *testing.T) {
+	t.Parallel()
+	p := pod("Running", mainC("main", running()))
+	p.Status.ContainerStatuses[0].LastTerminationState = exited(3, "Error", 4, "")
+	p.Status.ContainerStatuses[0].RestartCount = 2
+	o := pods.Inspect(p)
+	require.Zero(t, o.FinishedAt, "the pod has not finished")
+	require.Equal(t, pods.ContainerOutcome{
+		Name: "main", Kind: pods.KindMain, State: "Running", ExitCode: 3, Image: "registry.example/main:1", Restarts: 2,
+		StartedAt: at(1).Time, FinishedAt: at(4).Time,
+	}, o.Containers[0])
+	require.False(t, o.Succeeded())
 }
 
 func TestInspectReadsTheIndexFromLabelOrAnnotation(t *testing.T) {

@@ -153,3 +153,13 @@ func TestEncodeNeedsRoomForARecord(t *testing.T) {
 	require.False(t, cut)
 	require.Equal(t, `{"v":1}`, text)
 }
+
+func TestEncodeKeepsToTheByte(t *testing.T) {
+	t.Parallel()
+	all := indexed(12, 2)
+	for budget := 18; budget < 2500; budget += 3 {
+		text, _, err := pods.Encode(all, budget)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(text), budget)
+	}
+}
