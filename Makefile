@@ -18,8 +18,8 @@ BENCHTIME ?= 1s
 BENCHCOUNT ?= 1
 # How long fuzz-smoke runs each fuzz target.
 FUZZTIME ?= 10s
-# The command that starts (up) and ends (down) a real Kubernetes on this machine.
-CLUSTER ?= $(GO) -C test/cluster run .
+# More flags for cluster-up, e.g. CLUSTERFLAGS=-control-plane-only.
+CLUSTERFLAGS ?=
 
 # The linter is built from source, since it is one of the module's tools: its
 # version stands in tools/go.mod. A linter built with an older Go refuses newer
@@ -115,11 +115,13 @@ fuzz-smoke: ## each fuzz target for FUZZTIME (make test runs their seeds)
 
 .PHONY: cluster-up
 cluster-up: ## start a real Kubernetes on this machine (root; the first build takes minutes)
-	$(CLUSTER) up
+	$(GO) -C test/cluster build -o "$(CURDIR)/bin/kontinue-cluster" ./cmd/kontinue-cluster
+	bin/kontinue-cluster up $(CLUSTERFLAGS)
 
 .PHONY: cluster-down
 cluster-down: ## end it and remove what it left
-	$(CLUSTER) down
+	$(GO) -C test/cluster build -o "$(CURDIR)/bin/kontinue-cluster" ./cmd/kontinue-cluster
+	bin/kontinue-cluster down
 
 .PHONY: e2e
 e2e: ## the end-to-end scenarios against a real Kubernetes
