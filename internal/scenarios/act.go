@@ -119,19 +119,27 @@ func (r *Run) event(ctx context.Context, reason, text string) error {
 	return nil
 }
 
-// configMap makes a ConfigMap with one key.
-func (r *Run) configMap(ctx context.Context, name, key, value string) error {
+// ready tells containers with readyEnv, from now on, that READY is yes.
+func (r *Run) ready(ctx context.Context) error {
 	_, err := r.Admin.CoreV1().ConfigMaps(r.Namespace).Create(ctx, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{key: value},
+		ObjectMeta: metav1.ObjectMeta{Name: "state"}, Data: map[string]string{"ready": "yes"},
 	}, metav1.CreateOptions{})
 	return err
+}
+
+// readyEnv gives the containers that start after Run.ready another environment.
+func readyEnv(s *batchv1.JobSpec) {
+	s.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "READY", ValueFrom: &corev1.EnvVarSource{
+		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: "state"}, Key: "ready", Optional: new(true),
+		},
+	}}}
 }
 
 // secret makes a Secret with one key.
 func (r *Run) secret(ctx context.Context, name, key, value string) error {
 	_, err := r.Admin.CoreV1().Secrets(r.Namespace).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: map[string]string{key: value},
-		Data: map[string][]byte{key: []byte(value)},
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string][]byte{key: []byte(value)},
 	}, metav1.CreateOptions{})
 	return err
 }

@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue"
@@ -42,8 +41,7 @@ type Run struct {
 	reported []kontinue.Progress
 	news     chan struct{}
 
-	hook sync.Mutex // guards intercept
-	answ Answer
+	gone bool // the Job has been removed: there is nothing left to resume
 }
 
 // RunAll plays every scenario as a parallel subtest and returns a function that
@@ -105,7 +103,7 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 			t.Error(err)
 		}
 	}
-	if r.Err == nil && !t.Failed() {
+	if r.Err == nil && !r.gone && !t.Failed() {
 		if err := r.resume(ctx); err != nil {
 			t.Error(err)
 		}
@@ -180,13 +178,39 @@ func (r *Run) step(ctx context.Context) error {
 		}
 		acted <- err
 	}()
-	r.Job, r.Pod, r.Err = r.call(r.Context)
+	var err error
+	if r.Interrupt {
+		err = r.interrupt(ctx)
+	}
+	if err == nil {
+		r.Job, r.Pod, r.Err = r.call(r.Context)
+	}
 	cancel()
+	if err != nil {
+		return errors.Join(err, <-acted)
+	}
 	if err := <-acted; err != nil {
 		if errors.Is(err, context.Canceled) {
 			err = fmt.Errorf("the step ended before all was done to the cluster: %w", err)
 		}
 		return err
+	}
+	return nil
+}
+
+// interrupt calls the verb and ends its context once the container runs.
+func (r *Run) interrupt(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ktx, err := r.Client.NewExecutionContext(ctx, r.Context.Execution())
+	if err != nil {
+		return err
+	}
+	waiting := make(chan error, 1)
+	go func() { waiting <- r.reportedState(ctx, kontinue.StepRunning); cancel() }()
+	_, _, err = r.call(ktx)
+	if running := <-waiting; running != nil || !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the wait was to end with its context while the container runs: %w", errors.Join(running, err))
 	}
 	return nil
 }
@@ -264,6 +288,3 @@ func (r *Run) progress() []kontinue.Progress {
 	defer r.mu.Unlock()
 	return append([]kontinue.Progress(nil), r.reported...)
 }
-
-// uid is the Execution's.
-func (r *Run) uid() types.UID { return r.Context.Execution().Owner.UID }

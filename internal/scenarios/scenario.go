@@ -31,6 +31,10 @@ type Scenario struct {
 	// place in virtual time there.
 	Play map[string]kubelet.Script
 
+	// Interrupt ends the worker's context once the step runs and calls the verb
+	// again, as the next worker does. Want is about the second call.
+	Interrupt bool
+
 	// Before prepares the namespace, as its administrator.
 	Before func(ctx context.Context, r *Run) error
 	// During acts on the cluster while the step is under way.

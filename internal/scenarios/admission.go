@@ -1,0 +1,148 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// admission are Jobs and pods that the API server refuses, for a while or for
+// good.
+func admission() []*Scenario {
+	restricted := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+	compliant := &kontinue.PodOptions{Spec: change(pod(with(container("main", "echo allowed"), func(c *corev1.Container) {
+		c.SecurityContext = &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		}
+	})), func(s *corev1.PodSpec) {
+		s.SecurityContext = &corev1.PodSecurityContext{
+			RunAsNonRoot: new(true), RunAsUser: new(int64(65534)),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		}
+	})}
+	script := &kontinue.ScriptOptions{Image: Image, Command: "true"}
+	script.Timeout = stuckFor
+	return []*Scenario{
+		{
+			Name: "quota-refuses-job", Shows: "the namespace's quota has no room for a Job",
+			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "count/jobs.batch", 0) },
+			Want:   Want{ErrText: []string{"exceeded quota: limit", "raise it"}},
+		},
+		{
+			Name: "quota-refuses-pod", Shows: "the namespace's quota has no room for a pod, until the timeout",
+			Pod: within(podOf("true"), stuckFor), Play: play(kubelet.Script{}),
+			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
+			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+		},
+		{
+			Name: "quota-raised", Shows: "the quota is raised after it has refused the pod",
+			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
+			During: func(ctx context.Context, r *Run) error {
+				if err := r.event(ctx, "FailedCreate", "exceeded quota"); err != nil {
+					return err
+				}
+				return r.Admin.CoreV1().ResourceQuotas(r.Namespace).Delete(ctx, "limit", metav1.DeleteOptions{})
+			},
+			Want: podSucceeds(),
+		},
+		{
+			Name: "webhook-denies", Shows: "an admission webhook refuses the Job", Needs: []Capability{Webhooks},
+			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Before: func(ctx context.Context, r *Run) error {
+				return r.intercept(ctx, func() Answer { return Answer{Deny: "images must come from the mirror"} })
+			},
+			Want: Want{ErrText: []string{`admission webhook "` + WebhookName + `" denied the request: images must come from the mirror`}},
+		},
+		{
+			Name: "webhook-recovers", Shows: "an admission webhook fails twice, then lets the Job pass", Needs: []Capability{Webhooks},
+			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Before: func(ctx context.Context, r *Run) error {
+				var calls atomic.Int32
+				return r.intercept(ctx, func() Answer { return Answer{Broken: calls.Add(1) <= 2} })
+			},
+			Want: podSucceeds(),
+		},
+		{
+			Name: "pod-security-refuses", Shows: "RunScript in a namespace that enforces the Pod Security Standard restricted, until the timeout",
+			Labels: restricted, Script: script, Play: play(kubelet.Script{}, scriptContainer),
+			During: func(ctx context.Context, r *Run) error {
+				return r.event(ctx, "FailedCreate", `violates PodSecurity "restricted`)
+			},
+			Want: Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+		},
+		{
+			Name: "pod-security-passes", Shows: "a RunPod with a security context that the Pod Security Standard restricted allows",
+			Labels: restricted, Pod: compliant, Want: podSucceeds(),
+		},
+	}
+}
+
+// quota limits a resource of the namespace, and returns when the limit is in
+// force. A quota takes effect once its controller has counted.
+func (r *Run) quota(ctx context.Context, name corev1.ResourceName, limit int64) error {
+	_, err := r.Admin.CoreV1().ResourceQuotas(r.Namespace).Create(ctx, &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "limit"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{name: *resource.NewQuantity(limit, resource.DecimalSI)}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	var last error
+	err = eventually(ctx, func(ctx context.Context) (bool, error) {
+		last = r.dryRun(ctx, name == "pods")
+		return last != nil && strings.Contains(last.Error(), "exceeded quota"), nil
+	})
+	if err != nil {
+		return fmt.Errorf("the quota is not in force: %w; last answer: %w", err, last)
+	}
+	return nil
+}
+
+// dryRun asks whether a Job or a pod could be created.
+func (r *Run) dryRun(ctx context.Context, aPod bool) error {
+	options := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	template := corev1.PodTemplateSpec{Spec: pod(container("main", "true"))}
+	template.Spec.RestartPolicy = corev1.RestartPolicyNever
+	template.Spec.Containers[0].Image = r.cluster.Image()
+	meta := metav1.ObjectMeta{Name: "probe", Namespace: r.Namespace}
+	if aPod {
+		_, err := r.Admin.CoreV1().Pods(r.Namespace).Create(ctx, &corev1.Pod{ObjectMeta: meta, Spec: template.Spec}, options)
+		return err
+	}
+	_, err := r.Admin.BatchV1().Jobs(r.Namespace).Create(ctx, &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Template: template}}, options)
+	return err
+}
+
+// intercept puts a webhook before the creation of Jobs and returns when the API
+// server asks it. answer is asked about the step's Jobs alone.
+func (r *Run) intercept(ctx context.Context, answer func() Answer) error {
+	const probing = "the webhook is asked"
+	var ready atomic.Bool
+	err := r.cluster.Intercept(ctx, r.test, r.Namespace, func() Answer {
+		if ready.Load() {
+			return answer()
+		}
+		return Answer{Deny: probing}
+	})
+	if err != nil {
+		return err
+	}
+	err = eventually(ctx, func(ctx context.Context) (bool, error) {
+		err := r.dryRun(ctx, false)
+		return err != nil && strings.Contains(err.Error(), probing), nil
+	})
+	ready.Store(true)
+	return err
+}

@@ -1,0 +1,49 @@
+package scenarios
+
+import (
+	"context"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue"
+)
+
+// deadlines are the clocks that end a container which would go on.
+func deadlines() []*Scenario {
+	late := WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded}
+	return []*Scenario{
+		{
+			Name: "timeout", Shows: "StepOptions.Timeout ends a container that runs",
+			Pod: within(podOf(hang), 3*time.Second), Play: playHang("main"),
+			Want: podFails(late, "DeadlineExceeded: Job was active longer than specified deadline", "SIGTERM"),
+		},
+		{
+			Name: "timeout-exit-0", Shows: "a container answers the timeout's SIGTERM with exit code 0",
+			Pod:  within(podOf("trap 'exit 0' TERM; sleep 1000 & wait"), 3*time.Second),
+			Want: Want{Pods: []WantPod{{Phase: anyEnd}}, Message: []string{"DeadlineExceeded"}, Exit: &WantExit{Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded}},
+		},
+		{
+			Name: "active-deadline", Shows: "the Job's own activeDeadlineSeconds ends it",
+			Job: jobOf(hang, func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(2)) }), Play: playHang("main"),
+			Want: Want{FailedPods: 1, Pods: pods(1, failed), Exit: &late, Message: []string{"DeadlineExceeded"}},
+		},
+		{
+			Name: "pod-deadline", Shows: "the pod's activeDeadlineSeconds ends it, by the kubelet",
+			Pod: &kontinue.PodOptions{Spec: change(pod(container("main", hang)), func(s *corev1.PodSpec) { s.ActiveDeadlineSeconds = new(int64(2)) })}, Play: playHang("main"),
+			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded"}, "DeadlineExceeded"),
+		},
+		{
+			Name: "cancel", Shows: "the Execution is canceled while a container runs",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: func(ctx context.Context, r *Run) error {
+				if err := r.reportedState(ctx, kontinue.StepRunning); err != nil {
+					return err
+				}
+				return r.Client.Cancel(ctx, r.Context.Execution())
+			},
+			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded", Is: kontinue.ErrCanceled}, "Canceled"),
+		},
+	}
+}

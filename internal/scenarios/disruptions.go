@@ -1,0 +1,128 @@
+package scenarios
+
+import (
+	"context"
+
+	batchv1 "k8s.io/api/batch/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue"
+)
+
+const mergePatch = types.MergePatchType
+
+// disruptions are done to a step that runs.
+func disruptions() []*Scenario {
+	killed := WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error"}
+	deleteJob := func(policy metav1.DeletionPropagation) func(ctx context.Context, r *Run) error {
+		return func(ctx context.Context, r *Run) error {
+			if _, err := r.runningPod(ctx); err != nil {
+				return err
+			}
+			job, err := r.job(ctx)
+			if err != nil {
+				return err
+			}
+			return r.Admin.BatchV1().Jobs(r.Namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: &policy})
+		}
+	}
+	deletePod := func(grace *int64) func(ctx context.Context, r *Run) error {
+		return func(ctx context.Context, r *Run) error {
+			pod, err := r.runningPod(ctx)
+			if err != nil {
+				return err
+			}
+			return r.Admin.CoreV1().Pods(r.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: grace})
+		}
+	}
+	return []*Scenario{
+		{
+			Name: "job-deleted", Shows: "the Job is deleted by hand in the background, its pod after it",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: deleteJob(metav1.DeletePropagationBackground),
+			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"went away before it ended"}},
+		},
+		{
+			Name: "job-deleted-foreground", Shows: "the Job is deleted by hand in the foreground, its pod first",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: deleteJob(metav1.DeletePropagationForeground),
+			Want:   Want{Err: kontinue.ErrJobDeleted},
+		},
+		{
+			Name: "job-deleted-orphan", Shows: "the Job is deleted by hand and leaves its pod, as the API does by default",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: deleteJob(metav1.DeletePropagationOrphan),
+			Want:   Want{Err: kontinue.ErrJobDeleted},
+		},
+		{
+			Name: "execution-deleted", Shows: "the Execution's object is deleted, and the garbage collector takes the Job",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: func(ctx context.Context, r *Run) error {
+				if _, err := r.runningPod(ctx); err != nil {
+					return err
+				}
+				return r.Admin.CoreV1().ConfigMaps(r.Namespace).Delete(ctx, "execution", metav1.DeleteOptions{})
+			},
+			Want: Want{Err: kontinue.ErrJobDeleted},
+		},
+		{
+			Name: "pod-deleted", Shows: "the only pod is deleted while it runs",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: deletePod(nil),
+			Want:   podFails(killed, "SIGTERM"),
+		},
+		{
+			Name: "pod-deleted-by-force", Shows: "the only pod is deleted with grace period 0",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: deletePod(new(int64(0))),
+			Want:   podFails(WantExit{Container: "main", AnyCode: true, Reason: "Error"}, `container "main" failed`),
+		},
+		{
+			Name: "pod-deleted-and-replaced", Shows: "a pod of a Job with backoffLimit 1 is deleted, the next one succeeds",
+			Job: jobOf(`[ "$READY" = yes ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
+				s.BackoffLimit = new(int32(1))
+				readyEnv(s)
+			}),
+			During: func(ctx context.Context, r *Run) error {
+				if _, err := r.runningPod(ctx); err != nil {
+					return err
+				}
+				if err := r.ready(ctx); err != nil {
+					return err
+				}
+				return deletePod(nil)(ctx, r)
+			},
+			Want: Want{
+				Complete: true, SucceededPods: 1, FailedPods: 1, Pods: []WantPod{failed, succeeded},
+				Message: []string{"SIGTERM"}, Exit: &killed,
+			},
+		},
+		{
+			Name: "pod-evicted", Shows: "the only pod is evicted through the eviction API, as a drain does",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: func(ctx context.Context, r *Run) error {
+				pod, err := r.runningPod(ctx)
+				if err != nil {
+					return err
+				}
+				return r.Admin.PolicyV1().Evictions(r.Namespace).Evict(ctx, &policyv1.Eviction{
+					ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: r.Namespace},
+				})
+			},
+			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "EvictionByEvictionAPI"}, "pod disrupted: EvictionByEvictionAPI", "SIGTERM"),
+		},
+		{
+			Name: "namespace-deleted", Shows: "the namespace is deleted while the step runs",
+			Pod: podOf(hang), Play: playHang("main"),
+			During: func(ctx context.Context, r *Run) error {
+				if _, err := r.runningPod(ctx); err != nil {
+					return err
+				}
+				return r.Admin.CoreV1().Namespaces().Delete(ctx, r.Namespace, metav1.DeleteOptions{})
+			},
+			Want: Want{Err: kontinue.ErrJobDeleted},
+		},
+	}
+}

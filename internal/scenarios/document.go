@@ -1,0 +1,107 @@
+package scenarios
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Names of the two backends' records.
+const (
+	Memory = "memory"
+	Real   = "real"
+)
+
+// Document renders the table of docs/fake-vs-real.md from the two records.
+func Document() ([]byte, error) {
+	memory, err := ReadRecord(Memory)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	actual, err := ReadRecord(Real)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.WriteString(preamble)
+	var differing, lacking, same []string
+	b.WriteString("| scenario | what happens | in memory | real |\n|---|---|---|---|\n")
+	for _, s := range All() {
+		m, r := memory[s.Name], actual[s.Name]
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, cell(s.Shows), m.verdict(), r.verdict())
+		switch lines := differences(m, r); {
+		case m.Lacks != "" || r.Lacks != "":
+			lacking = append(lacking, fmt.Sprintf("- `%s`: %s", s.Name, strings.TrimSpace(m.Lacks+" "+r.Lacks)))
+		case m.Told == "" || r.Told == "":
+		case len(lines) > 0:
+			differing = append(differing, fmt.Sprintf("- `%s`: %s\n%s", s.Name, s.Shows, strings.Join(lines, "\n")))
+		default:
+			same = append(same, s.Name)
+		}
+	}
+	fmt.Fprintf(&b, "\n## Not modelled in memory\n\n%s\n", strings.Join(lacking, "\n"))
+	fmt.Fprintf(&b, "\n## Where what is seen differs\n\nThe result that the caller gets meets the same expectation on both; these details of it, of statuses or events differ.\n\n%s\n", strings.Join(differing, "\n"))
+	fmt.Fprintf(&b, "\nIn the other %d scenarios conditions, counters, container states, warnings and messages are the same.\n", len(same))
+	b.WriteString("\n## What the caller is told\n\nOn the real cluster; names are masked.\n\n| scenario | message or error |\n|---|---|\n")
+	for _, s := range All() {
+		if told := actual[s.Name].Told; told != "" && told != "success" {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, cell(told))
+		}
+	}
+	return b.Bytes(), nil
+}
+
+const preamble = `# The cluster in memory and a real one
+
+<!-- Generated from internal/scenarios/testdata by a run of the scenarios with KONTINUE_UPDATE_SCENARIOS=1. Do not edit. -->
+
+Each scenario is written once, in internal/scenarios, with one expected result.
+The unit tests run it on the cluster in memory (internal/fakecluster), and
+` + "`make e2e`" + ` on a real Kubernetes, under the Role of deploy/rbac.yaml. This table is
+what both saw.
+
+`
+
+func (f Facts) verdict() string {
+	switch {
+	case f.Lacks != "":
+		return "not run"
+	case f.Told == "":
+		return ""
+	}
+	return "as expected"
+}
+
+// differences lists the facts that are not the same.
+func differences(memory, actual Facts) []string {
+	var lines []string
+	add := func(what string, m, r []string) {
+		if !slices.Equal(m, r) {
+			lines = append(lines, fmt.Sprintf("  - %s in memory: %s", what, list(m)), fmt.Sprintf("  - %s real: %s", what, list(r)))
+		}
+	}
+	add("told", []string{memory.Told}, []string{actual.Told})
+	add("Job", memory.Job, actual.Job)
+	add("pods", memory.Pods, actual.Pods)
+	add("warnings", memory.Events, actual.Events)
+	return lines
+}
+
+func list(items []string) string {
+	if len(items) == 0 {
+		return "none"
+	}
+	quoted := make([]string, len(items))
+	for i, item := range items {
+		quoted[i] = "`" + strings.ReplaceAll(item, "`", "'") + "`"
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// cell makes a text fit into a table.
+func cell(text string) string {
+	return strings.NewReplacer("|", "\\|", "<", "&lt;", "\n", " ").Replace(text)
+}

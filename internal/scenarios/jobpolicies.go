@@ -1,0 +1,38 @@
+package scenarios
+
+import (
+	batchv1 "k8s.io/api/batch/v1"
+)
+
+// jobPolicies are rules in the Job's spec that decide its end.
+func jobPolicies() []*Scenario {
+	return []*Scenario{
+		{
+			Name: "pod-failure-policy", Shows: "exit code 42 fails the Job at once by its podFailurePolicy",
+			Job: jobOf("exit 42", func(s *batchv1.JobSpec) {
+				s.BackoffLimit = new(int32(5))
+				s.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
+					Action:      batchv1.PodFailurePolicyActionFailJob,
+					OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{42}},
+				}}}
+			}),
+			Want: Want{
+				FailedPods: 1, Pods: pods(1, failed), Message: []string{"PodFailurePolicy", "exit code 42"},
+				Exit: &WantExit{Container: "main", Code: 42, Reason: "Error"},
+			},
+		},
+		{
+			Name: "success-policy", Shows: "index 0 is enough by the successPolicy, the other pod is stopped",
+			Job: jobOf(`[ "$JOB_COMPLETION_INDEX" = 0 ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
+				s.CompletionMode = new(batchv1.IndexedCompletion)
+				s.Completions, s.Parallelism = new(int32(2)), new(int32(2))
+				s.SuccessPolicy = &batchv1.SuccessPolicy{Rules: []batchv1.SuccessPolicyRule{{SucceededIndexes: new("0")}}}
+			}),
+			Want: Want{
+				Complete: true, SucceededPods: 1, FailedPods: 1, Pods: []WantPod{failed, succeeded},
+				Message: []string{"SuccessPolicy"},
+				Exit:    &WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error"},
+			},
+		},
+	}
+}

@@ -1,0 +1,96 @@
+package scenarios
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// stuckFor is the StepOptions.Timeout of pods that never start.
+const stuckFor = 6 * time.Second
+
+// stuck are pods that cannot start. They have no end of their own: a timeout, a
+// cancellation or the missing thing ends the wait.
+func stuck() []*Scenario {
+	secretEnv := func(shell string) *kontinue.PodOptions {
+		return &kontinue.PodOptions{Spec: pod(with(container("main", shell), func(c *corev1.Container) {
+			c.Env = []corev1.EnvVar{{Name: "TOKEN", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+				LocalObjectReference: corev1.LocalObjectReference{Name: "credentials"}, Key: "token",
+			}}}}
+		}))}
+	}
+	huge := podOf("true")
+	huge.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1000")}
+	noImage := podOf("true")
+	noImage.Spec.Containers[0].Image = MissingImage
+	noVolume := &kontinue.PodOptions{Spec: change(pod(with(container("main", "true"), func(c *corev1.Container) {
+		c.VolumeMounts = []corev1.VolumeMount{{Name: "credentials", MountPath: "/credentials"}}
+	})), func(s *corev1.PodSpec) {
+		s.Volumes = []corev1.Volume{{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "credentials"}}}}
+	})}
+	noAccount := &kontinue.PodOptions{Spec: change(pod(container("main", "true")), func(s *corev1.PodSpec) { s.ServiceAccountName = "missing" })}
+	timedOut := func(phase WantPod, reported string, message ...string) Want {
+		return Want{
+			Pods: pods(1, phase), Message: append([]string{"DeadlineExceeded"}, message...),
+			Exit:     &WantExit{Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded},
+			Reported: []string{reported},
+		}
+	}
+	return []*Scenario{
+		{
+			Name: "missing-image", Shows: "the image cannot be pulled, until the step's timeout",
+			Pod: within(noImage, stuckFor), Play: play(kubelet.Script{PullError: "ErrImagePull"}),
+			Want: timedOut(failed, "ErrImagePull", MissingImage),
+		},
+		{
+			Name: "missing-secret-env", Shows: "a variable refers to a Secret that does not exist, until the timeout",
+			Pod: within(secretEnv("true"), stuckFor), Play: play(kubelet.Script{}),
+			Want: timedOut(failed, "CreateContainerConfigError", `secret "credentials" not found`),
+		},
+		{
+			Name: "late-secret", Shows: "the missing Secret is created once the wait has reported it",
+			Pod: secretEnv(`[ "$TOKEN" = sesame ]`),
+			During: func(ctx context.Context, r *Run) error {
+				if err := r.reportedReason(ctx, "CreateContainerConfigError"); err != nil {
+					return err
+				}
+				return r.secret(ctx, "credentials", "token", "sesame")
+			},
+			Want: Want{Succeeded: true, Pods: pods(1, succeeded), Reported: []string{`secret "credentials" not found`}},
+		},
+		{
+			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist, until the timeout",
+			Pod: within(noVolume, stuckFor), Play: play(kubelet.Script{}),
+			Want: timedOut(failed, "ContainerCreating"),
+		},
+		{
+			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist: no pod is created, until the timeout",
+			Pod: within(noAccount, stuckFor), Play: play(kubelet.Script{}),
+			Want: Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+		},
+		{
+			Name: "unschedulable", Shows: "no node has 1000 CPUs, until the timeout",
+			Pod: within(huge, stuckFor), Play: play(kubelet.Script{}),
+			Want: timedOut(pending, "Unschedulable", "pod is unschedulable", "Insufficient cpu"),
+		},
+		{
+			Name: "cancel-unschedulable", Shows: "the wait reports that no node fits, upon which the Execution is canceled",
+			Pod: huge, Play: play(kubelet.Script{}),
+			During: func(ctx context.Context, r *Run) error {
+				if err := r.reportedReason(ctx, "Unschedulable"); err != nil {
+					return err
+				}
+				return r.Client.Cancel(ctx, r.Context.Execution())
+			},
+			Want: Want{
+				Pods: pods(1, pending), Message: []string{"Canceled", "Insufficient cpu"},
+				Exit: &WantExit{Reason: "DeadlineExceeded", Is: kontinue.ErrCanceled},
+			},
+		},
+	}
+}

@@ -1,0 +1,199 @@
+package kontinue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/controller"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/scenarios"
+)
+
+// TestScenarios runs the scenarios, which the end-to-end tests run on a real
+// cluster, on the cluster in memory.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	backend := memory{role: workerRole(t)}
+	record := scenarios.RunAll(t, backend)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			require.NoError(t, scenarios.CheckRecord(backend.Name(), record()))
+		}
+	})
+}
+
+// TestLeastPrivilege takes each right of deploy/rbac.yaml away in turn.
+func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
+	role := workerRole(t)
+	scenarios.LeastPrivilege(t, memory{role: role}, role)
+}
+
+func workerRole(t *testing.T) *rbacv1.Role {
+	t.Helper()
+	role, err := scenarios.LoadRole("deploy/rbac.yaml")
+	require.NoError(t, err)
+	return role
+}
+
+// memory is the cluster in memory as a backend of the scenarios.
+type memory struct{ role *rbacv1.Role }
+
+func (memory) Name() string { return "memory" }
+
+func (memory) Lacks(c scenarios.Capability) string {
+	return map[scenarios.Capability]string{
+		scenarios.Volumes:          "the local processes that stand for containers have no mounts",
+		scenarios.SecurityContexts: "the local processes that stand for containers run as the test's user",
+		scenarios.Images:           "images are names only, without a command of their own",
+	}[c]
+}
+
+func (m memory) Run(t *testing.T, played bool, play func(t *testing.T, c scenarios.Cluster)) {
+	t.Helper()
+	if played {
+		synctest.Test(t, func(t *testing.T) {
+			scripts := kubelet.NewScripts()
+			play(t, m.start(t, scripts, fakecluster.Options{Runtime: scripts}))
+		})
+		return
+	}
+	scripts := kubelet.NewScripts()
+	play(t, m.start(t, scripts, fakecluster.Options{
+		Runtime: &mixed{Scripts: scripts, processes: kubelet.NewProcesses(), played: map[playedKey]bool{}},
+		// Processes live in real time, which tests have little of.
+		Controller: controller.Options{PodBackoff: 300 * time.Millisecond},
+		Kubelet:    kubelet.Options{BackoffScale: 0.05},
+	}))
+}
+
+func (m memory) start(t *testing.T, scripts *kubelet.Scripts, o fakecluster.Options) *memoryCluster {
+	t.Helper()
+	c := fakecluster.New(o)
+	require.NoError(t, c.Start(context.Background()))
+	t.Cleanup(c.Stop)
+	mixed, _ := o.Runtime.(*mixed)
+	return &memoryCluster{Cluster: c, role: m.role, scripts: scripts, mixed: mixed}
+}
+
+type memoryCluster struct {
+	*fakecluster.Cluster
+	role    *rbacv1.Role
+	scripts *kubelet.Scripts
+	mixed   *mixed // nil if all containers are played
+}
+
+func (c *memoryCluster) Admin() kubernetes.Interface { return c.APIServer().ClientsetAs("admin") }
+
+func (c *memoryCluster) Image() string { return "memory.test/shell:1" }
+
+func (c *memoryCluster) CreateNamespace(ctx context.Context, _ *testing.T, name string, labels map[string]string) error {
+	if err := c.Cluster.CreateNamespace(ctx, name, labels); err != nil {
+		return err
+	}
+	// With this account there, pods of other accounts are checked for theirs.
+	_, err := c.Admin().CoreV1().ServiceAccounts(name).Create(ctx, &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: "default"},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// Worker denies everything that the Role does not grant.
+func (c *memoryCluster) Worker(_ context.Context, namespace string, without *scenarios.Right) (kontinue.Config, error) {
+	granted := map[scenarios.Right]bool{}
+	for _, right := range scenarios.Rights(c.role) {
+		granted[right] = without == nil || right != *without
+	}
+	for group, resources := range map[string][]string{
+		"":      {"pods", "pods/log", "pods/status", "pods/eviction", "events", "secrets", "configmaps", "namespaces", "nodes", "serviceaccounts"},
+		"batch": {"jobs", "jobs/status"},
+	} {
+		for _, resource := range resources {
+			for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"} {
+				if !granted[scenarios.Right{Group: group, Resource: resource, Verb: verb}] {
+					c.APIServer().Deny(apiserver.Match{Verb: verb, Resource: resource})
+				}
+			}
+		}
+	}
+	return kontinue.Config{Clientset: c.Clientset(), Namespace: namespace}, nil
+}
+
+func (c *memoryCluster) Play(namespace string, scripts map[string]kubelet.Script) {
+	for name, script := range scripts {
+		c.scripts.On(kubelet.Match{Namespace: namespace, Container: name}, script)
+		if c.mixed != nil {
+			c.mixed.played[playedKey{namespace, name}] = true
+		}
+	}
+}
+
+func (c *memoryCluster) Intercept(_ context.Context, _ *testing.T, namespace string, answer func() scenarios.Answer) error {
+	c.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+		if a.Resource != "jobs" || a.Verb != "create" || a.Namespace != namespace {
+			return nil
+		}
+		switch answer := answer(); {
+		case answer.Broken:
+			return apierrors.NewInternalError(errBroken)
+		case answer.Deny != "":
+			status := apierrors.NewForbidden(schema.GroupResource{}, "", nil)
+			status.ErrStatus.Message = `admission webhook "` + scenarios.WebhookName + `" denied the request: ` + answer.Deny
+			return status
+		}
+		return nil
+	})
+	return nil
+}
+
+var errBroken = apierrors.NewGenericServerResponse(500, "", schema.GroupResource{}, "",
+	`failed calling webhook "`+scenarios.WebhookName+`": failed to call webhook: the server reported an error`, 0, true)
+
+// mixed plays the containers that have a script and runs the others as
+// processes.
+type mixed struct {
+	*kubelet.Scripts
+	processes *kubelet.Processes
+	played    map[playedKey]bool // written before any pod exists
+}
+
+type playedKey struct{ namespace, container string }
+
+func (m *mixed) runtime(spec kubelet.ContainerSpec) kubelet.Runtime {
+	if m.played[playedKey{spec.Pod.Namespace, spec.Container.Name}] {
+		return m.Scripts
+	}
+	return m.processes
+}
+
+func (m *mixed) Pull(spec kubelet.ContainerSpec, age time.Duration) kubelet.Pull {
+	return m.runtime(spec).Pull(spec, age)
+}
+
+func (m *mixed) Start(spec kubelet.ContainerSpec, exited func(kubelet.Exit)) (kubelet.Process, error) {
+	return m.runtime(spec).Start(spec, exited)
+}
+
+func (m *mixed) Forget(pod types.UID) {
+	m.Scripts.Forget(pod)
+	m.processes.Forget(pod)
+}
+
+func (m *mixed) Close() {
+	m.Scripts.Close()
+	m.processes.Close()
+}
