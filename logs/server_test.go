@@ -1,0 +1,183 @@
+package logs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+var (
+	epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	ref   = Ref{Namespace: "default", Pod: "step-abcde", UID: "uid-1", Container: "main"}
+)
+
+// serve answers the two requests this package makes, over real HTTP: the pod
+// and its log. onLog gets the request's number, from 1.
+type serve struct {
+	onPod func(w http.ResponseWriter, r *http.Request)
+	onLog func(n int, w http.ResponseWriter, r *http.Request)
+
+	mu   sync.Mutex
+	logs []url.Values // the queries so far
+	gets int
+}
+
+func (s *serve) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/api/v1/namespaces/default/pods/step-abcde/log":
+		s.mu.Lock()
+		s.logs = append(s.logs, r.URL.Query())
+		n := len(s.logs)
+		s.mu.Unlock()
+		s.onLog(n, w, r)
+	case "/api/v1/namespaces/default/pods/step-abcde":
+		s.mu.Lock()
+		s.gets++
+		s.mu.Unlock()
+		s.onPod(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (s *serve) queries() []url.Values {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]url.Values(nil), s.logs...)
+}
+
+// reader starts the server and returns a Reader over a real client, with short
+// pauses.
+func (s *serve) reader(t *testing.T) *Reader {
+	t.Helper()
+	server := httptest.NewServer(s)
+	transport := &http.Transport{}
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL, QPS: -1, Transport: transport})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		transport.CloseIdleConnections()
+	})
+	r := NewReader(client)
+	r.backoff = wait.Backoff{Duration: time.Millisecond, Factor: 1, Steps: 1}
+	return r
+}
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// podWith answers with a pod whose container "main" is in the given state.
+func podWith(phase corev1.PodPhase, state corev1.ContainerState, change ...func(*corev1.Pod)) http.HandlerFunc {
+	p := &corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Pod, UID: ref.UID},
+		Spec: corev1.PodSpec{
+			RestartPolicy:  corev1.RestartPolicyNever,
+			InitContainers: []corev1.Container{{Name: "prepare"}},
+			Containers:     []corev1.Container{{Name: "main"}, {Name: "helper"}},
+		},
+		Status: corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{Name: "main", State: state}}},
+	}
+	for _, c := range change {
+		c(p)
+	}
+	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p) }
+}
+
+var (
+	runningState    = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	terminatedState = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
+)
+
+func writeJSON(w http.ResponseWriter, code int, object any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(object)
+}
+
+// refuse answers as the API server does when it, or the kubelet, says no.
+func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
+	writeJSON(w, code, metav1.Status{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		Status:   metav1.StatusFailure, Code: int32(code), Reason: reason, Message: message,
+	})
+}
+
+// cut ends a response the way a broken connection does.
+func cut(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// logLine is one line of a container's log file.
+type logLine struct {
+	at   time.Time
+	text string
+}
+
+func (l logLine) String() string {
+	return l.at.Format("2006-01-02T15:04:05.000000000Z07:00") + " " + l.text + "\n"
+}
+
+// since filters a log file by each line's own stamp, as the kubelet does.
+func since(t *testing.T, file []logLine, query url.Values) []logLine {
+	text := query.Get("sinceTime")
+	if text == "" {
+		return file
+	}
+	start, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Errorf("sinceTime %q: %v", text, err)
+	}
+	var out []logLine
+	for _, l := range file {
+		if !l.at.Before(start) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func writeLines(w io.Writer, lines []logLine) {
+	for _, l := range lines {
+		_, _ = io.WriteString(w, l.String())
+	}
+}
+
+// numbered returns n lines, stamped in bursts: burst lines share a stamp, and
+// stamps are step apart.
+func numbered(n, burst int, step time.Duration) []logLine {
+	lines := make([]logLine, n)
+	for i := range lines {
+		lines[i] = logLine{epoch.Add(time.Duration(i/burst) * step), "line " + strconv.Itoa(i)}
+	}
+	return lines
+}
+
+func texts(lines []logLine) string {
+	var b strings.Builder
+	for _, l := range lines {
+		fmt.Fprintln(&b, l.text)
+	}
+	return b.String()
+}
