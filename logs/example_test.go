@@ -1,0 +1,37 @@
+package logs_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/kontinue/kontinue/logs"
+)
+
+func ExampleReader_Tail() {
+	reader := logs.NewReader(fake.NewClientset()) // every log of a fake says "fake logs"
+	text, err := reader.Tail(context.Background(), logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}, 20)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(logs.LastLine(text))
+	// Output: fake logs
+}
+
+func ExampleReader_Follow() {
+	reader := logs.NewReader(fake.NewClientset(&corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "migrate-x7k2p"},
+		Status:     corev1.PodStatus{Phase: corev1.PodSucceeded},
+	}))
+	report, err := reader.Follow(context.Background(), logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}, os.Stdout)
+	fmt.Println()
+	fmt.Println(report.Complete, report.Lines, len(report.Gaps), err)
+	// Output:
+	// fake logs
+	// true 1 0 <nil>
+}
