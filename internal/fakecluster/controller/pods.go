@@ -107,8 +107,15 @@ func (m *Manager) releasePod(ctx context.Context, pod *corev1.Pod) error {
 		switch {
 		case err == nil:
 			m.cache.Pods.Put(updated)
+			if updated.DeletionTimestamp != nil {
+				// Removing the last finalizer may have been the deletion. The
+				// pod must not be seen with its finalizer again, or its end
+				// would be counted twice.
+				m.reread(ctx, updated)
+			}
 			return nil
 		case apierrors.IsNotFound(err):
+			m.cache.Pods.Remove(pod.UID)
 			return nil
 		case !apierrors.IsConflict(err):
 			return fmt.Errorf("removing the finalizer of pod %s/%s: %w", pod.Namespace, pod.Name, err)
@@ -116,6 +123,7 @@ func (m *Manager) releasePod(ctx context.Context, pod *corev1.Pod) error {
 		current, err = m.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err), err == nil && current.UID != pod.UID:
+			m.cache.Pods.Remove(pod.UID)
 			return nil
 		case err != nil:
 			return fmt.Errorf("reading pod %s/%s: %w", pod.Namespace, pod.Name, err)
