@@ -44,11 +44,13 @@ func TestLineReader(t *testing.T) {
 				for _, w := range tt.lines {
 					l, err := r.next()
 					require.NoError(t, err)
-					require.Equal(t, w, want{l.at, string(l.text), l.ended, l.stamped, l.cut}, name)
+					got := want{l.at, string(l.text), l.ended, l.stamped, l.cut}
+					require.Equal(t, w, got, name)
 				}
 				l, err := r.next()
 				require.ErrorIs(t, err, io.EOF)
-				require.Equal(t, tt.rest, want{l.at, string(l.text), l.ended, l.stamped, l.cut}, name)
+				rest := want{l.at, string(l.text), l.ended, l.stamped, l.cut}
+				require.Equal(t, tt.rest, rest, name)
 			}
 		})
 	}
@@ -63,8 +65,9 @@ func TestLineReaderHashesTheWholeLine(t *testing.T) {
 		return l.hash
 	}
 	base := "2026-03-01T12:00:00Z " + strings.Repeat("x", 50)
-	require.Equal(t, hash(base+"a\n"), hash(base+"a\n"))
-	require.NotEqual(t, hash(base+"a\n"), hash(base+"b\n"), "beyond what is kept")
+	first, again := hash(base+"a\n"), hash(base+"a\n")
+	require.Equal(t, first, again)
+	require.NotEqual(t, first, hash(base+"b\n"), "beyond what is kept")
 	require.NotEqual(t, hash("2026-03-01T12:00:00Z a\n"), hash("2026-03-01T12:00:01Z a\n"))
 }
 

@@ -3,6 +3,7 @@ package logs
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -97,7 +98,7 @@ func TestTailTellsWhyThereIsNoLog(t *testing.T) {
 			text, err := s.reader(t).Tail(testContext(t), ref, 10)
 			require.Empty(t, text)
 			for _, kind := range []error{ErrGone, ErrNotStarted, ErrContainerUnknown} {
-				if kind == tt.kind {
+				if errors.Is(kind, tt.kind) {
 					require.ErrorIs(t, err, kind)
 				} else {
 					require.NotErrorIs(t, err, kind)
