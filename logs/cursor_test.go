@@ -54,7 +54,7 @@ func lineTexts(lines []logLine) (out []string) {
 func TestCursorMemoryIsConstant(t *testing.T) {
 	t.Parallel()
 	c := &cursor{}
-	file := numbered(50_000, 3, 10*time.Millisecond)
+	file := numbered(10_000, 3, 10*time.Millisecond)
 	_, gaps := play(c, file, len(file), true)
 	require.Zero(t, gaps)
 	require.LessOrEqual(t, len(c.seconds), 2)

@@ -73,7 +73,7 @@ func TestLineReaderHashesTheWholeLine(t *testing.T) {
 
 func TestLineReaderMemory(t *testing.T) {
 	t.Parallel()
-	r := &lineReader{in: bufio.NewReader(&endless{n: 64 << 20}), seed: testSeed, max: 1 << 10}
+	r := &lineReader{in: bufio.NewReader(&endless{n: 8 << 20}), seed: testSeed, max: 1 << 10}
 	l, err := r.next()
 	require.ErrorIs(t, err, io.EOF)
 	require.True(t, l.cut)

@@ -157,7 +157,7 @@ func TestEncodeNeedsRoomForARecord(t *testing.T) {
 func TestEncodeKeepsToTheByte(t *testing.T) {
 	t.Parallel()
 	all := indexed(12, 2)
-	for budget := 18; budget < 2500; budget += 3 {
+	for budget := 18; budget < 2500; budget += 11 {
 		text, _, err := pods.Encode(all, budget)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(text), budget)
