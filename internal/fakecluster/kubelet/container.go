@@ -39,6 +39,7 @@ const (
 type container struct {
 	spec *corev1.Container
 	role Role
+	idle string // waiting reason while there is nothing special to tell
 
 	waiting    *corev1.ContainerStateWaiting // set while there is no instance
 	running    *corev1.ContainerStateRunning
@@ -101,7 +102,7 @@ func (c *container) start(k *Kubelet, w *work, now time.Time) time.Duration {
 // await puts the container into a waiting state.
 func (c *container) await(reason, message string) {
 	if reason == "" {
-		reason = reasonContainerCreating
+		reason = c.idle
 	}
 	if c.waiting == nil || c.waiting.Reason != reason || c.waiting.Message != message {
 		c.waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: message}
@@ -147,7 +148,7 @@ func (c *container) again(delay time.Duration, now time.Time) {
 	if delay > 0 {
 		c.await(reasonCrashLoopBackOff, "back-off "+delay.String()+" restarting failed container="+c.spec.Name)
 	} else {
-		c.await(reasonContainerCreating, "")
+		c.await("", "")
 	}
 }
 
@@ -190,7 +191,7 @@ func (c *container) status(w *work) corev1.ContainerStatus {
 		Name:         c.spec.Name,
 		Image:        c.spec.Image,
 		RestartCount: c.restarts,
-		Ready:        c.isRunning() || c.role == RoleInit && c.terminated != nil && c.terminated.ExitCode == 0,
+		Ready:        c.role != RoleInit && c.isRunning() || c.role == RoleInit && c.terminated != nil && c.terminated.ExitCode == 0,
 		Started:      &started,
 	}
 	switch {
@@ -200,7 +201,7 @@ func (c *container) status(w *work) corev1.ContainerStatus {
 		s.State.Terminated = c.terminated
 	default:
 		if c.waiting == nil {
-			c.await(reasonContainerCreating, "")
+			c.await("", "")
 		}
 		s.State.Waiting = c.waiting
 	}

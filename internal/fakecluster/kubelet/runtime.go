@@ -48,6 +48,9 @@ type Exit struct {
 	TerminationMessage string
 }
 
+// OOMKilled is the end of a container that used more memory than its limit.
+var OOMKilled = Exit{Code: exitKilled, Reason: reasonOOMKilled}
+
 // Pull is the answer to whether a container's image is there.
 type Pull struct {
 	// Done: the image is there and the container can start.

@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -14,6 +15,10 @@ import (
 
 // pullBackoff is the kubelet's first delay between two pulls of an image.
 const pullBackoff = 10 * time.Second
+
+// imageName is the form of an image reference: [domain/]path[:tag][@digest].
+var imageName = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*` +
+	`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[a-f0-9]+)?$`)
 
 // Scripts is a Runtime that plays containers by scripts. A container without a
 // script of its own succeeds at once with an empty log; a sidecar runs until it
@@ -128,6 +133,10 @@ func (s *Scripts) Pull(spec ContainerSpec, age time.Duration) Pull {
 			return failingPull(script, spec.Container.Image, age, lasts)
 		}
 		age -= lasts
+	}
+	if image := spec.Container.Image; !imageName.MatchString(image) {
+		return Pull{Wait: Forever, Reason: "InvalidImageName", Message: fmt.Sprintf(
+			"Failed to apply default image tag %q: couldn't parse image name %q: invalid reference format", image, image)}
 	}
 	if left := script.PullTime - age; left > 0 {
 		return Pull{Wait: left}

@@ -30,18 +30,9 @@ func (w *work) status(now time.Time) corev1.PodStatus {
 	initialized, ready := true, true
 	for _, c := range w.containers {
 		if c.role == RoleMain {
-			if c.waiting == nil && !c.isRunning() && !c.ended() && !initialized {
-				c.await(reasonPodInitializing, "")
-			}
-			if initialized && c.waiting != nil && c.waiting.Reason == reasonPodInitializing {
-				c.await(reasonContainerCreating, "")
-			}
 			s.ContainerStatuses = append(s.ContainerStatuses, c.status(w))
 			ready = ready && c.isRunning()
 			continue
-		}
-		if c.waiting == nil && !c.isRunning() && !c.ended() && !initialized {
-			c.await(reasonPodInitializing, "")
 		}
 		cs := c.status(w)
 		s.InitContainerStatuses = append(s.InitContainerStatuses, cs)

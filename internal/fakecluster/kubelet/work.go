@@ -57,16 +57,20 @@ type exitNote struct {
 func newWork(pod *corev1.Pod) *work {
 	w := &work{uid: pod.UID, namespace: pod.Namespace, pod: pod, instances: map[*container]int{}, logs: map[string]logPair{}}
 	w.references = len(pod.Spec.Volumes) > 0
+	idle := reasonContainerCreating
+	if len(pod.Spec.InitContainers) > 0 {
+		idle = reasonPodInitializing
+	}
 	for i := range pod.Spec.InitContainers {
 		spec := &pod.Spec.InitContainers[i]
 		role := RoleInit
 		if spec.RestartPolicy != nil && *spec.RestartPolicy == corev1.ContainerRestartPolicyAlways {
 			role = RoleSidecar
 		}
-		w.containers = append(w.containers, &container{spec: spec, role: role})
+		w.containers = append(w.containers, &container{spec: spec, role: role, idle: idle})
 	}
 	for i := range pod.Spec.Containers {
-		w.containers = append(w.containers, &container{spec: &pod.Spec.Containers[i], role: RoleMain})
+		w.containers = append(w.containers, &container{spec: &pod.Spec.Containers[i], role: RoleMain, idle: idle})
 	}
 	for _, c := range w.containers {
 		w.references = w.references || len(c.spec.Env) > 0 || len(c.spec.EnvFrom) > 0

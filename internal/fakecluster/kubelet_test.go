@@ -1,0 +1,388 @@
+package fakecluster_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+func cpu(request string) func(*batchv1.Job) {
+	return func(job *batchv1.Job) {
+		job.Spec.Template.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(request)}
+	}
+}
+
+func podCondition(pod *corev1.Pod, kind corev1.PodConditionType) corev1.PodCondition {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return corev1.PodCondition{}
+}
+
+func unschedulable(pod *corev1.Pod) bool {
+	return podCondition(pod, corev1.PodScheduled).Status == corev1.ConditionFalse
+}
+
+// waiting is the reason of the first container of the pod that waits.
+func waiting(pod *corev1.Pod) string {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, c := range list {
+			if c.State.Waiting != nil {
+				return c.State.Waiting.Reason
+			}
+		}
+	}
+	return ""
+}
+
+func waitsWith(reason string) func(*corev1.Pod) bool {
+	return func(pod *corev1.Pod) bool { return waiting(pod) == reason }
+}
+
+func messages(t *testing.T, c *fakecluster.Cluster, reason string) []string {
+	t.Helper()
+	list, err := c.Clientset().CoreV1().Events(ns).List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	var out []string
+	for _, e := range list.Items {
+		if e.Reason == reason {
+			out = append(out, e.Message)
+		}
+	}
+	return out
+}
+
+func TestUnschedulableForAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{Job: "wide"}, kubelet.Script{Unschedulable: 4 * time.Minute})
+		began := time.Now()
+		create(t, c, newJob("wide"))
+		pod := waitPod(t, c, "wide", unschedulable)
+		require.Equal(t, corev1.PodPending, pod.Status.Phase)
+		require.Equal(t, "Unschedulable", podCondition(pod, corev1.PodScheduled).Reason)
+		require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "wide")))
+		require.Equal(t, 4*time.Minute, time.Since(began))
+	})
+}
+
+func TestTooBigForTheNode(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		create(t, c, newJob("huge", cpu("1000")))
+		pod := waitPod(t, c, "huge", unschedulable)
+		require.Equal(t, "0/1 nodes are available: 1 Insufficient cpu.", podCondition(pod, corev1.PodScheduled).Message)
+		after(time.Hour)
+		require.Equal(t, []string{"0/1 nodes are available: 1 Insufficient cpu."}, messages(t, c, "FailedScheduling"))
+
+		require.NoError(t, c.AddNode(t.Context(), kubelet.Node{Name: "giant", CPU: resource.MustParse("2000")}))
+		require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "huge")))
+		require.Equal(t, "giant", podsOf(t, c, "huge")[0].Spec.NodeName)
+	})
+}
+
+func TestNodesShareTheirCapacity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{Kubelet: kubelet.Options{Nodes: []kubelet.Node{{Name: "small", CPU: resource.MustParse("2")}}}})
+		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		began := time.Now()
+		create(t, c, newJob("many", cpu("1"), func(job *batchv1.Job) {
+			job.Spec.Completions, job.Spec.Parallelism = ptr.To[int32](4), ptr.To[int32](4)
+		}))
+		ended(t, c, "many")
+		require.Equal(t, 2*time.Minute, time.Since(began), "two at a time")
+	})
+}
+
+func TestMaxPodsQueues(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{Kubelet: kubelet.Options{MaxPods: 2}})
+		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		began := time.Now()
+		create(t, c, newJob("many", func(job *batchv1.Job) {
+			job.Spec.Completions, job.Spec.Parallelism = ptr.To[int32](5), ptr.To[int32](5)
+		}))
+		after(time.Second)
+		phases := map[corev1.PodPhase]int{}
+		for _, pod := range podsOf(t, c, "many") {
+			phases[pod.Status.Phase]++
+		}
+		require.Equal(t, map[corev1.PodPhase]int{corev1.PodRunning: 2, corev1.PodPending: 3}, phases)
+		ended(t, c, "many")
+		require.Equal(t, 3*time.Minute, time.Since(began))
+	})
+}
+
+func initContainers(names ...string) func(*batchv1.Job) {
+	return func(job *batchv1.Job) {
+		for _, name := range names {
+			c := corev1.Container{Name: name, Image: "busybox:1"}
+			if strings.HasPrefix(name, "sidecar") {
+				c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
+			}
+			job.Spec.Template.Spec.InitContainers = append(job.Spec.Template.Spec.InitContainers, c)
+		}
+	}
+}
+
+func TestInitContainersRunInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{Container: "one"}, kubelet.Script{Run: 10 * time.Second, Log: []kubelet.LogLine{{Text: "first"}}})
+		c.On(kubelet.Match{Container: "two"}, kubelet.Script{Run: 20 * time.Second})
+		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: time.Second})
+		create(t, c, newJob("job", initContainers("one", "two")))
+		pod := waitPod(t, c, "job", func(p *corev1.Pod) bool {
+			return len(p.Status.InitContainerStatuses) == 2 && p.Status.InitContainerStatuses[1].State.Running != nil
+		})
+		require.Equal(t, corev1.PodPending, pod.Status.Phase)
+		require.Equal(t, "PodInitializing", pod.Status.ContainerStatuses[0].State.Waiting.Reason)
+		require.Equal(t, corev1.ConditionFalse, podCondition(pod, corev1.PodInitialized).Status)
+		require.Equal(t, "first\n", logsOf(t, c, pod.Name, corev1.PodLogOptions{Container: "one"}))
+
+		ended(t, c, "job")
+		pod = &podsOf(t, c, "job")[0]
+		require.Equal(t, corev1.PodSucceeded, pod.Status.Phase)
+		one, two := pod.Status.InitContainerStatuses[0].State.Terminated, pod.Status.InitContainerStatuses[1].State.Terminated
+		require.Equal(t, "Completed", one.Reason)
+		require.Equal(t, one.FinishedAt, two.StartedAt)
+		require.Equal(t, two.FinishedAt, pod.Status.ContainerStatuses[0].State.Terminated.StartedAt)
+	})
+}
+
+func TestInitContainerFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{Container: "two"}, kubelet.Script{Exit: kubelet.Exit{Code: 9}})
+		create(t, c, newJob("job", initContainers("one", "two", "three")))
+		require.Equal(t, "Failed/BackoffLimitExceeded", outcome(ended(t, c, "job")))
+		status := podsOf(t, c, "job")[0].Status
+		require.Equal(t, corev1.PodFailed, status.Phase)
+		require.EqualValues(t, 9, status.InitContainerStatuses[1].State.Terminated.ExitCode)
+		require.Equal(t, "PodInitializing", status.InitContainerStatuses[2].State.Waiting.Reason)
+		require.Equal(t, "PodInitializing", status.ContainerStatuses[0].State.Waiting.Reason)
+	})
+}
+
+func TestSidecarOutlivesTheMainContainer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: time.Minute})
+		c.On(kubelet.Match{Container: "sidecar-a"}, kubelet.Script{Run: kubelet.Forever, IgnoreTERM: true})
+		create(t, c, newJob("job", initContainers("sidecar-a", "one", "sidecar-b")))
+		pod := waitPod(t, c, "job", running)
+		require.NotNil(t, pod.Status.InitContainerStatuses[0].State.Running)
+		require.NotNil(t, pod.Status.InitContainerStatuses[2].State.Running)
+		began := time.Now()
+		job := ended(t, c, "job")
+		require.Equal(t, "Complete/CompletionsReached", outcome(job))
+		require.Equal(t, 90*time.Second, time.Since(began), "a minute, then the grace period of sidecar-a")
+		pod = &podsOf(t, c, "job")[0]
+		require.Equal(t, corev1.PodSucceeded, pod.Status.Phase)
+		require.EqualValues(t, 137, pod.Status.InitContainerStatuses[0].State.Terminated.ExitCode)
+		require.EqualValues(t, 137, pod.Status.InitContainerStatuses[2].State.Terminated.ExitCode)
+	})
+}
+
+func TestSidecarIsRestarted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: time.Minute})
+		c.On(kubelet.Match{Container: "sidecar"},
+			kubelet.Script{Run: 5 * time.Second, Exit: kubelet.Exit{Code: 1}}, kubelet.Script{Run: kubelet.Forever})
+		create(t, c, newJob("job", initContainers("sidecar")))
+		require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "job")))
+		status := podsOf(t, c, "job")[0].Status.InitContainerStatuses[0]
+		require.EqualValues(t, 1, status.RestartCount)
+		require.EqualValues(t, 1, status.LastTerminationState.Terminated.ExitCode)
+	})
+}
+
+func TestTwoContainersOneFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: 10 * time.Second, Exit: kubelet.Exit{Code: 2}})
+		c.On(kubelet.Match{Container: "other"}, kubelet.Script{Run: time.Minute})
+		create(t, c, newJob("job", func(job *batchv1.Job) {
+			spec := &job.Spec.Template.Spec
+			spec.Containers = append(spec.Containers, corev1.Container{Name: "other", Image: "busybox:1"})
+		}))
+		began := time.Now()
+		ended(t, c, "job")
+		require.Equal(t, time.Minute, time.Since(began), "the other one runs to its end")
+		status := podsOf(t, c, "job")[0].Status
+		require.Equal(t, corev1.PodFailed, status.Phase)
+		require.Zero(t, status.ContainerStatuses[1].State.Terminated.ExitCode)
+	})
+}
+
+func TestImageErrors(t *testing.T) {
+	t.Parallel()
+	for reason, script := range map[string]kubelet.Script{
+		"ErrImagePull":               {PullError: "ErrImagePull", PullMessage: "manifest unknown", PullErrorFor: 45 * time.Second},
+		"ImagePullBackOff":           {PullError: "ErrImagePull", PullErrorFor: 45 * time.Second},
+		"ErrImageNeverPull":          {PullError: "ErrImageNeverPull", PullErrorFor: 45 * time.Second},
+		"CreateContainerConfigError": {PullError: "CreateContainerConfigError", PullErrorFor: 45 * time.Second},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, fakecluster.Options{})
+				c.On(kubelet.Match{}, script)
+				began := time.Now()
+				create(t, c, newJob("job"))
+				pod := waitPod(t, c, "job", waitsWith(reason))
+				require.Equal(t, corev1.PodPending, pod.Status.Phase)
+				require.Contains(t, pod.Status.ContainerStatuses[0].State.Waiting.Message, script.PullMessage)
+				require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "job")))
+				require.Equal(t, 45*time.Second, time.Since(began))
+			})
+		})
+	}
+}
+
+func TestInvalidImageName(t *testing.T) {
+	t.Parallel()
+	for _, image := range []string{"Busybox", "busybox:", "a b"} {
+		t.Run(image, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, fakecluster.Options{})
+				create(t, c, newJob("job", func(job *batchv1.Job) { job.Spec.Template.Spec.Containers[0].Image = image }))
+				pod := waitPod(t, c, "job", waitsWith("InvalidImageName"))
+				require.Contains(t, pod.Status.ContainerStatuses[0].State.Waiting.Message, "couldn't parse image name")
+			})
+		})
+	}
+}
+
+func TestPullTakesTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{}, kubelet.Script{PullTime: time.Minute})
+		began := time.Now()
+		create(t, c, newJob("job"))
+		waitPod(t, c, "job", waitsWith("ContainerCreating"))
+		ended(t, c, "job")
+		require.Equal(t, time.Minute, time.Since(began))
+	})
+}
+
+func TestStartError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{}, kubelet.Script{StartError: "no such file"})
+		create(t, c, newJob("job"))
+		ended(t, c, "job")
+		end := podsOf(t, c, "job")[0].Status.ContainerStatuses[0].State.Terminated
+		require.EqualValues(t, 128, end.ExitCode)
+		require.Equal(t, "StartError", end.Reason)
+		require.Equal(t, "no such file", end.Message)
+	})
+}
+
+func TestOutOfMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(kubelet.Match{}, kubelet.Script{Exit: kubelet.OOMKilled})
+		create(t, c, newJob("job"))
+		ended(t, c, "job")
+		end := podsOf(t, c, "job")[0].Status.ContainerStatuses[0].State.Terminated
+		require.EqualValues(t, 137, end.ExitCode)
+		require.Equal(t, "OOMKilled", end.Reason)
+	})
+}
+
+func TestTerminationMessages(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("0123456789", 30)
+	var log []kubelet.LogLine
+	for range 100 {
+		log = append(log, kubelet.LogLine{Text: long})
+	}
+	for name, tc := range map[string]struct {
+		policy corev1.TerminationMessagePolicy
+		script kubelet.Script
+		check  func(*testing.T, string)
+	}{
+		"file": {"", kubelet.Script{Log: log, Exit: kubelet.Exit{TerminationMessage: "done: 3 rows"}}, func(t *testing.T, m string) {
+			require.Equal(t, "done: 3 rows", m)
+		}},
+		"file too long": {"", kubelet.Script{Exit: kubelet.Exit{TerminationMessage: strings.Repeat("x", 5000)}}, func(t *testing.T, m string) {
+			require.Len(t, m, 4096)
+		}},
+		"no file": {"", kubelet.Script{Log: log, Exit: kubelet.Exit{Code: 1}}, func(t *testing.T, m string) { require.Empty(t, m) }},
+		"fallback": {corev1.TerminationMessageFallbackToLogsOnError, kubelet.Script{Log: log, Exit: kubelet.Exit{Code: 1}}, func(t *testing.T, m string) {
+			require.Len(t, m, 2048)
+			require.True(t, strings.HasSuffix(m, long+"\n"))
+		}},
+		"fallback to 80 lines": {
+			corev1.TerminationMessageFallbackToLogsOnError,
+			kubelet.Script{Log: append([]kubelet.LogLine{{Text: "cut"}, {Text: "kept"}}, make([]kubelet.LogLine, 79)...), Exit: kubelet.Exit{Code: 1}},
+			func(t *testing.T, m string) { require.Equal(t, "kept\n"+strings.Repeat("\n", 79), m) },
+		},
+		"no fallback on success": {corev1.TerminationMessageFallbackToLogsOnError, kubelet.Script{Log: log}, func(t *testing.T, m string) { require.Empty(t, m) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, fakecluster.Options{})
+				c.On(kubelet.Match{}, tc.script)
+				create(t, c, newJob("job", func(job *batchv1.Job) {
+					job.Spec.Template.Spec.Containers[0].TerminationMessagePolicy = tc.policy
+				}))
+				ended(t, c, "job")
+				tc.check(t, podsOf(t, c, "job")[0].Status.ContainerStatuses[0].State.Terminated.Message)
+			})
+		})
+	}
+}
+
+func TestCrashLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		crash := kubelet.Script{Exit: kubelet.Exit{Code: 1}, Log: []kubelet.LogLine{{Text: "crashed"}}}
+		c.On(kubelet.Match{}, crash, crash, kubelet.Script{Run: time.Second, Log: []kubelet.LogLine{{Text: "well"}}})
+		began := time.Now()
+		create(t, c, newJob("job", func(job *batchv1.Job) {
+			job.Spec.BackoffLimit = ptr.To[int32](6)
+			job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
+		}))
+		pod := waitPod(t, c, "job", waitsWith("CrashLoopBackOff"))
+		require.EqualValues(t, 1, pod.Status.ContainerStatuses[0].RestartCount)
+		require.EqualValues(t, 1, pod.Status.ContainerStatuses[0].LastTerminationState.Terminated.ExitCode)
+		require.Equal(t, corev1.PodRunning, pod.Status.Phase)
+		job := ended(t, c, "job")
+		require.Equal(t, "Complete/CompletionsReached", outcome(job))
+		require.Equal(t, 31*time.Second, time.Since(began), "10 s, 20 s, then a second of running")
+		require.Zero(t, job.Status.Failed)
+		require.Equal(t, "well\n", logsOf(t, c, pod.Name, corev1.PodLogOptions{}))
+		require.Equal(t, "crashed\n", logsOf(t, c, pod.Name, corev1.PodLogOptions{Previous: true}))
+	})
+}
