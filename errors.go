@@ -24,7 +24,7 @@ var (
 	ErrNameConflict = jobs.ErrNameConflict
 	// ErrSpecDrift means that an unnamed step found its Job made from another
 	// spec: its ordinal may stand for another step of the function now.
-	ErrSpecDrift = jobs.ErrSpecDrift
+	ErrSpecDrift = errors.New("job was created from another spec")
 	// ErrJobDeleted means that the Job went away before it ended: deleted by
 	// hand, with its owner or with its namespace. Its result is lost.
 	ErrJobDeleted = jobs.ErrJobDeleted

@@ -2,7 +2,6 @@ package kontinue_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -60,7 +59,7 @@ func TestModuleFailsTheStartWithTheReason(t *testing.T) {
 				err = app.Start(context.Background())
 			}
 			require.ErrorContains(t, err, tc.want)
-			require.False(t, errors.Is(err, context.Canceled))
+			require.NotErrorIs(t, err, context.Canceled)
 		})
 	}
 }

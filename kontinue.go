@@ -21,9 +21,9 @@ import (
 
 // Defaults of [Config].
 const (
-	DefaultGroup        = "default"
-	DefaultStartTimeout = 30 * time.Second
-	DefaultStopTimeout  = 10 * time.Second
+	defaultGroup        = "default"
+	defaultStartTimeout = 30 * time.Second
+	defaultStopTimeout  = 10 * time.Second
 )
 
 // Config says how a [Client] reaches its cluster. Namespace and one of
@@ -64,16 +64,16 @@ type Config struct {
 // withDefaults returns a copy with every default filled in, or what is wrong.
 func (c Config) withDefaults() (Config, error) {
 	if c.Group == "" {
-		c.Group = DefaultGroup
+		c.Group = defaultGroup
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.StartTimeout == 0 {
-		c.StartTimeout = DefaultStartTimeout
+		c.StartTimeout = defaultStartTimeout
 	}
 	if c.StopTimeout == 0 {
-		c.StopTimeout = DefaultStopTimeout
+		c.StopTimeout = defaultStopTimeout
 	}
 	var errs []error
 	if (c.RESTConfig == nil) == (c.Clientset == nil) {

@@ -15,7 +15,8 @@ type JobResult struct {
 	// SucceededPods and FailedPods are the Job's own counts (status.succeeded
 	// and status.failed).
 	SucceededPods int32
-	FailedPods    int32
+	// FailedPods counts the pods that failed, those that were retried included.
+	FailedPods int32
 	// Message explains a failure; it is empty for a Job that completed.
 	Message string
 	// Pods are all pods of the Job that are known, in the order of their

@@ -211,7 +211,7 @@ func (s *step) checkDrift(job string, drift []string) error {
 	if len(drift) == 0 || s.named {
 		return nil
 	}
-	err := fmt.Errorf("%w: job %s/%s: the step has no Name, so its place in the function may be another step's now; give each step a StepOptions.Name, or run the function as it was:",
+	err := fmt.Errorf("%w: job %s/%s: the step has no Name, so its place in the function may be another step's now; give each step a StepOptions.Name, or run the function as it was",
 		ErrSpecDrift, s.request.Execution.Namespace, job)
 	for _, line := range drift {
 		err = fmt.Errorf("%w\n\t%s", err, line)

@@ -208,7 +208,9 @@ func TestEnsureGivesUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer error
 		maybe  bool
-	}{"lost": {errEOF, true}, "webhook down": {errWebhook, true}, "429": {errTooMany, false}} {
+	}{
+		"lost": {errEOF, true}, "webhook down": {errWebhook, true}, "429": {errTooMany, false}, "quota row conflict": {errQuotaRow, false},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster()
 			c.answer("create", func(int, ktesting.Action) error { return tc.answer })
@@ -223,6 +225,20 @@ func TestEnsureGivesUp(t *testing.T) {
 			require.Less(t, c.count("create"), 20, "%s: the pauses grow", name)
 		})
 	}
+}
+
+// TestEnsureLongRetryAfter: a server that asks for more time than there is ends
+// the call at once.
+func TestEnsureLongRetryAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.fail("create", apierrors.NewTooManyRequests("busy", 3600))
+		start := time.Now()
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.True(t, apierrors.IsTooManyRequests(err), "%v", err)
+		require.Zero(t, time.Since(start))
+	})
 }
 
 func TestEnsureContextEnds(t *testing.T) {
@@ -279,6 +295,12 @@ func TestEnsureNameConflict(t *testing.T) {
 		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
 		require.ErrorContains(t, err, tc.text, name)
 		require.Zero(t, c.count("delete")+c.count("patch")+c.count("update"), "%s: it is not touched", name)
+
+		// Whose it is was asked for after a lost answer: it is not ours that may exist.
+		c.fail("create", errEOF)
+		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
+		require.NotContains(t, err.Error(), "a resume will find it", name)
 	}
 }
 
@@ -287,6 +309,7 @@ func TestEnsureWaitsOutDeletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := live(t, beingGone)
 		c := newCluster(old)
+		c.fail("get", nil, nil, errEOF, errTooMany) // while it waits
 		gone := time.AfterFunc(5*time.Minute, func() {
 			_ = c.Tracker().Delete(batchv1.SchemeGroupVersion.WithResource("jobs"), "ns", old.Name)
 		})
@@ -305,6 +328,12 @@ func TestEnsureWaitsOutDeletion(t *testing.T) {
 		_, err := jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}).Ensure(t.Context(), build(t))
 		require.ErrorContains(t, err, "still being deleted; finalizers: foregroundDeletion")
 		require.ErrorContains(t, err, "gave up after")
+
+		c.fail("get", nil, errRBACGet)
+		start := time.Now()
+		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.ErrorIs(t, err, errRBACGet)
+		require.Zero(t, time.Since(start), "a refusal is not waited out")
 	})
 }
 

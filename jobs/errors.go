@@ -21,9 +21,6 @@ var (
 	// ErrNameConflict: the Job's name is taken by an object that this Execution,
 	// or this worker group, does not own. It was not touched.
 	ErrNameConflict = errors.New("job name is taken by another object")
-	// ErrSpecDrift: the Job that exists was made from another spec. Ensure reports
-	// drift and does not fail for it; the error is for callers that do.
-	ErrSpecDrift = errors.New("job was created from another spec")
 	// ErrJobDeleted: the Job is gone, or another object has its name now.
 	ErrJobDeleted = errors.New("job was deleted")
 )
@@ -126,7 +123,7 @@ func (e *APIError) Advice() string {
 // final tells that sending the request again is of no use. A full quota is final
 // here: a step that waits for it would hide the reason.
 func (e *APIError) final() bool {
-	return apierrors.HasStatusCause(e.Err, corev1.NamespaceTerminatingCause) || !e.Transient()
+	return !e.Transient()
 }
 
 // unknown tells that the server may have done what was asked although it did not

@@ -23,6 +23,7 @@ var (
 
 // Error is a failed read of one container's log. It unwraps to Kind and Err.
 type Error struct {
+	// Ref is the log that was read.
 	Ref Ref
 	// Kind is [ErrGone], [ErrNotStarted], [ErrContainerUnknown], or nil.
 	Kind error

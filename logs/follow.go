@@ -36,7 +36,10 @@ type Report struct {
 
 // Gap is a stretch of a log in which lines may be missing. The times are the
 // kubelet's stamps. Before is zero when nothing was delivered after the gap.
-type Gap struct{ After, Before time.Time }
+type Gap struct {
+	// After and Before are the stamps of the lines around the gap.
+	After, Before time.Time
+}
 
 const maxGaps = 100
 

@@ -61,7 +61,7 @@ func TestFollowDeliversEveryLineOnceThroughCuts(t *testing.T) {
 	}{
 		{"no cut", numbered(1000, 10, 10*time.Millisecond), 0},
 		{"one second for all", numbered(2000, 2000, 0), 50},
-		{"bursts", numbered(20_000, 40, 7*time.Millisecond), 200},
+		{"bursts", numbered(4000, 20, 40*time.Millisecond), 200},
 		{"slow", numbered(300, 1, 5*time.Second), 100},
 		{"no output", nil, 0},
 	}

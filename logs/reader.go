@@ -24,8 +24,10 @@ const (
 
 // Ref names one container's log.
 type Ref struct {
+	// Namespace is the pod's namespace.
 	Namespace string
-	Pod       string
+	// Pod is the pod's name.
+	Pod string
 	// UID is the pod's, or empty. [Reader.Follow] reads the pod anyway and
 	// refuses one with another UID. [Reader.Tail] does not spend a request on it:
 	// a Job's pods end in five random characters, so a pod's name does not come

@@ -111,9 +111,8 @@ func (r record) fit(budget int) (string, error) {
 // that did not succeed, the one that decides the outcome stays to the end.
 func fitPod(o Outcome, room int) (Outcome, int, error) {
 	first, failed := o.FirstFailure()
-	order := slices.Clone(o.Containers)
-	rank := func(c ContainerOutcome) int {
-		switch {
+	rank := func(i int) int {
+		switch c := o.Containers[i]; {
 		case failed && c.Name == first.Name && c.Kind == first.Kind:
 			return 0
 		case c.Kind == KindSidecar:
@@ -125,10 +124,14 @@ func fitPod(o Outcome, room int) (Outcome, int, error) {
 		}
 		return 2
 	}
-	slices.SortStableFunc(order, func(a, b ContainerOutcome) int { return rank(a) - rank(b) })
+	order := make([]int, len(o.Containers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return rank(a) - rank(b) })
 	for keep := len(order); ; keep = min(keep-1, keep*3/4) {
 		trial := o
-		trial.Containers = inOrder(o.Containers, order[:keep])
+		trial.Containers = choose(o.Containers, order[:keep])
 		trial.Omitted = o.Omitted + len(order) - keep
 		b, err := json.Marshal(trial)
 		if err != nil {
@@ -143,13 +146,11 @@ func fitPod(o Outcome, room int) (Outcome, int, error) {
 	}
 }
 
-// inOrder returns the members of keep in the order they have in all.
-func inOrder(all, keep []ContainerOutcome) []ContainerOutcome {
+// choose returns the containers with the given indexes, in their own order.
+func choose(all []ContainerOutcome, indexes []int) []ContainerOutcome {
 	var out []ContainerOutcome
-	for _, c := range all {
-		if slices.Contains(keep, c) {
-			out = append(out, c)
-		}
+	for _, i := range slices.Sorted(slices.Values(indexes)) {
+		out = append(out, all[i])
 	}
 	return out
 }

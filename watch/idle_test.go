@@ -34,7 +34,7 @@ func TestSilentWatchIsClosed(t *testing.T) {
 				rt := watch.CloseIdle(time.Minute)(transportFunc(func(*http.Request) (*http.Response, error) {
 					return &http.Response{Body: reader}, nil
 				}))
-				req, err := http.NewRequest(http.MethodGet, "http://api/pods"+tc.query, nil)
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api/pods"+tc.query, nil)
 				require.NoError(t, err)
 				resp, err := rt.RoundTrip(req)
 				require.NoError(t, err)

@@ -16,10 +16,12 @@ import (
 // Error is a request of an informer that failed. errors.As finds it in what
 // [Watcher.Start] and [Watcher.Healthy] return; it unwraps to the API error.
 type Error struct {
-	Verb      string // "list" or "watch"
-	Resource  string // "jobs" or "pods"
+	Verb     string // "list" or "watch"
+	Resource string // "jobs" or "pods"
+	// Namespace is where, Err what the API server or the transport answered.
 	Namespace string
-	Err       error
+	// Err is never nil.
+	Err error
 }
 
 // Error names verb, resource and namespace, and for a missing right what to do.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,9 +288,9 @@ func TestStartIsBoundedAndTellsTheReason(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
-		down := true
+		var up atomic.Bool
 		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return down, nil, errors.New("connection refused")
+			return !up.Load(), nil, errors.New("connection refused")
 		})
 		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -299,7 +300,7 @@ func TestStartIsBoundedAndTellsTheReason(t *testing.T) {
 		require.ErrorContains(t, err, `list pods in namespace "ns": connection refused`)
 		require.Error(t, w.Healthy())
 
-		down = false
+		up.Store(true)
 		require.NoError(t, w.Start(t.Context()), "a failed start cannot be repeated")
 		require.NoError(t, w.Start(t.Context()))
 		require.NoError(t, w.Healthy())
@@ -329,20 +330,19 @@ func TestHealthFollowsTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
 		stream := apiwatch.NewFake()
-		served, down := false, true
+		var served, up atomic.Bool
 		client.PrependWatchReactor("pods", func(clienttesting.Action) (bool, apiwatch.Interface, error) {
-			if !served {
-				served = true
+			if served.CompareAndSwap(false, true) {
 				return true, stream, nil
 			}
-			return down, nil, errors.New("connection reset")
+			return !up.Load(), nil, errors.New("connection reset")
 		})
 		w, _ := start(t, client)
 		require.NoError(t, w.Healthy())
 		stream.Stop()
 		pass(10 * time.Second)
 		require.ErrorContains(t, w.Healthy(), "connection reset")
-		down = false
+		up.Store(true)
 		pass(2 * time.Minute)
 		require.NoError(t, w.Healthy())
 	})

@@ -61,7 +61,7 @@ func durability() []*Scenario {
 					list, err := r.jobs(ctx)
 					return err == nil && len(list) == 0, err
 				})
-				r.gone = true
+				r.over = true
 				return err
 			},
 		},
@@ -88,6 +88,7 @@ func (r *Run) deletePods(ctx context.Context) error {
 
 // retry runs the step in the Execution's next attempt and counts the Jobs.
 func (r *Run) retry(ctx context.Context, policy kontinue.ChildPolicy, jobs int) error {
+	r.over = jobs > 1
 	execution := r.Context.Execution()
 	execution.Attempts, execution.ChildPolicy = 1, policy
 	ktx, err := r.Client.NewExecutionContext(ctx, execution)

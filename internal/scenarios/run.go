@@ -41,7 +41,8 @@ type Run struct {
 	reported []kontinue.Progress
 	news     chan struct{}
 
-	gone bool // the Job has been removed: there is nothing left to resume
+	config kontinue.Config
+	over   bool // the first run's Job is not the step's any more: a resume would differ
 }
 
 // RunAll plays every scenario as a parallel subtest and returns a function that
@@ -103,7 +104,7 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 			t.Error(err)
 		}
 	}
-	if r.Err == nil && !r.gone && !t.Failed() {
+	if r.Err == nil && !r.over && !t.Failed() {
 		if err := r.resume(ctx); err != nil {
 			t.Error(err)
 		}
@@ -129,6 +130,7 @@ func (r *Run) prepare(ctx context.Context) (stop func(), err error) {
 		return nil, err
 	}
 	config.OnProgress = r.report
+	r.config = config
 	if r.Client, err = kontinue.New(config); err != nil {
 		return nil, err
 	}
@@ -247,13 +249,26 @@ func (r *Run) call(ktx *kontinue.ExecutionContext) (job *kontinue.JobResult, pod
 	return job, pod, err
 }
 
-// resume calls the step once more, as a worker does that has crashed after it:
-// it must get the same result from the record.
-func (r *Run) resume(ctx context.Context) error {
+// resume calls the step once more in another worker, as after a crash: it must
+// get the same result from the record.
+func (r *Run) resume(ctx context.Context) (err error) {
+	client, err := kontinue.New(r.config)
+	if err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Stop(context.Background())) }()
+	return r.again(ctx, client)
+}
+
+// again calls the step once more and compares the results.
+func (r *Run) again(ctx context.Context, client *kontinue.Client) error {
 	first := r.result()
 	execution := r.Context.Execution()
 	execution.Resumptions++
-	ktx, err := r.Client.NewExecutionContext(ctx, execution)
+	ktx, err := client.NewExecutionContext(ctx, execution)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ const noIndex = -1
 // facts is one moment of a Job: all that a decision about it may depend on.
 // The functions over it are pure.
 type facts struct {
-	job     *batchv1.Job // a copy: settling edits its status
+	job     *batchv1.Job // with a status of its own: settling edits it
 	pods    []*corev1.Pod
 	now     time.Time
 	backoff backoff

@@ -66,12 +66,20 @@ func (m *Manager) syncJob(ctx context.Context, uid types.UID) error {
 	return problem
 }
 
+// withOwnStatus copies the Job's status and shares the rest, which is not
+// written to.
+func withOwnStatus(job *batchv1.Job) *batchv1.Job {
+	shared := *job
+	job.Status.DeepCopyInto(&shared.Status)
+	return &shared
+}
+
 func (m *Manager) look(job *batchv1.Job) *facts {
 	m.mu.Lock()
 	record := m.records[job.UID]
 	m.mu.Unlock()
 	f := &facts{
-		job:     job.DeepCopy(),
+		job:     withOwnStatus(job),
 		pods:    m.cache.Pods.Owned(job.UID),
 		now:     time.Now(),
 		backoff: record.backoff,
@@ -128,7 +136,7 @@ func (m *Manager) writeStatus(ctx context.Context, f *facts) (bool, error) {
 	updated, err := m.client.BatchV1().Jobs(job.Namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
 	if err == nil {
 		m.cache.Jobs.Put(updated)
-		f.job = updated.DeepCopy()
+		f.job = withOwnStatus(updated)
 		return true, nil
 	}
 	if apierrors.IsConflict(err) {

@@ -133,15 +133,15 @@ func (m *Manager) releasePod(ctx context.Context, pod *corev1.Pod) error {
 }
 
 func withoutFinalizer(pod *corev1.Pod) *corev1.Pod {
-	pod = pod.DeepCopy()
 	var kept []string
 	for _, f := range pod.Finalizers {
 		if f != batchv1.JobTrackingFinalizer {
 			kept = append(kept, f)
 		}
 	}
-	pod.Finalizers = kept
-	return pod
+	shared := *pod // the rest is sent as it is
+	shared.Finalizers = kept
+	return &shared
 }
 
 // syncOrphan removes the tracking finalizer of a pod that no Job accounts for

@@ -185,7 +185,8 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 func (k *Kubelet) writeStatus(ctx context.Context, w *work, now time.Time) error {
 	status := w.status(now)
 	if !equality.Semantic.DeepEqual(&w.pod.Status, &status) {
-		fresh := w.pod.DeepCopy()
+		shared := *w.pod // the rest is sent as it is
+		fresh := &shared
 		fresh.Status = status
 		updated, err := k.client.CoreV1().Pods(fresh.Namespace).UpdateStatus(ctx, fresh, metav1.UpdateOptions{})
 		if apierrors.IsConflict(err) {

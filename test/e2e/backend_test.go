@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/scenarios"
+)
+
+// account is the ServiceAccount of deploy/rbac.yaml.
+const account = "kontinue-worker"
+
+// real is the shared cluster as a backend of the scenarios.
+type real struct{ role *rbacv1.Role }
+
+func (real) Name() string { return scenarios.Real }
+
+func (real) Lacks(c scenarios.Capability) string {
+	if c == scenarios.Webhooks && shared.own == nil {
+		return "the API server of a foreign cluster cannot reach a webhook in this process"
+	}
+	return ""
+}
+
+func (r real) Run(t *testing.T, _ bool, play func(t *testing.T, c scenarios.Cluster)) {
+	t.Helper()
+	admin, err := kubernetes.NewForConfig(shared.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	play(t, &realCluster{admin: admin, role: r.role})
+}
+
+type realCluster struct {
+	admin kubernetes.Interface
+	role  *rbacv1.Role
+}
+
+func (c *realCluster) Admin() kubernetes.Interface { return c.admin }
+
+func (c *realCluster) Image() string { return shared.image }
+
+func (c *realCluster) Play(string, map[string]kubelet.Script) {}
+
+// CreateNamespace waits for the account "default", without which no pod is
+// admitted.
+func (c *realCluster) CreateNamespace(ctx context.Context, t *testing.T, name string, labels map[string]string) error {
+	t.Helper()
+	_, err := c.admin.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	t.Cleanup(func() {
+		err := c.admin.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			t.Error(err)
+		}
+	})
+	return eventually(ctx, "default service account", func(ctx context.Context) error {
+		_, err := c.admin.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+}
+
+// Worker makes account, Role and RoleBinding as deploy/rbac.yaml says and
+// returns a configuration with a token of the account.
+func (c *realCluster) Worker(ctx context.Context, namespace string, without *scenarios.Right) (kontinue.Config, error) {
+	config := kontinue.Config{Namespace: namespace}
+	_, err := c.admin.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: account},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return config, err
+	}
+	role, err := c.admin.RbacV1().Roles(namespace).Create(ctx, &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Name: c.role.Name}, Rules: scenarios.Without(c.role, without),
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return config, err
+	}
+	_, err = c.admin.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: account},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account, Namespace: namespace}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return config, err
+	}
+	token, err := c.admin.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		return config, err
+	}
+	config.RESTConfig = rest.AnonymousClientConfig(shared.admin)
+	config.RESTConfig.BearerToken = token.Status.Token
+	config.RESTConfig.QPS = 0
+	return config, c.bound(ctx, config)
+}
+
+// bound waits until the API server knows of the new binding.
+func (c *realCluster) bound(ctx context.Context, config kontinue.Config) error {
+	worker, err := kubernetes.NewForConfig(config.RESTConfig)
+	if err != nil {
+		return err
+	}
+	return eventually(ctx, "role binding", func(ctx context.Context) error {
+		// Each right of the Role is taken away in some test, but not both of these.
+		_, err := worker.BatchV1().Jobs(config.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
+		if err != nil {
+			_, err = worker.CoreV1().Pods(config.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
+		}
+		return err
+	})
+}
+
+// eventually polls until check returns nil.
+func eventually(ctx context.Context, what string, check func(ctx context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		last = check(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", what, err, last)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kontinue/kontinue/test/cluster"
+)
+
+const (
+	// imageEnv names an image with /bin/sh on a foreign cluster.
+	imageEnv     = "KONTINUE_E2E_IMAGE"
+	foreignImage = "busybox:1.37"
+	// parallelism is how many scenarios run at a time. They wait most of the
+	// time; containers start at about one a second on two cores.
+	parallelism = 12
+	// startLimit is generous enough for a busy machine.
+	startLimit = 3 * time.Minute
+)
+
+// shared is the cluster of all tests.
+var shared environment
+
+// environment is a cluster and what is known of it.
+type environment struct {
+	admin *rest.Config
+	image string
+	own   *cluster.Cluster // nil for a foreign one
+}
+
+func TestMain(m *testing.M) {
+	// It would slow every error down to one in a millisecond.
+	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set(strconv.Itoa(parallelism))
+	}
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// run starts the cluster, if there is none, and runs the tests.
+func run(m *testing.M) (code int, err error) {
+	if path := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); path != "" {
+		shared.admin, err = clientcmd.BuildConfigFromFlags("", path)
+		if err != nil {
+			return 1, err
+		}
+		shared.admin.QPS = -1
+		shared.image = foreignImage
+		if image := os.Getenv(imageEnv); image != "" {
+			shared.image = image
+		}
+		return m.Run(), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	began := time.Now()
+	shared.own, err = cluster.Start(ctx, cluster.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		return 1, err
+	}
+	ready := time.Since(began)
+	shared.admin, shared.image = shared.own.RESTConfig(cluster.Admin), cluster.BusyboxImage
+	began = time.Now()
+	code = m.Run()
+	summary.cluster = fmt.Sprintf("Kubernetes %s ready after %s, tests took %s, resident memory of its programs %d MiB",
+		shared.own.Version(), ready.Round(100*time.Millisecond), time.Since(began).Round(time.Second), residentMiB(shared.own))
+	summary.print()
+	stop, cancelStop := context.WithTimeout(context.Background(), startLimit)
+	defer cancelStop()
+	if err := shared.own.Stop(stop); err != nil {
+		return 1, err
+	}
+	if code == 0 {
+		return code, goleak.Find()
+	}
+	return code, nil
+}
+
+// residentMiB sums the resident memory of the cluster's programs.
+func residentMiB(c *cluster.Cluster) int {
+	total := 0
+	for _, component := range []cluster.Component{
+		cluster.Etcd, cluster.Containerd, cluster.APIServer, cluster.ControllerManager, cluster.Scheduler, cluster.Kubelet,
+	} {
+		var size, resident int
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", c.Pid(component)))
+		if err != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(string(data), &size, &resident); err == nil {
+			total += resident * os.Getpagesize() >> 20
+		}
+	}
+	return total
+}
