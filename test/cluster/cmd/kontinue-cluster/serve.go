@@ -64,6 +64,8 @@ func up(ctx context.Context, args []string, stdout io.Writer) error {
 
 // serve runs a cluster until it is told to end.
 func serve(ctx context.Context, options cluster.Options) error {
+	// The cluster's programs must not keep the pipe open, or up never sees its end.
+	syscall.CloseOnExec(reportFd)
 	report := os.NewFile(reportFd, "report")
 	start, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
