@@ -31,6 +31,7 @@ type Scripts struct {
 	rules   []*rule
 	chosen  map[types.UID]map[instanceKey]Script
 	live    map[*actor]struct{}
+	images  map[string]bool // whether the name is valid
 	closed  bool
 	running sync.WaitGroup // of Script.Do
 }
@@ -48,7 +49,11 @@ type instanceKey struct {
 
 // NewScripts returns a Scripts without rules.
 func NewScripts() *Scripts {
-	return &Scripts{chosen: map[types.UID]map[instanceKey]Script{}, live: map[*actor]struct{}{}}
+	return &Scripts{
+		chosen: map[types.UID]map[instanceKey]Script{},
+		live:   map[*actor]struct{}{},
+		images: map[string]bool{},
+	}
 }
 
 // On makes the containers that match follow the scripts: the first instance of
@@ -108,7 +113,7 @@ func (s *Scripts) choose(spec ContainerSpec) Script {
 
 // Unschedulable implements Delayer.
 func (s *Scripts) Unschedulable(pod *corev1.Pod, age time.Duration) (time.Duration, string) {
-	for _, c := range newWork(pod).containers {
+	for _, c := range containersOf(pod) {
 		script := s.script(ContainerSpec{Pod: pod, Container: c.spec, Role: c.role})
 		if left := script.Unschedulable - age; script.Unschedulable > 0 && left > 0 {
 			message := script.UnschedulableMessage
@@ -134,7 +139,7 @@ func (s *Scripts) Pull(spec ContainerSpec, age time.Duration) Pull {
 		}
 		age -= lasts
 	}
-	if image := spec.Container.Image; !imageName.MatchString(image) {
+	if image := spec.Container.Image; !s.validImage(image) {
 		return Pull{Wait: Forever, Reason: "InvalidImageName", Message: fmt.Sprintf(
 			"Failed to apply default image tag %q: couldn't parse image name %q: invalid reference format", image, image)}
 	}
@@ -142,6 +147,18 @@ func (s *Scripts) Pull(spec ContainerSpec, age time.Duration) Pull {
 		return Pull{Wait: left}
 	}
 	return Pull{Done: true}
+}
+
+// validImage remembers its answers: few images run many containers.
+func (s *Scripts) validImage(image string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	valid, known := s.images[image]
+	if !known {
+		valid = imageName.MatchString(image)
+		s.images[image] = valid
+	}
+	return valid
 }
 
 // failingPull is the state of a pull that fails: for the reason ErrImagePull it

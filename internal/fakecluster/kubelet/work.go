@@ -57,6 +57,17 @@ type exitNote struct {
 func newWork(pod *corev1.Pod) *work {
 	w := &work{uid: pod.UID, namespace: pod.Namespace, pod: pod, instances: map[*container]int{}, logs: map[string]logPair{}}
 	w.references = len(pod.Spec.Volumes) > 0
+	w.containers = containersOf(pod)
+	for _, c := range w.containers {
+		w.references = w.references || len(c.spec.Env) > 0 || len(c.spec.EnvFrom) > 0
+	}
+	return w
+}
+
+// containersOf lists the pod's containers: init containers and sidecars in their
+// order, then the main ones.
+func containersOf(pod *corev1.Pod) []*container {
+	var out []*container
 	idle := reasonContainerCreating
 	if len(pod.Spec.InitContainers) > 0 {
 		idle = reasonPodInitializing
@@ -67,15 +78,12 @@ func newWork(pod *corev1.Pod) *work {
 		if spec.RestartPolicy != nil && *spec.RestartPolicy == corev1.ContainerRestartPolicyAlways {
 			role = RoleSidecar
 		}
-		w.containers = append(w.containers, &container{spec: spec, role: role, idle: idle})
+		out = append(out, &container{spec: spec, role: role, idle: idle})
 	}
 	for i := range pod.Spec.Containers {
-		w.containers = append(w.containers, &container{spec: &pod.Spec.Containers[i], role: RoleMain, idle: idle})
+		out = append(out, &container{spec: &pod.Spec.Containers[i], role: RoleMain, idle: idle})
 	}
-	for _, c := range w.containers {
-		w.references = w.references || len(c.spec.Env) > 0 || len(c.spec.EnvFrom) > 0
-	}
-	return w
+	return out
 }
 
 func (w *work) nextInstance() int {
