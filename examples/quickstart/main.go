@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
-		fmt.Fprintln(stdout, "\nInterrupted: the waits ended, the Jobs went with their Execution.")
+		fmt.Fprintln(stdout, "\nInterrupted: the waits ended. The Jobs go with the object that owns them.")
 		fmt.Fprintln(stderr, "quickstart:", err)
 		return exitInterrupted
 	default:

@@ -37,7 +37,7 @@ func TestQuickstart(t *testing.T) {
 	require.Equal(t, 6, strings.Count(second, "resumed, from the record on its Job"))
 	for _, want := range []string{
 		`it says "hello from `,
-		"3 seconds of work in 1.",
+		"three sleeps of a second, all over after 1.",
 		`exit code 3 of container "script" (Error)`,
 		`last log line: relation "users" does not exist`,
 		"6  create jobs ",

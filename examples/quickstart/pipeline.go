@@ -12,7 +12,7 @@ import (
 
 // limit is far above what a step takes; it is there for a cluster that cannot
 // pull the image. The cluster enforces it, also when no worker is alive.
-const limit = 3 * time.Minute
+const limit = 2 * time.Minute
 
 // pipeline is the worker function: plain Go that runs Jobs and waits for them.
 // It may run again at any time, after a crash or as a retry, and finds what it
@@ -51,7 +51,7 @@ func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...
 	}); err != nil {
 		return err
 	}
-	say("    => 3 seconds of work in %s", time.Since(began).Round(10*time.Millisecond))
+	say("    => three sleeps of a second, all over after %s", time.Since(began).Round(10*time.Millisecond))
 
 	say("\n3. Another shell: -e stops at the first error, -u refuses unset variables.\n")
 	strict, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{

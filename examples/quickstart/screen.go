@@ -30,6 +30,9 @@ type shown struct {
 	resumed         bool
 }
 
+// maxNote keeps long reasons, such as a registry's, to a line or two.
+const maxNote = 160
+
 func newScreen(out io.Writer) *screen { return &screen{out: out, shown: map[string]shown{}} }
 
 func (s *screen) sayf(format string, args ...any) {
@@ -59,7 +62,11 @@ func (s *screen) progress(p kontinue.Progress) {
 		notes = []string{"pod " + p.Pod}
 	}
 	notes = slices.DeleteFunc(notes, func(note string) bool { return note == "" })
-	line := fmt.Sprintf("   %6.2fs  %-7s %-10s %s", p.Elapsed.Round(10*time.Millisecond).Seconds(), p.Step, p.State, strings.Join(notes, ": "))
+	note := strings.Join(notes, ": ")
+	if len(note) > maxNote {
+		note = strings.ToValidUTF8(note[:maxNote], "") + "..."
+	}
+	line := fmt.Sprintf("   %6.2fs  %-7s %-10s %s", p.Elapsed.Round(10*time.Millisecond).Seconds(), p.Step, p.State, note)
 	s.printf("%s", strings.TrimRight(line, " "))
 
 	if p.State == kontinue.StepSucceeded || p.State == kontinue.StepFailed {
