@@ -44,36 +44,40 @@ type Options struct {
 // concurrent use.
 type Client struct {
 	clientset kubernetes.Interface
-	retryFor  time.Duration
-	goneFor   time.Duration
+	retries   limits        // of a request that fails
+	deletion  limits        // of the wait until a Job is gone
 	slots     chan struct{} // one for each open request
 	log       *slog.Logger
 }
 
 // NewClient returns a Client that works through the clientset.
 func NewClient(clientset kubernetes.Interface, o Options) *Client {
-	c := &Client{clientset: clientset, retryFor: o.RetryFor, goneFor: o.GoneFor, log: o.Logger}
-	if c.retryFor <= 0 {
-		c.retryFor = defaultRetryFor
+	if o.RetryFor <= 0 {
+		o.RetryFor = defaultRetryFor
 	}
-	if c.goneFor <= 0 {
-		c.goneFor = defaultGoneFor
+	if o.GoneFor <= 0 {
+		o.GoneFor = defaultGoneFor
 	}
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = defaultMaxInFlight
 	}
-	c.slots = make(chan struct{}, o.MaxInFlight)
-	if c.log == nil {
-		c.log = slog.New(slog.DiscardHandler)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c
+	return &Client{
+		clientset: clientset,
+		retries:   limits{all: o.RetryFor, pause: maxDelay},
+		deletion:  limits{all: o.GoneFor, pause: maxGoneDelay},
+		slots:     make(chan struct{}, o.MaxInFlight),
+		log:       o.Logger,
+	}
 }
 
 // Get reads a Job from the API server, never from a cache. A Job that does not
 // exist is an error for which apierrors.IsNotFound holds.
 func (c *Client) Get(ctx context.Context, namespace, name string) (*batchv1.Job, error) {
 	var job *batchv1.Job
-	err := c.retry(ctx, "get job", c.retryFor, once(func(ctx context.Context) *APIError {
+	err := c.retry(ctx, "get job", c.retries, once(func(ctx context.Context) *APIError {
 		var err *APIError
 		job, err = c.get(ctx, namespace, name)
 		return err
@@ -96,7 +100,7 @@ func (c *Client) get(ctx context.Context, namespace, name string) (*batchv1.Job,
 // pages, all of one consistent state.
 func (c *Client) List(ctx context.Context, namespace, selector string) ([]batchv1.Job, error) {
 	var all []batchv1.Job
-	err := c.retry(ctx, "list jobs", c.retryFor, once(func(ctx context.Context) *APIError {
+	err := c.retry(ctx, "list jobs", c.retries, once(func(ctx context.Context) *APIError {
 		all = nil
 		options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 		for {
@@ -126,7 +130,7 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 		PropagationPolicy: new(metav1.DeletePropagationForeground),
 		Preconditions:     &metav1.Preconditions{UID: &uid},
 	}
-	err := c.retry(ctx, "delete job", c.retryFor, func(ctx context.Context) (bool, error) {
+	err := c.retry(ctx, "delete job", c.retries, func(ctx context.Context) (bool, error) {
 		err := c.clientset.BatchV1().Jobs(namespace).Delete(ctx, name, options)
 		switch failure := apiError("delete", namespace, name, err); {
 		case err == nil, apierrors.IsNotFound(err):
@@ -149,7 +153,7 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 // waitGone returns when no Job with that UID is left under the name. It polls:
 // the time until a Job is gone is in seconds, and a watch would miss nothing less.
 func (c *Client) waitGone(ctx context.Context, namespace, name string, uid types.UID) error {
-	return c.retry(ctx, "wait until the job is gone", c.goneFor, func(ctx context.Context) (bool, error) {
+	return c.retry(ctx, "wait until the job is gone", c.deletion, func(ctx context.Context) (bool, error) {
 		gone, err := c.gone(ctx, namespace, name, uid)
 		if e := asAPIError(err); e != nil {
 			return e.final(), err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,7 +41,7 @@ type Ensured struct {
 func (c *Client) Ensure(ctx context.Context, job *batchv1.Job) (Ensured, error) {
 	e := &ensurer{c: c, job: job}
 	for {
-		err := c.retry(ctx, "ensure job", c.retryFor, e.try)
+		err := c.retry(ctx, "ensure job", c.retries, e.try)
 		if err == nil {
 			if e.got.Adopted {
 				c.log.DebugContext(ctx, "adopted job", "namespace", job.Namespace, "name", job.Name, "drift", len(e.got.Drift))
@@ -128,10 +129,14 @@ func (e *ensurer) found(live *batchv1.Job) error {
 	return nil
 }
 
-// explain adds the object, and what is left of it in the cluster.
+// explain names the object, where err does not yet, and says what may be left of
+// it in the cluster.
 func (e *ensurer) explain(err error) error {
-	if e.unknown {
-		return fmt.Errorf("job %s/%s: %w; the job may have been created all the same: a resume will find it", e.job.Namespace, e.job.Name, err)
+	if !strings.Contains(err.Error(), e.job.Name) {
+		err = fmt.Errorf("job %s/%s: %w", e.job.Namespace, e.job.Name, err)
 	}
-	return fmt.Errorf("job %s/%s: %w", e.job.Namespace, e.job.Name, err)
+	if e.unknown {
+		err = fmt.Errorf("%w; job %s/%s may have been created all the same: a resume will find it", err, e.job.Namespace, e.job.Name)
+	}
+	return err
 }

@@ -114,7 +114,7 @@ func (e *APIError) Advice() string {
 		return fmt.Sprintf("create namespace %s first", e.Namespace)
 	case apierrors.IsRequestEntityTooLargeError(e.Err):
 		return "the Job is too large: move scripts and data to a ConfigMap or a volume"
-	case apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err):
+	case e.Verb == "create" && (apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err)):
 		return "the API server refuses the spec: correct the fields it names"
 	}
 	return ""

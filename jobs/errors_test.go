@@ -38,6 +38,7 @@ func TestAPIErrorClasses(t *testing.T) {
 		"unauthorized":  {"create", errUnauth, false, false, "credentials"},
 		"too large":     {"create", errTooLarge, false, false, "ConfigMap"},
 		"invalid":       {"create", errInvalid, false, false, "correct the fields"},
+		"invalid patch": {"patch", errInvalid, false, false, ""},
 		"bad request":   {"create", apierrors.NewBadRequest("x"), false, false, "correct the fields"},
 		"not supported": {"create", apierrors.NewMethodNotSupported(resource, "create"), false, false, ""},
 	} {

@@ -64,7 +64,7 @@ func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UI
 	if err != nil {
 		return fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
 	}
-	return c.retry(ctx, "patch job", c.retryFor, func(ctx context.Context) (bool, error) {
+	return c.retry(ctx, "patch job", c.retries, func(ctx context.Context) (bool, error) {
 		_, err := c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
 		if err == nil {
 			return true, nil

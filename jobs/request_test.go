@@ -25,7 +25,9 @@ func TestBuild(t *testing.T) {
 	r.Spec.TTLSecondsAfterFinished = new(int32(60))
 	r.Spec.Template.Labels = map[string]string{"app": "helm"}
 	r.Spec.Template.Annotations = map[string]string{"sidecar.istio.io/inject": "false"}
-	r.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: "init", Image: "alpine", TerminationMessagePolicy: corev1.TerminationMessageReadFile}}
+	r.Spec.Template.Spec.InitContainers = []corev1.Container{
+		{Name: "init", Image: "alpine", TerminationMessagePolicy: corev1.TerminationMessageReadFile}, {Name: "init-2", Image: "alpine"},
+	}
 	before := r.Spec.DeepCopy()
 
 	job, err := r.Build()
@@ -59,8 +61,11 @@ func TestBuild(t *testing.T) {
 				Annotations: map[string]string{"sidecar.istio.io/inject": "false"},
 			},
 			Spec: corev1.PodSpec{
-				RestartPolicy:  corev1.RestartPolicyNever,
-				InitContainers: []corev1.Container{{Name: "init", Image: "alpine", TerminationMessagePolicy: corev1.TerminationMessageReadFile}},
+				RestartPolicy: corev1.RestartPolicyNever,
+				InitContainers: []corev1.Container{
+					{Name: "init", Image: "alpine", TerminationMessagePolicy: corev1.TerminationMessageReadFile},
+					{Name: "init-2", Image: "alpine", TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError},
+				},
 				Containers: []corev1.Container{{
 					Name: "main", Image: "alpine:3.19", Command: []string{"true"},
 					TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,

@@ -12,17 +12,23 @@ import (
 
 const (
 	firstDelay = 200 * time.Millisecond
-	maxDelay   = 10 * time.Second
+	// maxDelay spares a server in trouble; nobody waits for a gone Job longer than
+	// maxGoneDelay for nothing.
+	maxDelay     = 10 * time.Second
+	maxGoneDelay = 2 * time.Second
 )
 
-// retry calls try until it says done, with growing and jittered pauses, until
-// bound has passed or ctx has ended. The error then wraps the last one of try,
+// limits bound a call that is tried several times: in all, and each pause.
+type limits struct{ all, pause time.Duration }
+
+// retry calls try until it says done, with growing and jittered pauses, until the
+// limit is reached or ctx has ended. The error then wraps the last one of try,
 // and the cause of ctx if that has ended: backoff's own Retry would drop one of
 // them. Each try takes one of the client's slots, a pause takes none; the wait for
-// the first slot does not count against bound, since nothing has failed yet.
-func (c *Client) retry(ctx context.Context, what string, bound time.Duration, try func(context.Context) (done bool, err error)) error {
+// the first slot does not count against the limit, since nothing has failed yet.
+func (c *Client) retry(ctx context.Context, what string, l limits, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(maxDelay), backoff.WithMaxElapsedTime(bound))
+		backoff.WithMaxInterval(l.pause), backoff.WithMaxElapsedTime(l.all))
 	var err error
 	for n := 1; ; n++ {
 		if ctx.Err() != nil {
@@ -48,7 +54,7 @@ func (c *Client) retry(ctx context.Context, what string, bound time.Duration, tr
 		if s, ok := apierrors.SuggestsClientDelay(err); ok && delay != backoff.Stop {
 			delay = max(delay, time.Duration(s)*time.Second)
 		}
-		if delay == backoff.Stop || pauses.GetElapsedTime()+delay > bound {
+		if delay == backoff.Stop || pauses.GetElapsedTime()+delay > l.all {
 			return fmt.Errorf("gave up after %d tries in %s: %w", n, pauses.GetElapsedTime().Round(time.Second), err)
 		}
 		c.log.DebugContext(ctx, "retrying", "what", what, "tries", n, "delay", delay, "error", err)

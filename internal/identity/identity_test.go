@@ -113,7 +113,7 @@ func TestValidateUserLabels(t *testing.T) {
 func TestValidateUserAnnotations(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, identity.ValidateUserAnnotations(map[string]string{"example.com/Note": "any text\n\x01", "UPPER.example.com/x": "y"}))
-	for _, key := range []string{identity.AnnotationOutcome, "kontinue.cloud/x", "batch.kubernetes.io/job-tracking", "job-name", "", "a b"} {
+	for _, key := range []string{identity.AnnotationOutcome, "kontinue.cloud/x", "Kontinue.Cloud/Outcome", "batch.kubernetes.io/job-tracking", "job-name", "", "a b"} {
 		err := identity.ValidateUserAnnotations(map[string]string{key: "s3cret"})
 		require.ErrorContains(t, err, `annotation "`+key+`"`)
 		require.NotContains(t, err.Error(), "s3cret")
