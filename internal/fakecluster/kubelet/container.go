@@ -166,9 +166,15 @@ func (c *container) crashDelay(scale float64) time.Duration {
 	return time.Duration(float64(delay) * scale)
 }
 
-// lost ends a container that never started in a pod that will not start it.
+// lost ends a container that has not started in a pod that will not start it.
+// One that waits for its restart is as it ended the last time.
 func (c *container) lost() {
 	c.waiting = nil
+	if c.last != nil {
+		c.terminated, c.last = c.last, nil
+		c.restarts--
+		return
+	}
 	c.terminated = &corev1.ContainerStateTerminated{
 		ExitCode: exitKilled,
 		Reason:   reasonStatusUnknown,

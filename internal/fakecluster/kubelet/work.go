@@ -266,7 +266,7 @@ func (w *work) stopAll(now time.Time) {
 
 // grace is how much time containers have left to end by themselves.
 func (w *work) grace(now time.Time) time.Duration {
-	if w.reason != "" {
+	if w.reason == reasonEvicted {
 		return 0
 	}
 	if w.pod.DeletionTimestamp != nil {
