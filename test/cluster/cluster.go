@@ -34,6 +34,7 @@ type Cluster struct {
 	forwarder *forwarder
 	probes    *probes
 	client    kubernetes.Interface
+	witness   *witness
 
 	faults    sync.Mutex // held while components are changed
 	mu        sync.Mutex // guards processes
@@ -147,6 +148,11 @@ func (c *Cluster) startComponents(ctx context.Context) error {
 			}
 		}
 	}
+	if node {
+		if err := c.startWitness(ctx); err != nil {
+			return err
+		}
+	}
 	if err := c.waitUsable(ctx); err != nil {
 		return err
 	}
@@ -186,6 +192,9 @@ func (c *Cluster) destroy(ctx context.Context) (err error) {
 		return nil // it failed before anything was made
 	}
 	defer c.claim.release()
+	if c.witness != nil {
+		c.witness.stop()
+	}
 	if c.probes != nil {
 		c.probes.close()
 	}

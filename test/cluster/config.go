@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"time"
 
 	"github.com/kontinue/kontinue/test/cluster/internal/pki"
 )
 
 // writeConfig writes everything the components read.
 func (c *Cluster) writeConfig() error {
-	for _, dir := range []string{c.path("tmp"), c.path("cni"), c.LogDir()} {
+	for _, dir := range []string{c.path("tmp"), c.path("cni"), c.path("registries/_default"), c.LogDir()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -36,6 +35,8 @@ func (c *Cluster) writeConfig() error {
 		"cni/pods.conflist": cniConfig,
 		"containerd.toml":   c.containerdConfig(),
 		"tokens.csv":        tokenFile(c.tokens),
+		// Registries that a test plays are trusted like the API server.
+		"registries/_default/hosts.toml": fmt.Appendf(nil, "ca = %q\n", c.path("ca.crt")),
 	}
 	for name, content := range files {
 		data, raw := content.([]byte)
@@ -110,7 +111,6 @@ func (c *Cluster) schedulerConfig() map[string]any {
 
 // kubeletConfig differs from a real node's where this says why.
 func (c *Cluster) kubeletConfig() map[string]any {
-	lease := max(int(c.options.NodeMonitorGracePeriod*2/3/time.Second), 1)
 	config := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
 		"containerRuntimeEndpoint": "unix://" + containerdSocket,
@@ -119,16 +119,15 @@ func (c *Cluster) kubeletConfig() map[string]any {
 			"webhook":   map[string]any{"enabled": false},
 			"x509":      map[string]any{"clientCAFile": c.path("ca.crt")},
 		},
-		"authorization":       map[string]any{"mode": "AlwaysAllow"},
-		"tlsCertFile":         c.path("kubelet.crt"),
-		"tlsPrivateKeyFile":   c.path("kubelet.key"),
-		"podLogsDir":          c.path("pod-logs"),
-		"volumePluginDir":     c.path("volume-plugins"),
-		"resolvConf":          c.path("resolv.conf"),
-		"maxPods":             250,
-		"serializeImagePulls": false,
-		// Renewed every quarter of it: six times in a monitor grace period.
-		"nodeLeaseDurationSeconds": lease,
+		"authorization":            map[string]any{"mode": "AlwaysAllow"},
+		"tlsCertFile":              c.path("kubelet.crt"),
+		"tlsPrivateKeyFile":        c.path("kubelet.key"),
+		"podLogsDir":               c.path("pod-logs"),
+		"volumePluginDir":          c.path("volume-plugins"),
+		"resolvConf":               c.path("resolv.conf"),
+		"maxPods":                  250,
+		"serializeImagePulls":      false,
+		"nodeLeaseDurationSeconds": c.leaseSeconds(),
 		// Build machines still have v1 or hybrid cgroups, without systemd.
 		"failCgroupV1":           false,
 		"cgroupDriver":           "cgroupfs",
@@ -162,6 +161,9 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.image-verifi
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = %q
 
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = %q
+
 [plugins."io.containerd.cri.v1.runtime"]
   # Without CAP_SYS_RESOURCE a score below the parent's cannot be set, and
   # every container would fail to start.
@@ -175,5 +177,5 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.image-verifi
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = %q
       SystemdCgroup = false
-`, containerdSocket, pauseImage, c.binaries.CNI, c.path("cni"), c.binaries.Runc)
+`, containerdSocket, pauseImage, c.path("registries"), c.binaries.CNI, c.path("cni"), c.binaries.Runc)
 }

@@ -33,8 +33,7 @@ type Options struct {
 	// ResponseComplete, JSON lines) of all requests to "audit.log" in LogDir.
 	Audit bool
 	// NodeMonitorGracePeriod is how long a node may be silent before its pods
-	// count as lost. Default 20 s (real clusters: 50 s). The kubelet renews
-	// its lease every sixth of it.
+	// count as lost. Default 20 s (real clusters: 50 s).
 	NodeMonitorGracePeriod time.Duration
 	// EvictionDelay is how long pods stay bound to a node that is lost or not
 	// ready: the toleration the API server gives every pod. Default 5 s (real

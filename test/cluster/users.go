@@ -121,7 +121,7 @@ func (c *Cluster) DialContext(ctx context.Context, network, address string) (net
 // ListenInside listens on a free port of [NodeIP] inside the cluster's network
 // for a server that the test runs itself: an admission webhook that the API
 // server calls by the URL https://ADDRESS (see [Cluster.ServingCertificate]),
-// an image registry, a peer of a pod.
+// an image registry (HTTPS with the same certificate), a peer of a pod.
 func (c *Cluster) ListenInside(ctx context.Context) (net.Listener, error) {
 	return c.sandbox.Listen(ctx, "tcp", NodeIP+":0")
 }

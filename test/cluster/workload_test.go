@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -105,9 +107,14 @@ func missingImage(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface)
 func imageNotInRegistry(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	listener, err := c.ListenInside(testContext(t))
 	require.NoError(t, err)
-	server := &http.Server{Handler: http.NotFoundHandler()}
+	certificate, err := c.ServingCertificate()
+	require.NoError(t, err)
+	server := &http.Server{
+		Handler:   http.NotFoundHandler(),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},
+	}
 	served := make(chan error)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.ServeTLS(listener, "", "") }()
 	defer func() {
 		require.NoError(t, server.Close())
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
@@ -164,18 +171,25 @@ func unschedulable(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface
 	})
 }
 
-// serviceAccount has a pod call the API server with its own token, which takes
-// token controller, projected volume, pod network and Service address.
-func serviceAccount(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
-	create(t, client, job("api-client", `dir=/var/run/secrets/kubernetes.io/serviceaccount
-wget -q -O - --no-check-certificate --header "Authorization: Bearer $(cat $dir/token)" \
-	--post-data '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}' --header 'Content-Type: application/json' \
-	https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT/apis/authentication.k8s.io/v1/selfsubjectreviews 2>&1
-grep -c BEGIN $dir/ca.crt`))
+// serviceAccount uses the token that a pod is given, which takes the token
+// controller, the kubelet and a projected volume, and has the pod reach the API
+// server by the address of its Service.
+func serviceAccount(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
+	create(t, client, job("api-client", `cd /var/run/secrets/kubernetes.io/serviceaccount
+cat token; echo; grep -c BEGIN ca.crt
+nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null && echo connected`))
 	finished(t, client, namespace, "api-client")
-	out := logs(t, client, podOf(t, client, namespace, "api-client", podTerminated), "main")
-	require.Contains(t, out, "system:serviceaccount:default:default")
-	require.Contains(t, out, "\n1\n")
+	lines := strings.Fields(logs(t, client, podOf(t, client, namespace, "api-client", podTerminated), "main"))
+	require.Len(t, lines, 3)
+	require.Equal(t, []string{"1", "connected"}, lines[1:])
+
+	config := c.RESTConfig(cluster.Guest)
+	config.BearerToken = lines[0]
+	pod, err := kubernetes.NewForConfig(config)
+	require.NoError(t, err)
+	review, err := pod.AuthenticationV1().SelfSubjectReviews().Create(testContext(t), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "system:serviceaccount:default:default", review.Status.UserInfo.Username)
 }
 
 func unknownServiceAccount(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface) {
