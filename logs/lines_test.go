@@ -59,7 +59,7 @@ func TestLineReader(t *testing.T) {
 func TestLineReaderHashesTheWholeLine(t *testing.T) {
 	t.Parallel()
 	hash := func(text string) uint64 {
-		r := &lineReader{in: bufio.NewReaderSize(strings.NewReader(text), 16), seed: testSeed, max: 8}
+		r := &lineReader{in: bufio.NewReaderSize(strings.NewReader(text), 128), seed: testSeed, max: 8}
 		l, err := r.next()
 		require.NoError(t, err)
 		return l.hash
