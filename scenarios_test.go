@@ -18,7 +18,6 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/controller"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
@@ -75,9 +74,6 @@ func (m memory) Run(t *testing.T, played bool, play func(t *testing.T, c scenari
 	scripts := kubelet.NewScripts()
 	play(t, m.start(t, scripts, fakecluster.Options{
 		Runtime: &mixed{Scripts: scripts, processes: kubelet.NewProcesses(), played: map[playedKey]bool{}},
-		// Processes live in real time, which tests have little of.
-		Controller: controller.Options{PodBackoff: 300 * time.Millisecond},
-		Kubelet:    kubelet.Options{BackoffScale: 0.05},
 	}))
 }
 

@@ -40,9 +40,10 @@ func admission() []*Scenario {
 			Want:   Want{ErrText: []string{"exceeded quota: limit", "raise it"}},
 		},
 		{
-			Name: "quota-refuses-pod", Shows: "the namespace's quota has no room for a pod, until the timeout",
+			Name: "quota-refuses-pod", Shows: "the namespace's quota has no room for a pod, until the deadline",
 			Pod: within(podOf("true"), stuckFor), Play: play(kubelet.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
+			During: untilEvent("FailedCreate", "exceeded quota"),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
@@ -75,12 +76,10 @@ func admission() []*Scenario {
 			Want: podSucceeds(),
 		},
 		{
-			Name: "pod-security-refuses", Shows: "RunScript in a namespace that enforces the Pod Security Standard restricted, until the timeout",
+			Name: "pod-security-refuses", Shows: "RunScript in a namespace that enforces the Pod Security Standard restricted, until the deadline",
 			Labels: restricted, Script: script, Play: play(kubelet.Script{}, scriptContainer),
-			During: func(ctx context.Context, r *Run) error {
-				return r.event(ctx, "FailedCreate", `violates PodSecurity "restricted`)
-			},
-			Want: Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+			During: untilEvent("FailedCreate", `violates PodSecurity "restricted`),
+			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
 			Name: "pod-security-passes", Shows: "a RunPod with a security context that the Pod Security Standard restricted allows",

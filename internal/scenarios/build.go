@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +74,25 @@ func play(script kubelet.Script, names ...string) map[string]kubelet.Script {
 		scripts[name] = script
 	}
 	return scripts
+}
+
+// playReady is a container that exits with code 0 if READY is yes, and
+// otherwise ends as otherwise says.
+func playReady(otherwise func(ctx context.Context) kubelet.Exit) map[string]kubelet.Script {
+	return play(kubelet.Script{Do: func(ctx context.Context, spec kubelet.ContainerSpec) kubelet.Exit {
+		if slices.Contains(spec.Env, kubelet.EnvVar{Name: "READY", Value: "yes"}) {
+			return kubelet.Exit{}
+		}
+		return otherwise(ctx)
+	}})
+}
+
+// exitOne and untilStopped are ways for playReady to go.
+func exitOne(context.Context) kubelet.Exit { return kubelet.Exit{Code: 1} }
+
+func untilStopped(ctx context.Context) kubelet.Exit {
+	<-ctx.Done()
+	return kubelet.Exit{Code: 143}
 }
 
 var (

@@ -16,17 +16,20 @@ func deadlines() []*Scenario {
 	return []*Scenario{
 		{
 			Name: "timeout", Shows: "StepOptions.Timeout ends a container that runs",
-			Pod: within(podOf(hang), 3*time.Second), Play: playHang("main"),
+			Pod: within(podOf(hang), 10*time.Second), Play: playHang("main"),
 			Want: podFails(late, "DeadlineExceeded: Job was active longer than specified deadline", "SIGTERM"),
 		},
 		{
 			Name: "timeout-exit-0", Shows: "a container answers the timeout's SIGTERM with exit code 0",
-			Pod:  within(podOf("trap 'exit 0' TERM; sleep 1000 & wait"), 3*time.Second),
+			Pod: within(podOf("trap 'exit 0' TERM; sleep 1000 & wait"), stuckFor),
+			During: func(ctx context.Context, r *Run) error {
+				return firstError(r.reportedState(ctx, kontinue.StepRunning), r.deadlineNow(ctx))
+			},
 			Want: Want{Pods: []WantPod{{Phase: anyEnd}}, Message: []string{"DeadlineExceeded"}, Exit: &WantExit{Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded}},
 		},
 		{
 			Name: "active-deadline", Shows: "the Job's own activeDeadlineSeconds ends it",
-			Job: jobOf(hang, func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(2)) }), Play: playHang("main"),
+			Job: jobOf(hang, func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(10)) }), Play: playHang("main"),
 			Want: Want{FailedPods: 1, Pods: pods(1, failed), Exit: &late, Message: []string{"DeadlineExceeded"}},
 		},
 		{

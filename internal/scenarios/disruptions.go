@@ -85,6 +85,7 @@ func disruptions() []*Scenario {
 				s.BackoffLimit = new(int32(1))
 				readyEnv(s)
 			}),
+			Play: playReady(untilStopped),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.runningPod(ctx); err != nil {
 					return err
@@ -114,8 +115,9 @@ func disruptions() []*Scenario {
 			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "EvictionByEvictionAPI"}, "pod disrupted: EvictionByEvictionAPI", "SIGTERM"),
 		},
 		{
+			// A Job without retries may fail first, when its pod goes before it.
 			Name: "namespace-deleted", Shows: "the namespace is deleted while the step runs",
-			Pod: podOf(hang), Play: playHang("main"),
+			Job: jobOf(hang, func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(6)) }), Play: playHang("main"),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.runningPod(ctx); err != nil {
 					return err

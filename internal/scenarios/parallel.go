@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +19,7 @@ func parallel() []*Scenario {
 				s.BackoffLimit = new(int32(2))
 				readyEnv(s)
 			}),
+			Play: playReady(exitOne),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.pods(ctx, 2, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodFailed }); err != nil {
 					return err
@@ -34,7 +34,8 @@ func parallel() []*Scenario {
 		},
 		{
 			Name: "backoff-limit", Shows: "all pods fail, within backoffLimit 1",
-			Job: jobOf("exit 2", func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(1)) }),
+			Job:  jobOf("exit 2", func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(1)) }),
+			Play: play(kubelet.Script{Exit: kubelet.Exit{Code: 2}}),
 			Want: Want{
 				FailedPods: 2, Pods: pods(2, failed), Message: []string{"BackoffLimitExceeded", "exit code 2"},
 				Exit: &WantExit{Container: "main", Code: 2, Reason: "Error"},
@@ -73,6 +74,7 @@ func parallel() []*Scenario {
 			Job: jobOf(`[ "$READY" = yes ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
 				readyEnv(s)
 			}),
+			Play: playReady(untilStopped),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.runningPod(ctx); err != nil {
 					return err
@@ -97,6 +99,7 @@ func parallel() []*Scenario {
 				s.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 				readyEnv(s)
 			}),
+			Play: playReady(exitOne),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.pods(ctx, 1, func(p *corev1.Pod) bool {
 					return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount > 0
@@ -109,11 +112,11 @@ func parallel() []*Scenario {
 		},
 		{
 			Name: "restarts-exceed-limit", Shows: "a container fails again and again, with restartPolicy OnFailure and backoffLimit 1",
-			Job: jobOf("sleep 1; exit 9", func(s *batchv1.JobSpec) {
+			Job: jobOf("exit 9", func(s *batchv1.JobSpec) {
 				s.BackoffLimit = new(int32(1))
 				s.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 			}),
-			Play: play(kubelet.Script{Run: time.Second, Exit: kubelet.Exit{Code: 9}}),
+			Play: play(kubelet.Script{Exit: kubelet.Exit{Code: 9}}),
 			Want: Want{
 				FailedPods: 1, Pods: pods(1, failed), Message: []string{"BackoffLimitExceeded", "exit code 9"},
 				Exit: &WantExit{Container: "main", Code: 9, Reason: "Error"},

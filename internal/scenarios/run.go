@@ -18,7 +18,11 @@ import (
 
 // limit bounds a scenario: the longest one waits for the Job controller's
 // back-off of 10 and 20 seconds.
-const limit = 3 * time.Minute
+const limit = 5 * time.Minute
+
+// leisure is how long During may go on when the step has ended: its last
+// request may not have been answered yet.
+const leisure = 10 * time.Second
 
 // Run is a scenario on its way: what its functions may use.
 type Run struct {
@@ -187,17 +191,17 @@ func (r *Run) step(ctx context.Context) error {
 	if err == nil {
 		r.Job, r.Pod, r.Err = r.call(r.Context)
 	}
-	cancel()
 	if err != nil {
+		cancel()
 		return errors.Join(err, <-acted)
 	}
-	if err := <-acted; err != nil {
-		if errors.Is(err, context.Canceled) {
-			err = fmt.Errorf("the step ended before all was done to the cluster: %w", err)
-		}
-		return err
+	timer := time.AfterFunc(leisure, cancel)
+	defer timer.Stop()
+	err = <-acted
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the step ended before all was done to the cluster: %w", err)
 	}
-	return nil
+	return err
 }
 
 // interrupt calls the verb and ends its context once the container runs.

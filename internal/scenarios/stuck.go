@@ -11,8 +11,28 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// stuckFor is the StepOptions.Timeout of pods that never start.
-const stuckFor = 6 * time.Second
+// stuckFor is the StepOptions.Timeout of pods that never start. It is cut short
+// once the wait has been told why, however long that takes on a busy machine.
+const stuckFor = 2 * time.Minute
+
+// deadlineNow ends the Job as its deadline would.
+func (r *Run) deadlineNow(ctx context.Context) error {
+	return r.patchJob(ctx, `{"spec":{"activeDeadlineSeconds":1}}`)
+}
+
+// untilReported lets the deadline pass once OnProgress was told the reason.
+func untilReported(reason string) func(ctx context.Context, r *Run) error {
+	return func(ctx context.Context, r *Run) error {
+		return firstError(r.reportedReason(ctx, reason), r.deadlineNow(ctx))
+	}
+}
+
+// untilEvent lets the deadline pass once there is an event.
+func untilEvent(reason, text string) func(ctx context.Context, r *Run) error {
+	return func(ctx context.Context, r *Run) error {
+		return firstError(r.event(ctx, reason, text), r.deadlineNow(ctx))
+	}
+}
 
 // stuck are pods that cannot start. They have no end of their own: a timeout, a
 // cancellation or the missing thing ends the wait.
@@ -34,23 +54,24 @@ func stuck() []*Scenario {
 		s.Volumes = []corev1.Volume{{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "credentials"}}}}
 	})}
 	noAccount := &kontinue.PodOptions{Spec: change(pod(container("main", "true")), func(s *corev1.PodSpec) { s.ServiceAccountName = "missing" })}
-	timedOut := func(phase WantPod, reported string, message ...string) Want {
-		return Want{
-			Pods: pods(1, phase), Message: append([]string{"DeadlineExceeded"}, message...),
-			Exit:     &WantExit{Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded},
-			Reported: []string{reported},
-		}
+	// The kubelet ends a container that never started with a status of its own
+	// making, over the reason that it waited for.
+	timedOut := Want{
+		Pods: pods(1, failed), Message: []string{"DeadlineExceeded"},
+		Exit: &WantExit{Container: "main", AnyCode: true, Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded},
 	}
 	return []*Scenario{
 		{
-			Name: "missing-image", Shows: "the image cannot be pulled, until the step's timeout",
+			Name: "missing-image", Shows: "the image cannot be pulled, until the deadline",
 			Pod: within(noImage, stuckFor), Play: play(kubelet.Script{PullError: "ErrImagePull"}),
-			Want: timedOut(failed, "ErrImagePull", MissingImage),
+			During: untilReported("ErrImagePull"),
+			Want:   timedOut,
 		},
 		{
-			Name: "missing-secret-env", Shows: "a variable refers to a Secret that does not exist, until the timeout",
+			Name: "missing-secret-env", Shows: "a variable refers to a Secret that does not exist, until the deadline",
 			Pod: within(secretEnv("true"), stuckFor), Play: play(kubelet.Script{}),
-			Want: timedOut(failed, "CreateContainerConfigError", `secret "credentials" not found`),
+			During: untilReported(`secret "credentials" not found`),
+			Want:   timedOut,
 		},
 		{
 			Name: "late-secret", Shows: "the missing Secret is created once the wait has reported it",
@@ -64,19 +85,25 @@ func stuck() []*Scenario {
 			Want: Want{Succeeded: true, Pods: pods(1, succeeded), Reported: []string{`secret "credentials" not found`}},
 		},
 		{
-			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist, until the timeout",
+			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist, until the deadline",
 			Pod: within(noVolume, stuckFor), Play: play(kubelet.Script{}),
-			Want: timedOut(failed, "ContainerCreating"),
+			During: untilEvent("FailedMount", `secret "credentials" not found`),
+			Want:   timedOut,
 		},
 		{
-			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist: no pod is created, until the timeout",
+			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist: no pod is created, until the deadline",
 			Pod: within(noAccount, stuckFor), Play: play(kubelet.Script{}),
-			Want: Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+			During: untilEvent("FailedCreate", `serviceaccount "missing" not found`),
+			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
-			Name: "unschedulable", Shows: "no node has 1000 CPUs, until the timeout",
+			Name: "unschedulable", Shows: "no node has 1000 CPUs, until the deadline",
 			Pod: within(huge, stuckFor), Play: play(kubelet.Script{}),
-			Want: timedOut(pending, "Unschedulable", "pod is unschedulable", "Insufficient cpu"),
+			During: untilReported("Unschedulable"),
+			Want: Want{
+				Pods: pods(1, pending), Message: []string{"DeadlineExceeded", "pod is unschedulable", "Insufficient cpu"},
+				Exit: &WantExit{Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded},
+			},
 		},
 		{
 			Name: "cancel-unschedulable", Shows: "the wait reports that no node fits, upon which the Execution is canceled",
