@@ -111,7 +111,10 @@ func (w *wait) forJob(ctx context.Context, job *watch.Job) error {
 		select {
 		case <-w.future.Ready():
 		case <-expired(w.confirm):
-			err = w.confirmJob(ctx)
+			// The waiter was not woken for it if the watch has shown a Job that runs.
+			if !w.watched() {
+				err = w.confirmJob(ctx)
+			}
 		case <-expired(w.settle):
 			err = w.relist(ctx)
 		case <-expired(w.overdue):
@@ -189,6 +192,12 @@ func (w *wait) tell(p Progress, v verdict) {
 		w.reported = p
 		w.report(p)
 	}
+}
+
+// watched reports that the watch, or the cache, has shown the Job.
+func (w *wait) watched() (watched bool) {
+	w.future.Do(func() { watched = w.view.watched })
+	return watched
 }
 
 // confirmJob asks for a Job that the watch has not shown yet.
