@@ -41,7 +41,7 @@ help: ## list the targets and variables
 		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: test
-test: tidy-check vet lint lint-selftest api race ## all that a change must pass: tidy, vet, lint, API budget, unit tests and examples with -race
+test: tidy-check vet lint lint-selftest api race scale ## all that a change must pass: tidy, vet, lint, API budget, unit tests and examples with -race
 
 .PHONY: unit
 unit: ## unit tests and examples without the race detector: the quick round
@@ -50,6 +50,10 @@ unit: ## unit tests and examples without the race detector: the quick round
 .PHONY: race
 race: ## unit tests and examples with the race detector (needs cgo and a C compiler)
 	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKGS)
+
+.PHONY: scale
+scale: ## 10,000 concurrent steps in one process, without the race detector, which allows no so many goroutines
+	$(GO) test -run TestThousandsOfSteps -count=1 -v .
 
 .PHONY: examples
 examples: ## the examples' own tests, which check the quickstart's output
