@@ -100,12 +100,20 @@ func (c *Cluster) checkServiceAccount(ctx context.Context, a *apiserver.Attribut
 		return nil
 	}
 	accounts := c.client.CoreV1().ServiceAccounts(pod.Namespace)
-	if _, err := accounts.Get(ctx, "default", metav1.GetOptions{}); err != nil {
-		return nil
+	if known, err := found(accounts.Get(ctx, "default", metav1.GetOptions{})); err != nil || !known {
+		return err
 	}
-	if _, err := accounts.Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if known, err := found(accounts.Get(ctx, name, metav1.GetOptions{})); err != nil || known {
 		return err
 	}
 	return apierrors.NewForbidden(corev1.Resource("pods"), pod.Name,
 		fmt.Errorf("error looking up service account %s/%s: serviceaccount %q not found", pod.Namespace, name, name))
+}
+
+// found tells a missing object from other failures to get it.
+func found(_ *corev1.ServiceAccount, err error) (bool, error) {
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"container/heap"
 	"context"
 	"sync"
 	"time"
@@ -54,7 +53,7 @@ func (q *Queue[K]) AddAfter(key K, d time.Duration) {
 		return
 	}
 	q.mu.Lock()
-	heap.Push(&q.later, timer[K]{at: time.Now().Add(d), key: key})
+	q.later.push(timer[K]{at: time.Now().Add(d), key: key})
 	q.mu.Unlock()
 	q.signal()
 }
@@ -132,7 +131,7 @@ func (q *Queue[K]) pop() (key K, ok bool, wait time.Duration) {
 	defer q.mu.Unlock()
 	now := time.Now()
 	for len(q.later) > 0 && !q.later[0].at.After(now) {
-		q.add(heap.Pop(&q.later).(timer[K]).key)
+		q.add(q.later.pop().key)
 	}
 	if len(q.ready) > 0 {
 		key, q.ready = q.ready[0], q.ready[1:]
@@ -178,15 +177,42 @@ type timer[K comparable] struct {
 	key K
 }
 
+// timers is a heap of timers, the next one first.
 type timers[K comparable] []timer[K]
 
-func (t timers[K]) Len() int           { return len(t) }
-func (t timers[K]) Less(i, j int) bool { return t[i].at.Before(t[j].at) }
-func (t timers[K]) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
-func (t *timers[K]) Push(x any)        { *t = append(*t, x.(timer[K])) }
-func (t *timers[K]) Pop() any {
-	old := *t
-	last := old[len(old)-1]
-	*t = old[:len(old)-1]
-	return last
+func (t timers[K]) before(i, j int) bool { return t[i].at.Before(t[j].at) }
+
+func (t *timers[K]) push(x timer[K]) {
+	*t = append(*t, x)
+	h := *t
+	for i := len(h) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if !h.before(i, parent) {
+			return
+		}
+		h[i], h[parent] = h[parent], h[i]
+		i = parent
+	}
+}
+
+func (t *timers[K]) pop() timer[K] {
+	h := *t
+	first, last := h[0], len(h)-1
+	h[0] = h[last]
+	h[last] = timer[K]{}
+	h = h[:last]
+	*t = h
+	for i := 0; ; {
+		next := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(h); child++ {
+			if h.before(child, next) {
+				next = child
+			}
+		}
+		if next == i {
+			return first
+		}
+		h[i], h[next] = h[next], h[i]
+		i = next
+	}
 }

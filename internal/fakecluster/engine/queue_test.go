@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -90,16 +92,32 @@ func TestQueueSoonerWakesAWaitingWorker(t *testing.T) {
 	})
 }
 
+func TestQueueLaterInAnyOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := engine.NewQueue[string]()
+		began := time.Now()
+		random := rand.New(rand.NewPCG(1, 2))
+		for _, n := range random.Perm(200) {
+			q.AddAfter(strconv.Itoa(n+1), time.Duration(n+1)*time.Second)
+		}
+		for n := range 200 {
+			require.Equal(t, strconv.Itoa(n+1), get(t, q))
+			require.EqualValues(t, n+1, time.Since(began).Seconds())
+		}
+	})
+}
+
 func TestQueueRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := engine.NewQueue[string]()
-		for _, want := range []time.Duration{1, 2, 4, 5, 5} {
+		for _, want := range []int{1, 2, 4, 5, 5} {
 			began := time.Now()
 			q.Retry("a", time.Second, 5*time.Second)
 			get(t, q)
 			q.Done("a")
-			require.Equal(t, want*time.Second, time.Since(began))
+			require.EqualValues(t, want, time.Since(began).Seconds())
 		}
 		q.Forget("a")
 		began := time.Now()
@@ -113,6 +131,7 @@ func TestQueueKeepsWorkersApart(t *testing.T) {
 	t.Parallel()
 	q := engine.NewQueue[int]()
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var wg sync.WaitGroup
 	var done atomic.Int64
 	var busy [10]atomic.Bool

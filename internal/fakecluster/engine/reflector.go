@@ -27,12 +27,12 @@ func Reflect[T Object](ctx context.Context, store *Store[T], lw ListWatch) {
 	for ctx.Err() == nil {
 		list, err := lw.List(ctx, metav1.ListOptions{})
 		if err != nil {
-			sleep(ctx, retryDelay)
+			pause(ctx)
 			continue
 		}
 		items, rv, err := extract[T](list)
 		if err != nil {
-			sleep(ctx, retryDelay)
+			pause(ctx)
 			continue
 		}
 		store.replace(items, parseVersion(rv))
@@ -45,7 +45,7 @@ func follow[T Object](ctx context.Context, store *Store[T], lw ListWatch, rv str
 	for ctx.Err() == nil {
 		w, err := lw.Watch(ctx, metav1.ListOptions{ResourceVersion: rv, AllowWatchBookmarks: true})
 		if err != nil {
-			sleep(ctx, retryDelay)
+			pause(ctx)
 			return
 		}
 		next, ok := drain(ctx, store, w, rv)
@@ -55,7 +55,7 @@ func follow[T Object](ctx context.Context, store *Store[T], lw ListWatch, rv str
 		}
 		if next == rv {
 			// Closed without an event: do not spin on a server that hangs up.
-			sleep(ctx, retryDelay)
+			pause(ctx)
 		}
 		rv = next
 	}
@@ -100,8 +100,9 @@ func extract[T Object](list runtime.Object) ([]T, string, error) {
 	return items, accessor.GetResourceVersion(), err
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
+// pause waits for retryDelay or the end of ctx.
+func pause(ctx context.Context) {
+	timer := time.NewTimer(retryDelay)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -24,7 +24,7 @@ type Store[T Object] struct {
 	names   map[types.NamespacedName]types.UID
 	gone    map[types.UID]struct{}
 	owned   map[types.UID]map[types.UID]T
-	subs    []func(old, new T)
+	subs    []func(old, now T)
 
 	synced   chan struct{}
 	syncOnce sync.Once
@@ -42,10 +42,10 @@ func NewStore[T Object]() *Store[T] {
 }
 
 // Subscribe registers fn to be called after each change: old is nil for an
-// addition, new is nil for a removal. Calls for one object may overlap and
+// addition, now is nil for a removal. Calls for one object may overlap and
 // arrive in any order, so fn should only take note that the object changed.
 // Subscribe before the Reflector runs.
-func (s *Store[T]) Subscribe(fn func(old, new T)) {
+func (s *Store[T]) Subscribe(fn func(old, now T)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subs = append(s.subs, fn)

@@ -1,0 +1,67 @@
+package kubelet
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// stopAll stops the main and init containers, then the sidecars, and reaches
+// the end once none runs.
+func (w *work) stopAll(now time.Time) {
+	grace := w.grace(now)
+	mains := 0
+	for _, c := range w.containers {
+		if c.role != RoleSidecar && c.isRunning() {
+			mains++
+			c.stop(grace)
+		}
+	}
+	if mains == 0 {
+		// Sidecars go in the reverse of their order, the next when one is gone.
+		for i := len(w.containers) - 1; i >= 0; i-- {
+			if c := w.containers[i]; c.role == RoleSidecar && c.isRunning() {
+				c.stop(grace)
+				return
+			}
+		}
+	}
+	if w.running() > 0 {
+		return
+	}
+	for _, c := range w.containers {
+		if !c.ended() && (w.pod.DeletionTimestamp != nil || w.reason != "") {
+			c.lost()
+		}
+	}
+	w.over = true
+	w.settled.Store(true)
+}
+
+// grace is how much time containers have left to end by themselves.
+func (w *work) grace(now time.Time) time.Duration {
+	if w.reason == reasonEvicted {
+		return 0
+	}
+	if w.pod.DeletionTimestamp != nil {
+		return max(0, w.pod.DeletionTimestamp.Sub(now))
+	}
+	if s := w.pod.Spec.TerminationGracePeriodSeconds; s != nil {
+		return time.Duration(*s) * time.Second
+	}
+	return corev1.DefaultTerminationGracePeriodSeconds * time.Second
+}
+
+// deadline returns what is left of the pod's activeDeadlineSeconds.
+func (w *work) deadline(now time.Time) (time.Duration, bool) {
+	if w.pod.Spec.ActiveDeadlineSeconds == nil {
+		return 0, false
+	}
+	allowed := time.Duration(*w.pod.Spec.ActiveDeadlineSeconds) * time.Second
+	return allowed - now.Sub(w.startTime), true
+}
+
+// fail ends the pod for a reason of the kubelet's own.
+func (w *work) fail(reason, message string, conditions ...corev1.PodCondition) {
+	w.ending, w.reason, w.message, w.extra = true, reason, message, conditions
+}

@@ -1,0 +1,105 @@
+package kubelet
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// place notes which node the pod is on. It returns false for an unknown node.
+func (k *Kubelet) place(w *work, name string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w.node != nil {
+		return true
+	}
+	n := k.nodes[name]
+	if n == nil {
+		return false
+	}
+	if w.boundTo == "" && !w.over { // bound by hand
+		n.take(w)
+	}
+	w.node = n
+	k.addresses++
+	w.podIP = fmt.Sprintf("10.%d.%d.%d", 244+k.addresses>>16&7, k.addresses>>8&255, k.addresses&255)
+	delete(k.unplaced, w.uid)
+	return true
+}
+
+func (k *Kubelet) dead(w *work) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return w.node != nil && w.node.dead
+}
+
+// admitted tells whether the pod may start its containers: it has a slot, if
+// those are limited, and its volumes can be mounted.
+func (w *work) admitted(k *Kubelet) bool {
+	if w.ranMain || w.running() > 0 {
+		return true
+	}
+	if w.lastMount = k.missingMount(w); w.lastMount != "" {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case w.slot || k.opts.MaxPods <= 0:
+		return true
+	case k.slots > 0:
+		k.slots--
+		w.slot = true
+		return true
+	case !w.queued:
+		w.queued = true
+		k.waitSlots = append(k.waitSlots, w.uid)
+	}
+	return false
+}
+
+// release gives back what the pod occupies of its node and its slot.
+func (k *Kubelet) release(w *work) {
+	k.mu.Lock()
+	freed := false
+	if n := k.nodes[w.boundTo]; n != nil {
+		freed = n.give(w)
+	}
+	if w.node != nil {
+		freed = w.node.give(w) || freed
+	}
+	var next types.UID
+	if w.slot {
+		w.slot = false
+		k.slots++
+	}
+	if k.slots > 0 && len(k.waitSlots) > 0 {
+		next, k.waitSlots = k.waitSlots[0], k.waitSlots[1:]
+		if waiting := k.works[next]; waiting != nil {
+			waiting.queued = false
+		}
+	}
+	k.mu.Unlock()
+	if next != "" {
+		k.queue.Add(next)
+	}
+	if freed && k.share {
+		k.retryUnscheduled()
+	}
+}
+
+// retryWaiting looks again at the pods of a namespace, for a Secret or a
+// ConfigMap has changed there.
+func (k *Kubelet) retryWaiting(namespace string) {
+	k.mu.Lock()
+	var uids []types.UID
+	for uid, w := range k.works {
+		if w.namespace == namespace && !w.settled.Load() && w.references {
+			uids = append(uids, uid)
+		}
+	}
+	k.mu.Unlock()
+	for _, uid := range uids {
+		k.queue.Add(uid)
+	}
+}
