@@ -135,6 +135,7 @@ func TestTailTellsTheKubeletsErrorFromALog(t *testing.T) {
 	for _, text := range []string{
 		"", "\n", "failed to tail the elephant", "unable to retrieve container logs for you",
 		"unable to retrieve container logs for containerd://5f2a\n", "x\nunable to retrieve container logs for containerd://5f2a",
+		"failed to create fsnotify watcher: too many open files\n",
 	} {
 		s := &serve{onLog: body(text)}
 		got, err := s.reader(t).Tail(testContext(t), ref, 10)
