@@ -30,6 +30,9 @@ func (s *Server) create(ctx context.Context, c call, in object, opts metav1.Crea
 			return nil, err
 		}
 		if dryRun {
+			if err := s.tryQuota(c); err != nil {
+				return nil, err
+			}
 			if old := s.load(c.res, c.ns, c.name); old != nil {
 				return nil, alreadyExists(c, old)
 			}

@@ -30,6 +30,17 @@ func (s *Server) quotaCheck(c call) func() error {
 	}
 }
 
+// tryQuota is quotaCheck for a dry run, which takes no place.
+func (s *Server) tryQuota(c call) error {
+	check := s.quotaCheck(c)
+	if check == nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return check()
+}
+
 func (s *Server) overQuota(c call, quota *corev1.ResourceQuota) error {
 	var asked, used, limited []string
 	for name, hard := range quota.Spec.Hard {
