@@ -1,0 +1,59 @@
+package scenarios_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kontinue/kontinue/internal/scenarios"
+)
+
+// The table is made from the records alone, so it is stale when it differs.
+func TestDocumentIsUpToDate(t *testing.T) {
+	t.Parallel()
+	want, err := scenarios.Document()
+	require.NoError(t, err)
+	have, err := os.ReadFile(scenarios.DocumentPath())
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(have), "run the scenarios with %s=1", scenarios.UpdateEnv)
+}
+
+// A scenario that one backend never ran is not known to hold there.
+func TestRecordsAreComplete(t *testing.T) {
+	t.Parallel()
+	for _, backend := range []string{scenarios.Memory, scenarios.Real} {
+		record, err := scenarios.ReadRecord(backend)
+		require.NoError(t, err)
+		known := map[string]bool{}
+		for _, s := range scenarios.All() {
+			known[s.Name] = true
+			require.Contains(t, record, s.Name, "backend %s", backend)
+			require.Equal(t, s.Shows, record[s.Name].Shows, "backend %s, scenario %s", backend, s.Name)
+		}
+		for name := range record {
+			require.True(t, known[name], "backend %s holds %s, which is no scenario", backend, name)
+		}
+	}
+}
+
+func TestScenariosAreWellFormed(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	seen := map[string]bool{}
+	for _, s := range scenarios.All() {
+		require.Regexp(t, name, s.Name)
+		require.LessOrEqual(t, len("s-"+s.Name), 63, "the namespace of %s", s.Name)
+		require.False(t, seen[s.Name], "%s is there twice", s.Name)
+		seen[s.Name] = true
+		require.NotEmpty(t, s.Shows, s.Name)
+		verbs := 0
+		for _, set := range []bool{s.Job != nil, s.Pod != nil, s.Script != nil} {
+			if set {
+				verbs++
+			}
+		}
+		require.Equal(t, 1, verbs, "verbs of %s", s.Name)
+	}
+}
