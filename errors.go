@@ -64,12 +64,12 @@ func invalid(what string, err error) error {
 // errors.Is(err, ErrOOMKilled), ErrDeadlineExceeded and ErrCanceled tell the
 // causes apart that a caller is likely to branch on.
 type ExitError struct {
-	// Namespace and Job name the Job, Pod and Container what failed first in it.
-	// Pod and Container are empty when no container failed, as with a pod that
-	// never started.
+	// Namespace and Job name the Job, Pod and Container what failed first in it:
+	// the container that ended in failure or, in a pod that never ran, the one
+	// that could not start. They are empty where there is none.
 	Namespace, Job, Pod, Container string
-	// ExitCode is the container's exit code; it is 0 when no container failed or
-	// when it was killed for want of memory behind its own back.
+	// ExitCode is the container's exit code; it is 0 when the container did not
+	// run, and when a child of it was killed for want of memory behind its back.
 	ExitCode int32
 	// Signal is the number of the signal that ended the container, or 0. A
 	// runtime reports most signals as exit code 128+n; Signal is n then.
@@ -93,9 +93,10 @@ func (e *ExitError) Error() string {
 	}
 	if e.Container != "" {
 		fmt.Fprintf(&b, ": container %q", e.Container)
-		if e.Signal != 0 {
+		switch {
+		case e.Signal != 0:
 			fmt.Fprintf(&b, " ended by signal %d", e.Signal)
-		} else {
+		case e.ExitCode != 0:
 			fmt.Fprintf(&b, " exited with code %d", e.ExitCode)
 		}
 	}

@@ -24,7 +24,18 @@ type view struct {
 // podView is the last known state of one pod of the Job.
 type podView struct {
 	*watch.Pod
-	deleted bool // it is gone; a pod's last state outlives it here
+	deleted bool          // it is gone; a pod's last state outlives it here
+	pending *pods.Outcome // the state before it failed without having run
+}
+
+// outcome sums the pod up.
+func (p podView) outcome() pods.Outcome {
+	o := pods.Inspect(p.Object)
+	o.Deleted = p.deleted
+	if p.pending != nil {
+		o = o.Unstarted(*p.pending)
+	}
+	return o
 }
 
 // settled reports that the pod's state is final: it has ended and the Job
@@ -72,6 +83,10 @@ func (v *view) applyPod(p *watch.Pod, deleted bool) bool {
 		news := deleted || p.ResourceVersion != known.ResourceVersion || p.ResourceVersion == ""
 		known.deleted = deleted
 		if !stale {
+			if known.Object.Status.Phase == corev1.PodPending && p.Object.Status.Phase == corev1.PodFailed {
+				before := pods.Inspect(known.Object)
+				known.pending = &before
+			}
 			known.Pod = p
 		}
 		return news

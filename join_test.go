@@ -231,7 +231,7 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	require.NoError(t, err)
 	job := testJob(10, batchv1.JobStatus{})
 	job.Outcome = text
-	again, err := recorded(job, nil)
+	again, err := recorded("ns", "job", job.Outcome, nil)
 	require.NoError(t, err)
 	require.Equal(t, 4, again.Attempt)
 	require.Equal(t, live.pods, again.pods)
@@ -248,7 +248,7 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	}
 	for _, text := range []string{"", "{", `{"v":2,"pods":null}`, `{"v":1,"pods":7}`} {
 		job.Outcome = text
-		_, err := recorded(job, nil)
+		_, err := recorded("ns", "job", job.Outcome, nil)
 		require.ErrorContains(t, err, "job ns/job", "record %q", text)
 	}
 }

@@ -111,12 +111,25 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 	if rc.UserAgent == "" {
 		rc.UserAgent = rest.DefaultKubernetesUserAgent() + " kontinue/" + c.Group
 	}
+	if rc.WarningHandler == nil && rc.WarningHandlerWithContext == nil {
+		rc.WarningHandlerWithContext = warnings{c.Logger}
+	}
 	rc.Wrap(watch.CloseIdle(watch.DefaultIdleTimeout))
 	cs, err := kubernetes.NewForConfig(rc)
 	if err != nil {
 		return nil, invalid("Config.RESTConfig", err)
 	}
 	return cs, nil
+}
+
+// warnings passes the API server's warnings (KEP-1693) on to the logger;
+// client-go's own handler would print them.
+type warnings struct{ log *slog.Logger }
+
+func (w warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ string, text string) {
+	if code == 299 && text != "" {
+		w.log.WarnContext(ctx, "warning of the API server", "text", text)
+	}
 }
 
 // Client runs the steps of many Executions over one watch of Jobs and one of

@@ -42,11 +42,12 @@ const (
 // process still has them.
 type outcome struct {
 	ending
-	namespace, job string
-	pods           []pods.Outcome
-	objects        map[types.UID]*corev1.Pod
-	resumed        bool
-	drift          []string
+	namespace, job  string
+	resourceVersion string // of the Job's state that this was read from
+	pods            []pods.Outcome
+	objects         map[types.UID]*corev1.Pod
+	resumed         bool
+	drift           []string
 }
 
 // outcome sums up a Job that has ended.
@@ -64,8 +65,9 @@ func (v *view) outcome(attempt int) *outcome {
 			FailedPod: status.FailedPods,
 			Lost:      v.missing(status),
 		},
-		namespace: v.job.Namespace,
-		job:       v.job.Name,
+		namespace:       v.job.Namespace,
+		job:             v.job.Name,
+		resourceVersion: v.job.ResourceVersion,
 	}
 	o.addPods(v.pods)
 	return o
@@ -88,9 +90,7 @@ func (o *outcome) addPods(views []podView) {
 		if slices.ContainsFunc(o.pods, func(p pods.Outcome) bool { return p.UID == v.UID }) {
 			continue
 		}
-		p := pods.Inspect(v.Object)
-		p.Deleted = v.deleted
-		o.pods = append(o.pods, p)
+		o.pods = append(o.pods, v.outcome())
 	}
 }
 
@@ -111,9 +111,9 @@ func (o *outcome) encode() (string, error) {
 
 // recorded reads the outcome that an earlier reader left on the Job. Pods that
 // did not fit in are taken from the cache, if they are there.
-func recorded(job *watch.Job, cached []*watch.Pod) (*outcome, error) {
-	o := &outcome{namespace: job.Namespace, job: job.Name, resumed: true}
-	err := json.Unmarshal([]byte(job.Outcome), &o.ending)
+func recorded(namespace, job, text string, cached []*watch.Pod) (*outcome, error) {
+	o := &outcome{namespace: namespace, job: job, resumed: true}
+	err := json.Unmarshal([]byte(text), &o.ending)
 	if err == nil && o.Version != endingVersion {
 		err = fmt.Errorf("version %d is not known to this program", o.Version)
 	}
@@ -122,7 +122,7 @@ func recorded(job *watch.Job, cached []*watch.Pod) (*outcome, error) {
 		o.pods, cut, err = pods.Decode(string(o.ending.Pods))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the outcome recorded on job %s/%s cannot be read: %w", job.Namespace, job.Name, err)
+		return nil, fmt.Errorf("the outcome recorded on job %s/%s cannot be read: %w", namespace, job, err)
 	}
 	if cut {
 		views := make([]podView, 0, len(cached))

@@ -173,15 +173,19 @@ func (r *PodResult) explain(e *ExitError) {
 		}
 	}
 	for _, c := range o.Containers {
+		if e.Container == "" && c.State == stateWaiting {
+			e.Container = c.Name
+		}
 		if c.Reason == reasonOOMKilled && c.Kind != pods.KindSidecar {
 			e.causes = append(e.causes, ErrOOMKilled)
-			break
+			return
 		}
 	}
 }
 
 const (
 	reasonOOMKilled        = "OOMKilled"
+	stateWaiting           = "Waiting"
 	reasonDeadlineExceeded = "DeadlineExceeded"
 	// maxSignal is the highest signal number on Linux.
 	maxSignal = 64

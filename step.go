@@ -86,7 +86,7 @@ func (s *step) run() (*outcome, error) {
 		return nil, err
 	}
 	if job.Outcome != "" {
-		o, err := recorded(job, s.client.watcher.Pods(job.UID))
+		o, err := recorded(job.Namespace, job.Name, job.Outcome, s.client.watcher.Pods(job.UID))
 		if err != nil {
 			return nil, err
 		}
@@ -105,10 +105,7 @@ func (s *step) run() (*outcome, error) {
 	}
 	o := w.outcome(attempt)
 	o.resumed, o.drift = w.resumed, drift
-	if err := s.record(o); err != nil {
-		return nil, err
-	}
-	return o, nil
+	return s.record(o)
 }
 
 // attach returns the Job that this step waits for: its own from an earlier run
@@ -135,7 +132,10 @@ func (s *step) attach() (job *watch.Job, drift []string, err error) {
 			if j.UID == decision.Adopt.UID {
 				s.wait.resumed = true
 				drift, err := s.drift(j)
-				return j, drift, err
+				if err != nil {
+					return nil, nil, err
+				}
+				return s.newest(j), drift, nil
 			}
 		}
 	}
@@ -157,6 +157,24 @@ func (s *step) attach() (job *watch.Job, drift []string, err error) {
 	return watch.NewJob(ensured.Job), ensured.Drift, s.checkDrift(ensured.Job.Name, ensured.Drift)
 }
 
+// newest looks again at a Job that has ended and has no outcome in the cache: the
+// PATCH that recorded it, by this process or another, may still be on its way
+// here, and the pods may be gone. A read that fails leaves the cached state,
+// which is good enough: Record looks again.
+func (s *step) newest(cached *watch.Job) *watch.Job {
+	if cached.Outcome != "" || !jobs.Classify(&cached.Status).Terminal {
+		return cached
+	}
+	live, err := s.client.jobs.Get(s.ctx, cached.Namespace, cached.Name)
+	if err != nil {
+		return cached
+	}
+	if job := watch.NewJob(live); job.UID == cached.UID {
+		return job
+	}
+	return cached
+}
+
 // plan asks the child policy which of the Jobs counts.
 func (s *step) plan(existing []*watch.Job) jobs.Decision {
 	runs := make([]jobs.Run, 0, len(existing))
@@ -168,7 +186,7 @@ func (s *step) plan(existing []*watch.Job) jobs.Decision {
 		}
 		if j.Outcome != "" {
 			run.Recorded = true
-			if o, err := recorded(j, nil); err == nil {
+			if o, err := recorded(j.Namespace, j.Name, j.Outcome, nil); err == nil {
 				run.RecordedAttempt = o.Attempt
 			}
 		}
@@ -220,20 +238,28 @@ func (s *step) checkDrift(job string, drift []string) error {
 }
 
 // record leaves the outcome on the Job, so that a resume gives the same result
-// when pods and logs are gone. Only then is the result given out.
-func (s *step) record(o *outcome) error {
+// when pods and logs are gone. Only then is the result given out: the one that
+// is on the Job, should another worker have been first.
+func (s *step) record(o *outcome) (*outcome, error) {
 	text, err := o.encode()
 	if err != nil {
-		return fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.namespace, o.job, err)
+		return nil, fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.namespace, o.job, err)
 	}
-	err = s.client.jobs.Record(s.ctx, o.namespace, o.job, s.wait.uid, text)
+	there, err := s.client.jobs.Record(s.ctx, o.namespace, o.job, s.wait.uid, o.resourceVersion, text)
 	switch {
 	case errors.Is(err, ErrJobDeleted):
-		return nil // it had ended, and there is nothing left to record it on
+		return o, nil // it had ended, and there is nothing left to record it on
 	case err != nil:
-		return fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.namespace, o.job, err)
+		return nil, fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.namespace, o.job, err)
+	case there == text:
+		return o, nil
 	}
-	return nil
+	first, err := recorded(o.namespace, o.job, there, nil)
+	if err != nil {
+		return nil, err
+	}
+	first.objects, first.drift = o.objects, o.drift
+	return first, nil
 }
 
 // report tells Config.OnProgress where the step stands.

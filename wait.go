@@ -202,15 +202,20 @@ func (w *wait) watched() (watched bool) {
 
 // confirmJob asks for a Job that the watch has not shown yet.
 func (w *wait) confirmJob(ctx context.Context) error {
+	var job *watch.Job
 	live, err := w.client.jobs.Get(ctx, w.namespace, w.name)
-	switch {
-	case apierrors.IsNotFound(err) || err == nil && live.UID != w.uid:
-		w.future.Do(func() { w.view.deleted = true })
-	case err != nil:
+	if err == nil {
+		job = watch.NewJob(live)
+	} else if !apierrors.IsNotFound(err) {
 		return err
-	default:
-		w.future.Do(func() { w.view.apply(event{job: watch.NewJob(live)}) })
 	}
+	w.future.Do(func() {
+		if job != nil && job.UID == w.uid {
+			w.view.apply(event{job: job})
+		} else {
+			w.view.deleted = true
+		}
+	})
 	w.pause = min(2*w.pause, confirmMax)
 	w.confirm.Reset(w.pause)
 	return nil

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,10 +15,34 @@ import (
 
 type object = map[string]any
 
-// Record writes the step's outcome on its Job, where it outlives the pods. A Job
-// that is gone or replaced is [ErrJobDeleted].
-func (c *Client) Record(ctx context.Context, namespace, name string, uid types.UID, outcome string) error {
-	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationOutcome: outcome}, nil)
+// Record writes the step's outcome on its Job, where it outlives the pods, unless
+// another worker was first. It returns the outcome that is on the Job then, which
+// is what every later reader gets. resourceVersion is that of the state which the
+// outcome was read from: the API server refuses the write if the Job has changed
+// since, and the Job is looked at again. A Job that is gone or replaced is
+// [ErrJobDeleted].
+func (c *Client) Record(ctx context.Context, namespace, name string, uid types.UID, resourceVersion, outcome string) (string, error) {
+	recorded := outcome
+	err := c.retry(ctx, "record outcome", c.retries, func(ctx context.Context) (bool, error) {
+		done, err := c.tryPatch(ctx, namespace, name, uid, resourceVersion, object{identity.AnnotationOutcome: outcome}, nil)
+		if !apierrors.IsConflict(err) || errors.Is(err, ErrJobDeleted) {
+			return done, err
+		}
+		live, failure := c.get(ctx, namespace, name)
+		switch {
+		case failure != nil:
+			return failure.final(), failure
+		case live.UID != uid:
+			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, err)
+		}
+		resourceVersion = live.ResourceVersion
+		if there := identity.ReadMarks(live).Outcome; there != "" {
+			recorded = there
+			return true, nil
+		}
+		return false, err
+	})
+	return recorded, err
 }
 
 // SetTTL sets ttlSecondsAfterFinished, which Kubernetes counts from the Job's end
@@ -45,14 +70,25 @@ func (c *Client) Cancel(ctx context.Context, namespace, name string, uid types.U
 		object{"activeDeadlineSeconds": 1, "parallelism": 0, "suspend": false})
 }
 
-// patch sends one JSON merge patch. It carries the UID: the API server refuses to
-// change it (422 on metadata.uid), so a Job that was recreated under the name is
-// not touched. Sent twice it does the same, so every transient failure is retried.
+// patch sends one JSON merge patch. Sent twice it does the same, so every
+// transient failure is retried.
 func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UID, annotations, spec object) error {
+	return c.retry(ctx, "patch job", c.retries, func(ctx context.Context) (bool, error) {
+		return c.tryPatch(ctx, namespace, name, uid, "", annotations, spec)
+	})
+}
+
+// tryPatch sends one JSON merge patch, once. It carries the UID: the API server
+// refuses to change it (422 on metadata.uid), so a Job that was recreated under
+// the name is not touched.
+func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types.UID, resourceVersion string, annotations, spec object) (done bool, _ error) {
 	if uid == "" {
-		return fmt.Errorf("%w: job %s/%s: patch without a UID could change another Job", ErrInvalid, namespace, name)
+		return true, fmt.Errorf("%w: job %s/%s: patch without a UID could change another Job", ErrInvalid, namespace, name)
 	}
 	meta := object{"uid": uid}
+	if resourceVersion != "" {
+		meta["resourceVersion"] = resourceVersion
+	}
 	if len(annotations) > 0 {
 		meta["annotations"] = annotations
 	}
@@ -62,25 +98,22 @@ func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UI
 	}
 	data, err := json.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
+		return true, fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
 	}
-	return c.retry(ctx, "patch job", c.retries, func(ctx context.Context) (bool, error) {
-		_, err := c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
-		if err == nil {
-			return true, nil
+	_, err = c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
+	if err == nil {
+		return true, nil
+	}
+	failure := apiError("patch", namespace, name, err)
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, fmt.Errorf("%w: %w", ErrJobDeleted, failure)
+	case apierrors.IsConflict(err), apierrors.IsInvalid(err):
+		// The UID differs, two writers met, or the change itself is refused: the
+		// live object tells the first from the others.
+		if gone, _ := c.gone(ctx, namespace, name, uid); gone {
+			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, failure)
 		}
-		failure := apiError("patch", namespace, name, err)
-		switch {
-		case apierrors.IsNotFound(err):
-			return true, fmt.Errorf("%w: %w", ErrJobDeleted, failure)
-		case apierrors.IsConflict(err), apierrors.IsInvalid(err):
-			// The UID differs, two writers met, or the change itself is refused:
-			// the live object tells the first from the others.
-			gone, _ := c.gone(ctx, namespace, name, uid)
-			if gone {
-				return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, failure)
-			}
-		}
-		return failure.final(), failure
-	})
+	}
+	return failure.final(), failure
 }

@@ -22,7 +22,8 @@ import (
 func patches(c *jobs.Client) map[string]func(ctx context.Context, name, uid string) error {
 	return map[string]func(context.Context, string, string) error{
 		"record": func(ctx context.Context, name, uid string) error {
-			return c.Record(ctx, "ns", name, typesUID(uid), `{"v":1}`)
+			_, err := c.Record(ctx, "ns", name, typesUID(uid), "", `{"v":1}`)
+			return err
 		},
 		"ttl": func(ctx context.Context, name, uid string) error {
 			return c.SetTTL(ctx, "ns", name, typesUID(uid), 60)
@@ -123,4 +124,35 @@ func TestPatchNeedsUID(t *testing.T) {
 	}
 	require.ErrorIs(t, jobs.NewClient(c, jobs.Options{}).SetTTL(t.Context(), "ns", build(t).Name, "live", -1), jobs.ErrInvalid)
 	require.Empty(t, c.Actions())
+}
+
+func TestRecordKeepsTheFirstOutcome(t *testing.T) {
+	t.Parallel()
+	conflict := apierrors.NewConflict(resource, "j", errors.New("the object has been modified"))
+	for name, tc := range map[string]struct {
+		there   string // the outcome on the Job when the conflict is looked at
+		want    string
+		patches int
+	}{
+		"another worker was first":   {`{"v":1,"first":true}`, `{"v":1,"first":true}`, 1},
+		"another field had changed":  {"", `{"v":1}`, 2},
+		"its own answer was dropped": {`{"v":1}`, `{"v":1}`, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(live(t, func(j *batchv1.Job) {
+				j.ResourceVersion = "8"
+				if tc.there != "" {
+					j.Annotations[identity.AnnotationOutcome] = tc.there
+				}
+			}))
+			c.fail("patch", conflict)
+			got, err := jobs.NewClient(c, jobs.Options{}).Record(t.Context(), "ns", build(t).Name, "live", "7", `{"v":1}`)
+			require.NoError(t, err, name)
+			require.Equal(t, tc.want, got, name)
+			require.Equal(t, tc.patches, c.count("patch"), name)
+			stored, err := c.BatchV1().Jobs("ns").Get(t.Context(), build(t).Name, metav1.GetOptions{})
+			require.NoError(t, err)
+			require.Equal(t, tc.want, stored.Annotations[identity.AnnotationOutcome], name)
+		})
+	}
 }

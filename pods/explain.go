@@ -100,6 +100,11 @@ func (o Outcome) explainDeleted() string {
 			return "pod was deleted while " + c.title() + " was running"
 		}
 	}
+	for _, c := range o.Containers {
+		if c.State == stateWaiting && c.Restarts == 0 {
+			return withMessage("pod was deleted before "+c.title()+" had started", c.Reason)
+		}
+	}
 	return fmt.Sprintf("pod was deleted in phase %s before it ended", orUnknown(string(o.Phase)))
 }
 

@@ -33,14 +33,19 @@ const (
 // Outcome is what is known of one pod: a compact copy of its status that can be
 // stored and read when the pod is gone. It holds no environment and no argument.
 type Outcome struct {
-	Name  string          `json:"n"`
-	UID   types.UID       `json:"u,omitempty"`
-	Node  string          `json:"nd,omitempty"` // the node it was bound to
-	Phase corev1.PodPhase `json:"p,omitempty"`  // the last phase seen
+	// Name and UID identify the pod.
+	Name string `json:"n"`
+	// UID is empty for a pod that no API server made.
+	UID types.UID `json:"u,omitempty"`
+	// Node is the node that it was bound to.
+	Node string `json:"nd,omitempty"`
+	// Phase is the last phase seen.
+	Phase corev1.PodPhase `json:"p,omitempty"`
 	// Reason and Message are the pod's own (Evicted, DeadlineExceeded, NodeLost);
 	// for a pod that no node took, the scheduler's; for a disrupted pod without
 	// its own, the disruption's.
-	Reason  string `json:"r,omitempty"`
+	Reason string `json:"r,omitempty"`
+	// Message goes with Reason.
 	Message string `json:"m,omitempty"`
 	// Disrupted is the reason of the pod's DisruptionTarget condition (KEP-3329),
 	// such as EvictionByEvictionAPI or PreemptionByScheduler; empty without one.
@@ -54,7 +59,8 @@ type Outcome struct {
 	Terminating bool `json:"t,omitempty"`
 	// StartedAt is when the kubelet took the pod, FinishedAt when the last of its
 	// containers ended; zero when unknown. Both are the node's clock, in UTC.
-	StartedAt  time.Time `json:"s,omitzero"`
+	StartedAt time.Time `json:"s,omitzero"`
+	// FinishedAt is not before StartedAt, unless the clock was set back.
 	FinishedAt time.Time `json:"f,omitzero"`
 	// Containers are the init containers and sidecars, then the main containers,
 	// each in the order of the spec.
@@ -66,22 +72,30 @@ type Outcome struct {
 
 // ContainerOutcome is what is known of one container.
 type ContainerOutcome struct {
+	// Name is unique in the pod, init containers included.
 	Name string `json:"n"`
-	Kind Kind   `json:"k,omitempty"`
+	// Kind says whether the container decides the outcome.
+	Kind Kind `json:"k,omitempty"`
 	// State is Waiting, Running, Terminated or, without a status, Unknown.
 	State string `json:"s,omitempty"`
 	// ExitCode and Signal tell how the container ended; of one that was started
 	// again (state Waiting or Running), how the run before ended. Most runtimes
 	// report a signal as exit code 128+n and leave Signal 0.
 	ExitCode int32 `json:"e,omitempty"`
-	Signal   int32 `json:"g,omitempty"`
+	// Signal is the signal's number, or 0.
+	Signal int32 `json:"g,omitempty"`
 	// Reason and Message belong to the state: the waiting reason, or the reason
 	// and termination message of the end.
-	Reason     string    `json:"r,omitempty"`
-	Message    string    `json:"m,omitempty"`
-	Image      string    `json:"i,omitempty"`
-	Restarts   int32     `json:"x,omitempty"`
-	StartedAt  time.Time `json:"a,omitzero"`
+	Reason string `json:"r,omitempty"`
+	// Message may be the end of the log, by FallbackToLogsOnError.
+	Message string `json:"m,omitempty"`
+	// Image is the image as the spec names it.
+	Image string `json:"i,omitempty"`
+	// Restarts counts how often the kubelet started the container again.
+	Restarts int32 `json:"x,omitempty"`
+	// StartedAt and FinishedAt are the node's clock, in UTC; zero when unknown.
+	StartedAt time.Time `json:"a,omitzero"`
+	// FinishedAt is set for a container that has terminated.
 	FinishedAt time.Time `json:"f,omitzero"`
 }
 

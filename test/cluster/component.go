@@ -173,6 +173,8 @@ func (c *Cluster) apiServerArguments() []string {
 		// By name it would need a resolver.
 		"--kubelet-preferred-address-types=InternalIP",
 		"--allow-privileged",
+		// On SIGTERM, end watches instead of waiting a minute for them to end.
+		"--shutdown-watch-termination-grace-period=2s",
 	}
 	if c.options.Audit {
 		args = append(args,

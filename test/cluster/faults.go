@@ -65,7 +65,8 @@ func (c *Cluster) Kill(ctx context.Context, component Component) error {
 }
 
 // Terminate ends a component as an upgrade would (SIGTERM) and waits until it
-// is gone. kube-apiserver first drains its requests and closes watches.
+// is gone. kube-apiserver first finishes its requests, ends watches and tells
+// HTTP/2 clients to go away, for a few seconds.
 func (c *Cluster) Terminate(ctx context.Context, component Component) error {
 	return c.end(ctx, component, syscall.SIGTERM)
 }

@@ -38,13 +38,18 @@ func (w *work) stopAll(now time.Time) {
 	w.settled.Store(true)
 }
 
+// minGrace is the least that the kubelet gives to containers of a deleted pod.
+const minGrace = time.Second
+
 // grace is how much time containers have left to end by themselves.
 func (w *work) grace(now time.Time) time.Duration {
 	if w.reason == reasonEvicted {
 		return 0
 	}
 	if w.pod.DeletionTimestamp != nil {
-		return max(0, w.pod.DeletionTimestamp.Sub(now))
+		// The kubelet asks before it kills, also when the pod is deleted with
+		// grace period 0.
+		return max(minGrace, w.pod.DeletionTimestamp.Sub(now))
 	}
 	if s := w.pod.Spec.TerminationGracePeriodSeconds; s != nil {
 		return time.Duration(*s) * time.Second

@@ -1,6 +1,8 @@
 package kubelet
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,6 +45,8 @@ func (w *work) status(now time.Time) corev1.PodStatus {
 			initialized = initialized && cs.Ready
 		}
 	}
+	// The kubelet sorts these, and leaves the init containers in their order.
+	slices.SortFunc(s.ContainerStatuses, func(a, b corev1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) })
 	w.conditions(&s, initialized, ready, now)
 	return s
 }
