@@ -1,0 +1,63 @@
+package kontinuetest_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/kontinuetest"
+)
+
+// deploy is a worker function under test.
+func deploy(ktx *kontinue.ExecutionContext) error {
+	result, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+		StepOptions: kontinue.StepOptions{Name: "helm"},
+		Image:       "alpine/helm:3.14",
+		Command:     "helm upgrade --install app ./chart",
+	})
+	if err != nil {
+		return err
+	}
+	if !result.Succeeded() {
+		summary, err := result.LogErrorSummary(ktx)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("deploy: %s", summary)
+	}
+	return nil
+}
+
+// example stands in for the *testing.T that a test has.
+type example struct {
+	testing.TB
+	ctx     context.Context
+	cancel  context.CancelFunc
+	cleanup []func()
+}
+
+func (e *example) Helper()                           {}
+func (e *example) Context() context.Context          { return e.ctx }
+func (e *example) Cleanup(f func())                  { e.cleanup = append(e.cleanup, f) }
+func (e *example) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
+func (e *example) FailNow()                          { panic("failed") }
+
+func (e *example) end() {
+	e.cancel()
+	for _, f := range slices.Backward(e.cleanup) {
+		f()
+	}
+}
+
+func Example() {
+	t := &example{}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	defer t.end()
+
+	cluster := kontinuetest.New(t)
+	cluster.Play(kontinuetest.Job("helm").Log("Release \"app\" does not exist.", "Error: no such chart").Exit(1))
+	fmt.Println(deploy(cluster.Run(cluster.NewExecution("release-42"))))
+	// Output: deploy: Error: no such chart
+}
