@@ -140,57 +140,6 @@ func (r *PodResult) Err() error {
 	return e
 }
 
-func newExitError(o *outcome) *ExitError {
-	if o == nil {
-		return &ExitError{}
-	}
-	e := &ExitError{Namespace: o.namespace, Job: o.job, Reason: o.Reason, Message: o.Message}
-	switch {
-	case o.Canceled:
-		e.causes = append(e.causes, ErrCanceled)
-	case o.Reason == reasonDeadlineExceeded:
-		e.causes = append(e.causes, ErrDeadlineExceeded)
-	}
-	return e
-}
-
-// explain fills in what the pod says about the failure.
-func (r *PodResult) explain(e *ExitError) {
-	o := r.inspect()
-	e.Pod = o.Name
-	if r.Message != "" {
-		e.Message = r.Message
-	}
-	// A deadline or a cancellation is the cause; what it did to the container
-	// (SIGTERM, most often) is only its effect.
-	if cause := o.Cause(); cause != "" && len(e.causes) == 0 {
-		e.Reason = cause
-	}
-	if c, ok := o.FirstFailure(); ok {
-		e.Container, e.ExitCode, e.Signal = c.Name, c.ExitCode, c.Signal
-		if e.Signal == 0 && e.ExitCode > 128 && e.ExitCode <= 128+maxSignal {
-			e.Signal = e.ExitCode - 128
-		}
-	}
-	for _, c := range o.Containers {
-		if e.Container == "" && c.State == stateWaiting {
-			e.Container = c.Name
-		}
-		if c.Reason == reasonOOMKilled && c.Kind != pods.KindSidecar {
-			e.causes = append(e.causes, ErrOOMKilled)
-			return
-		}
-	}
-}
-
-const (
-	reasonOOMKilled        = "OOMKilled"
-	stateWaiting           = "Waiting"
-	reasonDeadlineExceeded = "DeadlineExceeded"
-	// maxSignal is the highest signal number on Linux.
-	maxSignal = 64
-)
-
 // Logs returns the last lines of a container's log. opts may be nil. When the
 // pod or its logs are gone the error is an [ErrLogsGone]; after the pod was
 // deleted they always are.

@@ -36,7 +36,9 @@ func TestQuickstart(t *testing.T) {
 	}
 	// The three scripts are under way before the first of them, which sleeps for
 	// a second, ends.
-	start, _, _ := strings.Cut(text[strings.Index(text, "\n2. "):], "Succeeded")
+	_, start, found := strings.Cut(text, "\n2. ")
+	require.True(t, found, text)
+	start, _, _ = strings.Cut(start, "Succeeded")
 	for _, step := range []string{"lint", "unit", "docs"} {
 		require.NotEmpty(t, statesOf(start, step), text)
 	}
