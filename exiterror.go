@@ -33,27 +33,31 @@ type ExitError struct {
 	causes []error
 }
 
-// Error tells what failed, where and why in one line.
+// Error tells what failed, where and why in one line. The message, where there
+// is one, tells container, exit code and reason itself.
 func (e *ExitError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s/%s failed", e.Namespace, e.Job)
 	if e.Pod != "" {
 		fmt.Fprintf(&b, ": pod %s", e.Pod)
 	}
+	if e.Message != "" {
+		if e.Pod == "" && e.Reason != "" {
+			fmt.Fprintf(&b, " (%s)", e.Reason)
+		}
+		return b.String() + ": " + e.Message
+	}
 	if e.Container != "" {
 		fmt.Fprintf(&b, ": container %q", e.Container)
-		switch {
-		case e.Signal != 0:
-			fmt.Fprintf(&b, " ended by signal %d", e.Signal)
-		case e.ExitCode != 0:
-			fmt.Fprintf(&b, " exited with code %d", e.ExitCode)
-		}
+	}
+	switch {
+	case e.Signal != 0:
+		fmt.Fprintf(&b, " ended by signal %d", e.Signal)
+	case e.ExitCode != 0:
+		fmt.Fprintf(&b, " exited with code %d", e.ExitCode)
 	}
 	if e.Reason != "" {
 		fmt.Fprintf(&b, " (%s)", e.Reason)
-	}
-	if e.Message != "" {
-		fmt.Fprintf(&b, ": %s", e.Message)
 	}
 	return b.String()
 }
