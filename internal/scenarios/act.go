@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,20 @@ func (r *Run) job(ctx context.Context) (job *batchv1.Job, err error) {
 		return true, nil
 	})
 	return job, err
+}
+
+// suspended waits until the Job controller has suspended the Job: the spec says
+// so earlier.
+func (r *Run) suspended(ctx context.Context) error {
+	return eventually(ctx, func(ctx context.Context) (bool, error) {
+		job, err := r.job(ctx)
+		if err != nil {
+			return false, err
+		}
+		return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+			return c.Type == batchv1.JobSuspended && c.Status == corev1.ConditionTrue
+		}), nil
+	})
 }
 
 // patchJob changes the Execution's Job by a merge patch.
@@ -147,4 +162,16 @@ func (r *Run) secret(ctx context.Context, name, key, value string) error {
 // eventually polls until check is true or fails.
 func eventually(ctx context.Context, check func(ctx context.Context) (bool, error)) error {
 	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, check)
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

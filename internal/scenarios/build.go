@@ -29,9 +29,10 @@ func with(c corev1.Container, change func(c *corev1.Container)) corev1.Container
 	return c
 }
 
-// pod is a pod whose containers get a second to end when they are stopped.
+// pod is a pod whose containers get a while to end when they are stopped. Those
+// that hang end at once, unless the machine is busy.
 func pod(containers ...corev1.Container) corev1.PodSpec {
-	return corev1.PodSpec{Containers: containers, TerminationGracePeriodSeconds: new(int64(1))}
+	return corev1.PodSpec{Containers: containers, TerminationGracePeriodSeconds: new(int64(10))}
 }
 
 // podOf is the option of a RunPod of one container named main.

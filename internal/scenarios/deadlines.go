@@ -44,6 +44,10 @@ func deadlines() []*Scenario {
 				if err := r.reportedState(ctx, kontinue.StepRunning); err != nil {
 					return err
 				}
+				// The deadline that Cancel sets is a second after the Job's start.
+				if err := pause(ctx, 2*time.Second); err != nil {
+					return err
+				}
 				return r.Client.Cancel(ctx, r.Context.Execution())
 			},
 			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded", Is: kontinue.ErrCanceled}, "Canceled"),

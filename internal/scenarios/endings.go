@@ -20,6 +20,12 @@ func endings() []*Scenario {
 			Play: play(kubelet.Script{Run: time.Second, Exit: exit}),
 			Want: podFails(WantExit{Container: "main", AnyCode: true, Reason: "OOMKilled", Is: kontinue.ErrOOMKilled}, `container "main" was OOMKilled (out of memory)`),
 		}
+		if exit.Code != 137 {
+			// What the parent's shell says of its child.
+			script := s.Play["main"]
+			script.Log = []kubelet.LogLine{{Text: "Killed"}}
+			s.Play["main"] = script
+		}
 		if exit.Code == 0 {
 			// The kernel kills one process or, as memory.oom.group asks, all of them.
 			s.Want.Pods[0].Phase = anyEnd
@@ -42,7 +48,7 @@ func endings() []*Scenario {
 		},
 		{
 			Name: "exit-code", Shows: "the container exits with code 3",
-			Pod:  podOf("echo one; echo two >&2; exit 3"),
+			Pod:  podOf("echo one; echo two; exit 3"),
 			Want: podFails(WantExit{Container: "main", Code: 3, Reason: "Error"}, `container "main" failed: exit code 3`),
 		},
 		{
@@ -79,7 +85,7 @@ func endings() []*Scenario {
 		},
 		{
 			Name: "termination-message", Shows: "the log's end of a failed container is in the result",
-			Pod:  podOf("echo begin; echo 'cannot open the ledger' >&2; exit 1"),
+			Pod:  podOf("echo begin; echo 'cannot open the ledger'; exit 1"),
 			Want: podFails(WantExit{Container: "main", Code: 1, Reason: "Error"}, "exit code 1: cannot open the ledger"),
 		},
 	}

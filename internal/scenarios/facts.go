@@ -106,7 +106,10 @@ func (r *Run) warnings(ctx context.Context) ([]string, error) {
 	}
 	var all []string
 	for _, e := range list.Items {
-		if e.Type == corev1.EventTypeWarning {
+		// How a Job ended is in its conditions already, and a name service is the
+		// cluster's own affair.
+		ending := e.InvolvedObject.Kind == "Job" && e.Reason != "FailedCreate"
+		if e.Type == corev1.EventTypeWarning && !ending && e.Reason != "MissingClusterDNS" {
 			all = append(all, e.InvolvedObject.Kind+" "+e.Reason)
 		}
 	}

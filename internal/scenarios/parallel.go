@@ -82,7 +82,7 @@ func parallel() []*Scenario {
 				if err := r.patchJob(ctx, `{"spec":{"suspend":true}}`); err != nil {
 					return err
 				}
-				if err := r.reportedState(ctx, kontinue.StepSuspended); err != nil {
+				if err := firstError(r.reportedState(ctx, kontinue.StepSuspended), r.suspended(ctx)); err != nil {
 					return err
 				}
 				if err := r.ready(ctx); err != nil {

@@ -54,24 +54,25 @@ func stuck() []*Scenario {
 		s.Volumes = []corev1.Volume{{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "credentials"}}}}
 	})}
 	noAccount := &kontinue.PodOptions{Spec: change(pod(container("main", "true")), func(s *corev1.PodSpec) { s.ServiceAccountName = "missing" })}
-	// The kubelet ends a container that never started with a status of its own
-	// making, over the reason that it waited for.
-	timedOut := Want{
-		Pods: pods(1, failed), Message: []string{"DeadlineExceeded"},
-		Exit: &WantExit{Container: "main", AnyCode: true, Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded},
+	// The kubelet forgets the reason when it ends such a pod.
+	timedOut := func(message ...string) Want {
+		return Want{
+			Pods: pods(1, failed), Message: append([]string{"DeadlineExceeded"}, message...),
+			Exit: &WantExit{Container: "main", Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded},
+		}
 	}
 	return []*Scenario{
 		{
 			Name: "missing-image", Shows: "the image cannot be pulled, until the deadline",
 			Pod: within(noImage, stuckFor), Play: play(kubelet.Script{PullError: "ErrImagePull"}),
 			During: untilReported("ErrImagePull"),
-			Want:   timedOut,
+			Want:   timedOut(`container "main"`),
 		},
 		{
 			Name: "missing-secret-env", Shows: "a variable refers to a Secret that does not exist, until the deadline",
 			Pod: within(secretEnv("true"), stuckFor), Play: play(kubelet.Script{}),
 			During: untilReported(`secret "credentials" not found`),
-			Want:   timedOut,
+			Want:   timedOut(`container "main"`),
 		},
 		{
 			Name: "late-secret", Shows: "the missing Secret is created once the wait has reported it",
@@ -88,7 +89,7 @@ func stuck() []*Scenario {
 			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist, until the deadline",
 			Pod: within(noVolume, stuckFor), Play: play(kubelet.Script{}),
 			During: untilEvent("FailedMount", `secret "credentials" not found`),
-			Want:   timedOut,
+			Want:   timedOut(`before container "main" had started: ContainerCreating`),
 		},
 		{
 			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist: no pod is created, until the deadline",

@@ -29,6 +29,9 @@ func (w *work) stopAll(now time.Time) {
 	if w.running() > 0 {
 		return
 	}
+	if w.pod.DeletionTimestamp != nil && w.forgetReasons() {
+		return // the status that is written for it leads back here
+	}
 	for _, c := range w.containers {
 		if !c.ended() && (w.pod.DeletionTimestamp != nil || w.reason != "") {
 			c.lost()
@@ -36,6 +39,28 @@ func (w *work) stopAll(now time.Time) {
 	}
 	w.over = true
 	w.settled.Store(true)
+}
+
+// forgetReasons gives containers that wait to be started for the first time the
+// reason that they began with, as the kubelet does once their pod is deleted: a
+// failed pull or a missing Secret is not in the pod's last status. It reports
+// whether there was something to forget.
+func (w *work) forgetReasons() bool {
+	forgot := false
+	for _, c := range w.containers {
+		if c.waiting == nil || c.ended() || c.last != nil {
+			continue
+		}
+		reason := reasonContainerCreating
+		if c.role == RoleMain && w.containers[0].role != RoleMain {
+			reason = reasonPodInitializing
+		}
+		if c.waiting.Reason != reason {
+			c.waiting = &corev1.ContainerStateWaiting{Reason: reason}
+			forgot = true
+		}
+	}
+	return forgot
 }
 
 // minGrace is the least that the kubelet gives to containers of a deleted pod.
