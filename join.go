@@ -25,7 +25,23 @@ type view struct {
 type podView struct {
 	*watch.Pod
 	deleted bool          // it is gone; a pod's last state outlives it here
-	pending *pods.Outcome // the state before it failed without having run
+	pending *pods.Outcome // why it has not started, when that was last told
+}
+
+// keepReason notes why the pod has not started, before a newer state takes the
+// place of the known one: when a pod is deleted before that, the kubelet takes
+// the reason out of its status.
+func (p *podView) keepReason(next corev1.PodPhase) {
+	if p.Object.Status.Phase != corev1.PodPending {
+		return
+	}
+	before := pods.Inspect(p.Object)
+	why, stuck := before.Stuck()
+	switch {
+	case p.pending == nil && (stuck || next == corev1.PodFailed),
+		stuck && why.Reason != "ImagePullBackOff": // which only repeats an ErrImagePull
+		p.pending = &before
+	}
 }
 
 // outcome sums the pod up.
@@ -83,10 +99,7 @@ func (v *view) applyPod(p *watch.Pod, deleted bool) bool {
 		news := deleted || p.ResourceVersion != known.ResourceVersion || p.ResourceVersion == ""
 		known.deleted = deleted
 		if !stale {
-			if known.Object.Status.Phase == corev1.PodPending && p.Object.Status.Phase == corev1.PodFailed {
-				before := pods.Inspect(known.Object)
-				known.pending = &before
-			}
+			known.keepReason(p.Object.Status.Phase)
 			known.Pod = p
 		}
 		return news

@@ -205,6 +205,44 @@ func summary(t *testing.T, v *view) string {
 	return text
 }
 
+// TestPodThatNeverStartedKeepsItsReason has the states of a pod with a missing
+// image that its Job's deadline deletes.
+func TestPodThatNeverStartedKeepsItsReason(t *testing.T) {
+	t.Parallel()
+	state := func(rv int, phase corev1.PodPhase, s corev1.ContainerState) event {
+		p := testPod("p1", rv, phase, 0, phase == corev1.PodPending)
+		p.Object.Status.ContainerStatuses[0].State = s
+		return event{pod: p}
+	}
+	waiting := func(reason, message string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
+	}
+	unknown := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "ContainerStatusUnknown"}}
+	for name, tc := range map[string]struct {
+		states []corev1.ContainerState
+		want   string
+	}{
+		"image": {[]corev1.ContainerState{
+			waiting("ContainerCreating", ""), waiting("ErrImagePull", "not found"), waiting("ImagePullBackOff", "later"), waiting("ContainerCreating", ""),
+		}, "ErrImagePull"},
+		"volume": {[]corev1.ContainerState{waiting("ContainerCreating", "")}, "ContainerCreating"},
+	} {
+		var v view
+		for i, s := range tc.states {
+			v.apply(state(i+1, corev1.PodPending, s))
+		}
+		v.apply(state(len(tc.states)+1, corev1.PodFailed, unknown))
+		v.apply(event{job: testJob(9, ended(batchv1.JobFailed, 0, 1))})
+		r := v.outcome(0).jobResult()
+		require.Contains(t, r.Message, tc.want, name)
+		require.NotContains(t, r.Message, "ContainerStatusUnknown", name)
+		var failed *ExitError
+		require.ErrorAs(t, r.Err(), &failed, name)
+		require.Equal(t, "c", failed.Container, name)
+		require.Zero(t, failed.ExitCode, name)
+	}
+}
+
 func TestRelistDecides(t *testing.T) {
 	t.Parallel()
 	var v view

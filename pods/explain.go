@@ -40,7 +40,7 @@ func (o Outcome) Cause() string {
 		}
 		return c.Reason
 	}
-	if c, ok := o.stuck(); ok {
+	if c, ok := o.Stuck(); ok {
 		return c.Reason
 	}
 	switch {
@@ -69,7 +69,7 @@ func (o Outcome) Explain() string {
 	add(o.explainPod())
 	if c, ok := o.FirstFailure(); ok {
 		add(c.explainEnd())
-	} else if c, ok := o.stuck(); ok {
+	} else if c, ok := o.Stuck(); ok {
 		add(c.explainWait())
 	} else if o.Deleted {
 		add(o.explainDeleted())
@@ -100,10 +100,8 @@ func (o Outcome) explainDeleted() string {
 			return "pod was deleted while " + c.title() + " was running"
 		}
 	}
-	for _, c := range o.Containers {
-		if c.State == stateWaiting && c.Restarts == 0 {
-			return withMessage("pod was deleted before "+c.title()+" had started", c.Reason)
-		}
+	if c, ok := o.unstarted(); ok {
+		return withMessage("pod was deleted before "+c.title()+" had started", c.Reason)
 	}
 	return fmt.Sprintf("pod was deleted in phase %s before it ended", orUnknown(string(o.Phase)))
 }
@@ -114,6 +112,9 @@ func (o Outcome) explainRest() string {
 		return withMessage("pod "+orUnknown(string(o.Phase)), o.Message)
 	}
 	if o.Phase == corev1.PodFailed {
+		if c, ok := o.unstarted(); ok {
+			return withMessage("pod was ended before "+c.title()+" had started", c.Reason)
+		}
 		return "pod Failed without a reason"
 	}
 	for _, c := range o.Containers {
@@ -127,9 +128,20 @@ func (o Outcome) explainRest() string {
 	return "pod has no container status: phase " + orUnknown(string(o.Phase))
 }
 
-// stuck returns the first container that waits for something that may never
-// come. A sidecar counts here: the pod cannot start without it.
-func (o Outcome) stuck() (ContainerOutcome, bool) {
+// unstarted returns the first container that waits and has not run.
+func (o Outcome) unstarted() (ContainerOutcome, bool) {
+	for _, c := range o.Containers {
+		if c.State == stateWaiting && c.Restarts == 0 {
+			return c, true
+		}
+	}
+	return ContainerOutcome{}, false
+}
+
+// Stuck returns the first container that waits for something that may never
+// come, such as a missing image or Secret. A sidecar counts here: the pod cannot
+// start without it.
+func (o Outcome) Stuck() (ContainerOutcome, bool) {
 	i := slices.IndexFunc(o.Containers, func(c ContainerOutcome) bool {
 		return c.State == stateWaiting && c.Reason != "" && c.Reason != "ContainerCreating" && c.Reason != "PodInitializing"
 	})
