@@ -23,6 +23,8 @@ const (
 	SecurityContexts Capability = "security contexts"
 	// Images are real: a container without a command has an entry point.
 	Images Capability = "images"
+	// LongLogs: more than 10 MiB of a container's log can be read back.
+	LongLogs Capability = "long logs"
 	// SharedProcesses: containers of a pod can share one process namespace.
 	SharedProcesses Capability = "shared process namespace"
 )

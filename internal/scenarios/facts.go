@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue"
 )
 
 // Facts are what was seen of a scenario on one backend, without anything that
@@ -46,6 +49,9 @@ func (r *Run) observe(ctx context.Context, f *Facts) error {
 	list, err := r.jobs(ctx)
 	if err != nil {
 		return err
+	}
+	if errors.Is(r.Err, kontinue.ErrJobDeleted) {
+		list = nil // it may be on its way out still
 	}
 	for _, job := range list {
 		var words []string

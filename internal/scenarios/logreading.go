@@ -51,7 +51,7 @@ func logReading() []*Scenario {
 			},
 		},
 		{
-			Name: "logs-10-megabytes", Shows: "the end of 10 MB of output is read",
+			Name: "logs-10-megabytes", Shows: "the end of 10 MB of output is read", Needs: []Capability{LongLogs},
 			Pod:  podOf("yes 123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789 | head -n 100000; " + count(200, "end")),
 			Want: podSucceeds(),
 			After: func(_ context.Context, r *Run) error {

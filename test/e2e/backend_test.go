@@ -29,10 +29,13 @@ type real struct{ role *rbacv1.Role }
 func (real) Name() string { return scenarios.Real }
 
 func (real) Lacks(c scenarios.Capability) string {
-	if c == scenarios.Webhooks && shared.own == nil {
-		return "the API server of a foreign cluster cannot reach a webhook in this process"
+	if shared.own != nil {
+		return ""
 	}
-	return ""
+	return map[scenarios.Capability]string{
+		scenarios.Webhooks: "the API server of a foreign cluster cannot reach a webhook in this process",
+		scenarios.LongLogs: "the kubelet starts a new file after 10 MiB, as is the default, and reads the newest alone",
+	}[c]
 }
 
 func (r real) Run(t *testing.T, _ bool, play func(t *testing.T, c scenarios.Cluster)) {
@@ -55,8 +58,8 @@ func (c *realCluster) Image() string { return shared.image }
 
 func (c *realCluster) Play(string, map[string]kubelet.Script) {}
 
-// CreateNamespace waits for the account "default", without which no pod is
-// admitted.
+// CreateNamespace waits for the account "default" and the API server's
+// certificate, without which no pod is admitted or started.
 func (c *realCluster) CreateNamespace(ctx context.Context, t *testing.T, name string, labels map[string]string) error {
 	t.Helper()
 	_, err := c.admin.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
@@ -73,6 +76,9 @@ func (c *realCluster) CreateNamespace(ctx context.Context, t *testing.T, name st
 	})
 	return eventually(ctx, "default service account", func(ctx context.Context) error {
 		_, err := c.admin.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		if err == nil {
+			_, err = c.admin.CoreV1().ConfigMaps(name).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+		}
 		return err
 	})
 }

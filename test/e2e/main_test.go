@@ -72,7 +72,11 @@ func run(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	began := time.Now()
-	shared.own, err = cluster.Start(ctx, cluster.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	shared.own, err = cluster.Start(ctx, cluster.Options{
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		// By default a log is rotated at 10 MiB, and only the newest file is read.
+		KubeletConfig: func(config map[string]any) { config["containerLogMaxSize"] = "64Mi" },
+	})
 	if err != nil {
 		return 1, err
 	}
