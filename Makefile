@@ -117,16 +117,25 @@ bench-smoke: ## each benchmark once, to see that it still runs
 fuzz-smoke: ## each fuzz target for FUZZTIME (make test runs their seeds)
 	GO="$(GO)" scripts/fuzz-smoke.sh $(FUZZTIME)
 
+bin/kontinue-cluster: FORCE
+	$(GO) -C test/cluster build -o "$(CURDIR)/$@" ./cmd/kontinue-cluster
+
+.PHONY: FORCE
+FORCE:
+
+.PHONY: cluster-build
+cluster-build: bin/kontinue-cluster ## build the programs of a real Kubernetes, once (root; about 20 minutes)
+	bin/kontinue-cluster build
+
 .PHONY: cluster-up
-cluster-up: ## start a real Kubernetes on this machine (root; the first build takes minutes)
-	$(GO) -C test/cluster build -o "$(CURDIR)/bin/kontinue-cluster" ./cmd/kontinue-cluster
+cluster-up: cluster-build ## start a real Kubernetes on this machine (root)
 	bin/kontinue-cluster up $(CLUSTERFLAGS)
 
 .PHONY: cluster-down
-cluster-down: ## end it and remove what it left
-	$(GO) -C test/cluster build -o "$(CURDIR)/bin/kontinue-cluster" ./cmd/kontinue-cluster
+cluster-down: bin/kontinue-cluster ## end it and remove what it left
 	bin/kontinue-cluster down
 
 .PHONY: e2e
-e2e: ## the end-to-end scenarios against a real Kubernetes
-	$(GO) -C test/e2e test -count=1 $(TESTFLAGS) ./...
+e2e: ## the end-to-end scenarios against a real Kubernetes: this machine's, or that of KUBECONFIG
+	$(if $(KUBECONFIG),,$(MAKE) cluster-build)
+	$(GO) -C test/e2e test -count=1 -timeout 30m $(TESTFLAGS) ./...

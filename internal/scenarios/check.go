@@ -51,19 +51,19 @@ func (r *Run) check() []error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	w := &r.Want
-	if w.isError() {
-		if r.Err == nil {
-			fail("the verb returned a result and no error:\n%s", r.result().text())
-			return errs
-		}
+	switch {
+	case w.isError() && r.Err == nil:
+		fail("the verb returned a result and no error:\n%s", r.result().text())
+		return errs
+	case w.isError():
 		if w.Err != nil && !errors.Is(r.Err, w.Err) {
 			fail("error %v is not %q", r.Err, w.Err)
 		}
 		errs = append(errs, contains("the error", r.Err.Error(), w.ErrText)...)
-	} else if r.Err != nil {
+	case r.Err != nil:
 		fail("the verb returned an error: %w", r.Err)
 		return errs
-	} else {
+	default:
 		errs = append(errs, w.checkResult(r.result())...)
 	}
 	return append(errs, w.checkReports(r.progress())...)
@@ -111,7 +111,7 @@ func (w *WantExit) check(err error) []error {
 	}
 	var have *kontinue.ExitError
 	if !errors.As(err, &have) {
-		return []error{fmt.Errorf("Err() is %v, want an ExitError", err)}
+		return []error{fmt.Errorf("Err() is no ExitError: %w", err)}
 	}
 	var errs []error
 	got := WantExit{Container: have.Container, Code: have.ExitCode, Signal: have.Signal, Reason: have.Reason}
@@ -123,7 +123,7 @@ func (w *WantExit) check(err error) []error {
 		errs = append(errs, fmt.Errorf("Err() tells %+v, want %+v: %w", got, want, have))
 	}
 	if w.Is != nil && !errors.Is(err, w.Is) {
-		errs = append(errs, fmt.Errorf("Err() is not %q: %w", w.Is, err))
+		errs = append(errs, fmt.Errorf("Err() does not match %q: %w", w.Is.Error(), err))
 	}
 	return errs
 }

@@ -24,7 +24,7 @@ func durability() []*Scenario {
 				}
 				_, err := r.Pod.Logs(r.Context, nil)
 				if !errors.Is(err, kontinue.ErrLogsGone) {
-					return fmt.Errorf("logs of a deleted pod: %v, want %w", err, kontinue.ErrLogsGone)
+					return fmt.Errorf("logs of a deleted pod, which are no ErrLogsGone: %w", err)
 				}
 				return r.wantSummary("out of luck")
 			},
