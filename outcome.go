@@ -45,6 +45,7 @@ type outcome struct {
 	namespace, job  string
 	resourceVersion string // of the Job's state that this was read from
 	pods            []pods.Outcome
+	cut             bool // the record that this was read from had no room for all
 	objects         map[types.UID]*corev1.Pod
 	resumed         bool
 	drift           []string
@@ -117,14 +118,13 @@ func recorded(namespace, job, text string, cached []*watch.Pod) (*outcome, error
 	if err == nil && o.Version != endingVersion {
 		err = fmt.Errorf("version %d is not known to this program", o.Version)
 	}
-	var cut bool
 	if err == nil {
-		o.pods, cut, err = pods.Decode(string(o.ending.Pods))
+		o.pods, o.cut, err = pods.Decode(string(o.ending.Pods))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the outcome recorded on job %s/%s cannot be read: %w", namespace, job, err)
 	}
-	if cut {
+	if o.cut {
 		views := make([]podView, 0, len(cached))
 		for _, p := range cached {
 			views = append(views, podView{Pod: p})
@@ -132,6 +132,24 @@ func recorded(namespace, job, text string, cached []*watch.Pod) (*outcome, error
 		o.addPods(views)
 	}
 	return o, nil
+}
+
+// complete adds to an outcome whose record had no room for them the pods that
+// this process has seen itself, in their order.
+func (o *outcome) complete(seen []pods.Outcome) {
+	if !o.cut {
+		return
+	}
+	all := slices.Clone(seen)
+	for _, p := range o.pods {
+		same := func(q pods.Outcome) bool { return q.UID == p.UID }
+		if i := slices.IndexFunc(all, same); i >= 0 {
+			all[i] = p
+		} else {
+			all = append(all, p)
+		}
+	}
+	o.pods = all
 }
 
 // pod returns the object of one of the outcome's pods, restored from the

@@ -251,14 +251,17 @@ func (s *step) record(o *outcome) (*outcome, error) {
 		return o, nil // it had ended, and there is nothing left to record it on
 	case err != nil:
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.namespace, o.job, err)
-	case there == text:
-		return o, nil
 	}
+	// A record may say less than o, since it has to fit in an annotation. What is
+	// given out is the record also by the one who wrote it: all readers get the
+	// same.
 	first, err := recorded(o.namespace, o.job, there, nil)
 	if err != nil {
 		return nil, err
 	}
+	first.resumed = o.resumed || there != text
 	first.objects, first.drift = o.objects, o.drift
+	first.complete(o.pods)
 	return first, nil
 }
 

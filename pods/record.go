@@ -29,7 +29,7 @@ var messageLimits = []int{4096, 2048, 1024, 512, 256, 128, 64, 0}
 // [MaxRecordBytes]), and whether something had to be left out. The same input
 // gives the same text.
 //
-// To fit, messages are shortened on a rune boundary; then pods are dropped, the
+// To fit, messages are shortened to their ends; then pods are dropped, the
 // failed ones kept first; a single pod that is still too big loses containers,
 // those that succeeded first. What is left of a pod keeps its Succeeded and its
 // FirstFailure. The error says that not even an empty record fits.
@@ -159,10 +159,10 @@ func choose(all []ContainerOutcome, indexes []int) []ContainerOutcome {
 func withMessageLimit(outcomes []Outcome, limit int) []Outcome {
 	out := slices.Clone(outcomes)
 	for i := range out {
-		out[i].Message = shorten(out[i].Message, limit)
+		out[i].Message = shortenMessage(out[i].Message, limit)
 		out[i].Containers = slices.Clone(out[i].Containers)
 		for j := range out[i].Containers {
-			out[i].Containers[j].Message = shorten(out[i].Containers[j].Message, limit)
+			out[i].Containers[j].Message = shortenMessage(out[i].Containers[j].Message, limit)
 		}
 	}
 	return out

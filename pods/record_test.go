@@ -85,6 +85,35 @@ func TestEncodeShortensMessagesFirst(t *testing.T) {
 	require.Len(t, all[19].Containers[0].Message, 1800, "the caller's outcomes are not changed")
 }
 
+// A message may be the tail of a log, whose last line Explain shows.
+func TestEncodeKeepsTheLineThatTells(t *testing.T) {
+	t.Parallel()
+	for name, message := range map[string]string{
+		"short line": strings.Repeat("é little\n", 190) + "the disk is full\n\n",
+		"long line":  "first\n" + strings.Repeat("é", 900),
+		"one line":   strings.Repeat("é", 900),
+		"blank end":  "full" + strings.Repeat("\n", 1800),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := indexed(9, 9)
+			for i := range all {
+				all[i].Containers[0].Message = message
+			}
+			text, cut, err := pods.Encode(all, 12*1024)
+			require.NoError(t, err)
+			require.True(t, cut)
+			back, _, err := pods.Decode(text)
+			require.NoError(t, err)
+			require.Len(t, back, len(all))
+			for i := range all {
+				require.True(t, utf8.ValidString(back[i].Containers[0].Message))
+				require.Equal(t, all[i].Explain(), back[i].Explain())
+			}
+		})
+	}
+}
+
 func TestEncodeKeepsFailedPods(t *testing.T) {
 	t.Parallel()
 	all := indexed(1000, 20)

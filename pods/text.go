@@ -20,7 +20,6 @@ func lastLine(s string) string {
 	if strings.ContainsRune(s, '\x1b') {
 		s = escapes.ReplaceAllString(s, "")
 	}
-	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 	s = strings.TrimFunc(s, blank)
 	if i := strings.LastIndexAny(s, "\r\n"); i >= 0 {
 		s = s[i+1:]
@@ -33,6 +32,8 @@ func lastLine(s string) string {
 	}, s)
 	return shorten(strings.TrimSpace(s), lineBudget)
 }
+
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // shorten cuts s, which is valid UTF-8, to at most limit bytes on a rune
 // boundary and marks the cut.
@@ -49,6 +50,28 @@ func shorten(s string, limit int) string {
 		cut--
 	}
 	return s[:cut] + mark
+}
+
+// shortenMessage cuts a message to at most limit bytes. What it keeps is the end,
+// since the last line of a log tells most, and lastLine gives that of the result
+// as it would of s, as long as the limit is not below lineBudget.
+func shortenMessage(s string, limit int) string {
+	const mark = "...\n"
+	if len(s) > limit {
+		s = strings.TrimRightFunc(s, blank)
+	}
+	if len(s) <= limit {
+		return s
+	}
+	line := s[strings.LastIndexAny(s, "\r\n")+1:]
+	if len(line) > limit-len(mark) {
+		return shorten(strings.TrimLeftFunc(line, blank), limit)
+	}
+	cut := len(s) - (limit - len(mark))
+	for !utf8.RuneStart(s[cut]) {
+		cut++
+	}
+	return mark + s[cut:]
 }
 
 // valid replaces what is not UTF-8: the kubelet cuts termination messages also

@@ -1,0 +1,196 @@
+package kontinue_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/logs"
+)
+
+// deletePods removes all pods, and with them their logs.
+func (w *world) deletePods() {
+	w.Helper()
+	for _, pod := range w.pods() {
+		require.NoError(w, w.cluster.DeletePod(w.Context(), "ns", pod.Name))
+	}
+	after(w.Context(), time.Minute)
+	require.Empty(w, w.pods())
+}
+
+// TestResultOutlivesItsPods runs a pod to its end in many ways, deletes it, and
+// resumes in another worker: everything that the result says must be the same.
+func TestResultOutlivesItsPods(t *testing.T) {
+	t.Parallel()
+	log := []kubelet.LogLine{{Text: "connecting"}, {Text: "out of luck"}}
+	for name, tc := range map[string]struct {
+		play    map[string]kubelet.Script // by container
+		timeout time.Duration
+		during  func(w *world)
+		init    bool
+		want    string // part of the message
+		summary string // "": there is none without the log
+	}{
+		"success":     {play: map[string]kubelet.Script{"main": {Log: log}}},
+		"exit code":   {play: map[string]kubelet.Script{"main": {Log: log, Exit: kubelet.Exit{Code: 3}}}, want: "exit code 3: out of luck", summary: "out of luck"},
+		"OOMKilled":   {play: map[string]kubelet.Script{"main": {Log: log, Exit: kubelet.Exit{Code: 137, Reason: "OOMKilled"}}}, want: "OOMKilled", summary: "out of luck"},
+		"no log":      {play: map[string]kubelet.Script{"main": {Exit: kubelet.Exit{Code: 1}}}, want: "exit code 1"},
+		"own message": {play: map[string]kubelet.Script{"main": {Exit: kubelet.Exit{Code: 4, TerminationMessage: "disk full"}}}, want: "disk full", summary: "disk full"},
+		"sidecar":     {play: map[string]kubelet.Script{"side": {Exit: kubelet.Exit{Code: 9}, Log: log}, "main": {Run: time.Second}}, want: `"side" failed: exit code 9: out of luck`, summary: "out of luck"},
+		"init":        {init: true, play: map[string]kubelet.Script{"init": {Exit: kubelet.Exit{Code: 5}, Log: log}}, want: `init container "init" failed: exit code 5`, summary: "out of luck"},
+		"timeout":     {timeout: 5 * time.Second, play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "DeadlineExceeded", summary: "out of luck"},
+		"no image":    {timeout: 30 * time.Second, play: map[string]kubelet.Script{"main": {PullError: "ErrImagePull"}}, want: "ImagePull"},
+		"evicted": {play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "Evicted", summary: "out of luck", during: func(w *world) {
+			require.NoError(w, w.cluster.PressureEvictPod("ns", w.pods()[0].Name, ""))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				for container, script := range tc.play {
+					w.cluster.On(kubelet.Match{Container: container}, script)
+				}
+				options := func() *kontinue.PodOptions {
+					spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}}
+					if _, ok := tc.play["side"]; ok {
+						spec.Containers = append(spec.Containers, corev1.Container{Name: "side", Image: "alpine:3"})
+					}
+					if tc.init {
+						spec.InitContainers = []corev1.Container{{Name: "init", Image: "alpine:3"}}
+					}
+					return &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: "pod", Timeout: tc.timeout}, Spec: spec}
+				}
+				if tc.during != nil {
+					time.AfterFunc(10*time.Second, func() { tc.during(w) })
+				}
+				first := w.worker()
+				live, err := kontinue.RunPod(first.context(), options())
+				require.NoError(t, err)
+				require.Contains(t, live.Message, tc.want)
+				require.Equal(t, tc.want == "", live.Succeeded())
+				first.kill()
+				w.deletePods()
+
+				second := w.worker()
+				ktx := second.context()
+				resumed, err := kontinue.RunPod(ktx, options())
+				require.NoError(t, err)
+				require.True(t, resumed.Resumed())
+				require.Equal(t, facts(live), facts(resumed))
+				_, err = resumed.Logs(ktx, nil)
+				require.ErrorIs(t, err, kontinue.ErrLogsGone)
+				var gone *logs.Error
+				require.ErrorAs(t, err, &gone)
+				require.Equal(t, live.Pod.Name, gone.Ref.Pod)
+				summary, err := resumed.LogErrorSummary(ktx)
+				if tc.summary == "" {
+					require.ErrorIs(t, err, kontinue.ErrLogsGone)
+				} else {
+					require.NoError(t, err)
+					require.Equal(t, tc.summary, summary)
+				}
+				require.Zero(t, second.requests("patch")+second.requests("create"))
+			})
+		})
+	}
+}
+
+// facts are what a PodResult says, whether it has seen the pod or read the record.
+func facts(r *kontinue.PodResult) string {
+	var failed *kontinue.ExitError
+	_ = errors.As(r.Err(), &failed)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%t %s %q %+v %s/%s %s\n", r.Succeeded(), r.Phase, r.Message, failed, r.Pod.Namespace, r.Pod.Name, r.Pod.UID)
+	for _, c := range append(r.Pod.Status.InitContainerStatuses, r.Pod.Status.ContainerStatuses...) {
+		// The kubelet's stand-in for the end of a container that never started is
+		// left out: the record says what it was waiting for instead.
+		if end := c.State.Terminated; end != nil && end.Reason != "ContainerStatusUnknown" {
+			fmt.Fprintf(&b, "%s: %d %s %q\n", c.Name, end.ExitCode, end.Reason, end.Message)
+		}
+	}
+	return b.String()
+}
+
+// TestRecordTooLongForAnAnnotation has pods that each leave 2 KiB of log, more
+// than a record holds: what a resume says must not differ from what the first
+// reader was told, and must still have the line that tells.
+func TestRecordTooLongForAnAnnotation(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		pods     int
+		lastLine string
+	}{
+		"a message for each pod": {7, "it failed: the disk is full"},
+		"a long last line":       {7, "it failed" + strings.Repeat(" and went on", 150)},
+		"part of the last line":  {21, "it failed" + strings.Repeat(" and went on", 50)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{
+					Exit: kubelet.Exit{Code: 1},
+					Log:  []kubelet.LogLine{{Text: strings.Repeat("a line of the log, which says little\n", 60)}, {Text: tc.lastLine}},
+				})
+				options := &kontinue.JobOptions{StepOptions: kontinue.StepOptions{Name: "retries"}, Spec: batchv1.JobSpec{
+					BackoffLimit: new(int32(tc.pods - 1)),
+					Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}}},
+				}}
+				first := w.worker()
+				live, err := kontinue.RunJob(first.context(), options)
+				require.NoError(t, err)
+				require.False(t, live.Resumed())
+				require.Len(t, live.Pods, tc.pods)
+				require.Contains(t, live.Message, `container "main" failed: exit code 1: it failed`)
+				require.NotEmpty(t, live.Pods[0].Pod.Spec.Containers[0].Image, "the pod itself")
+				first.kill()
+				w.deletePods()
+				resumed, err := kontinue.RunJob(w.worker().context(), options)
+				require.NoError(t, err)
+				require.True(t, resumed.Resumed())
+				require.Equal(t, live.Message, resumed.Message)
+				require.Equal(t, live.Err().Error(), resumed.Err().Error())
+				require.Len(t, resumed.Pods, tc.pods)
+				for i := range live.Pods {
+					require.Equal(t, live.Pods[i].Message, resumed.Pods[i].Message)
+				}
+			})
+		})
+	}
+}
+
+// TestRecordWithoutRoomForAllPods has more pods than a record holds, even
+// without their messages. The one who wrote it still has them all.
+func TestRecordWithoutRoomForAllPods(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{Index: new(70)}, kubelet.Script{Exit: kubelet.Exit{Code: 7}})
+		options := matrix()
+		options.Spec.Completions, options.Spec.Parallelism = new(int32(100)), new(int32(100))
+		first := w.worker()
+		live, err := kontinue.RunJob(first.context(), options)
+		require.NoError(t, err)
+		require.Len(t, live.Pods, 100)
+		require.Contains(t, live.Message, "exit code 7")
+		first.kill()
+
+		second, err := kontinue.RunJob(w.worker().context(), options)
+		require.NoError(t, err)
+		require.Len(t, second.Pods, 100, "the pods are there, and in the cache")
+		require.Equal(t, live.Message, second.Message)
+		w.deletePods()
+		third, err := kontinue.RunJob(w.worker().context(), options)
+		require.NoError(t, err)
+		require.Less(t, len(third.Pods), 100)
+		require.Equal(t, live.Message, third.Message)
+		require.Equal(t, live.SucceededPods, third.SucceededPods)
+		require.Equal(t, live.FailedPods, third.FailedPods)
+	})
+}
