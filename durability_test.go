@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,8 +102,13 @@ func (p *worker) killAt(n int, before bool) {
 		deadly = apiserver.Fault{Match: match, Times: 1, Before: errKilled}
 	}
 	server.AddFault(deadly)
+	var count atomic.Int64
 	server.AddAudit(func(r apiserver.Request, err error) {
-		if r.User == p.user && errors.Is(err, errKilled) {
+		if r.User != p.user {
+			return
+		}
+		// A request that was refused has no answer to lose.
+		if n := int64(n); count.Add(1) == n && !before || errors.Is(err, errKilled) {
 			p.kill()
 		}
 	})
@@ -177,6 +183,11 @@ func digest(r *kontinue.PodResult, err error) string {
 		fmt.Fprintf(&b, " %s: exit=%d reason=%s log=%q", c.Name, end.ExitCode, end.Reason, end.Message)
 	}
 	return strings.ReplaceAll(b.String(), r.Pod.Name, "POD")
+}
+
+// exitCode is that of the pod's first container.
+func exitCode(r *kontinue.PodResult) int32 {
+	return r.Pod.Status.ContainerStatuses[0].State.Terminated.ExitCode
 }
 
 func digestJob(r *kontinue.JobResult, err error) string {

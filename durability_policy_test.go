@@ -1,0 +1,225 @@
+package kontinue_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// play gives the runs of a step their exit codes, the last one for all further
+// runs, and counts them.
+type play struct {
+	codes []int32
+	takes time.Duration
+
+	mu      sync.Mutex
+	runs    int
+	running int
+	overlap bool // two runs were there at the same time
+}
+
+func (w *world) play(step string, takes time.Duration, codes ...int32) *play {
+	p := &play{codes: codes, takes: takes}
+	w.cluster.On(kubelet.Match{Step: step}, kubelet.Script{Do: p.run})
+	return p
+}
+
+func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+	p.mu.Lock()
+	code := p.codes[min(p.runs, len(p.codes)-1)]
+	p.runs++
+	p.running++
+	p.overlap = p.overlap || p.running > 1
+	p.mu.Unlock()
+	after(ctx, p.takes)
+	p.mu.Lock()
+	p.running--
+	p.mu.Unlock()
+	if ctx.Err() != nil {
+		code = 143
+	}
+	return kubelet.Exit{Code: code}
+}
+
+// attempt runs two steps in the next attempt, one after the other or both at
+// once, in a worker that is killed on the way and resumed. The function fails
+// when a step did; it tells the steps' exit codes.
+func (w *world) attempt(attempt int, names [2]string, concurrent bool, killAfter time.Duration) (codes [2]int32) {
+	w.Helper()
+	w.execution.Attempts, w.execution.Resumptions = attempt, 0
+	function := func(p *worker) (codes [2]int32) {
+		ktx := p.context()
+		run := func(i int) {
+			r, err := kontinue.RunScript(ktx, script(names[i], "true"))
+			if p.ctx.Err() == nil {
+				require.NoError(w, err)
+				codes[i] = exitCode(r)
+			}
+		}
+		var wg sync.WaitGroup
+		for i := range names {
+			wg.Go(func() { run(i) })
+			if !concurrent {
+				wg.Wait()
+			}
+		}
+		wg.Wait()
+		return codes
+	}
+	first := w.worker()
+	time.AfterFunc(killAfter, first.kill)
+	function(first)
+	w.execution.Resumptions++
+	return function(w.worker())
+}
+
+// TestChildPolicies counts the runs of a step that succeeds and of one that
+// fails twice, over three attempts in which each worker is killed once.
+func TestChildPolicies(t *testing.T) {
+	t.Parallel()
+	named, unnamed := [2]string{"good", "flaky"}, [2]string{"", ""}
+	for _, tc := range []struct {
+		policy      kontinue.ChildPolicy
+		good, flaky int      // runs in all
+		codes       [3]int32 // of the flaky step, in each attempt
+	}{
+		{kontinue.ChildPolicyNone, 1, 1, [3]int32{5, 5, 5}},
+		{kontinue.ChildPolicyRetryFailed, 1, 3, [3]int32{5, 6, 0}},
+		{kontinue.ChildPolicyRetryAll, 3, 3, [3]int32{5, 6, 0}},
+	} {
+		for _, names := range [][2]string{named, unnamed} {
+			for _, concurrent := range []bool{false, true} {
+				if concurrent && names == unnamed {
+					continue // is refused
+				}
+				for _, killAfter := range []time.Duration{0, time.Second, 4 * time.Second, 8 * time.Second, time.Minute} {
+					name := fmt.Sprintf("%s, names %q, concurrent=%t, killed after %s", tc.policy, strings.Join(names[:], ""), concurrent, killAfter)
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						inWorld(t, func(w *world) {
+							steps := names
+							if names == unnamed {
+								steps = [2]string{"step-1", "step-2"}
+							}
+							w.execution.ChildPolicy = tc.policy
+							good := w.play(steps[0], 3*time.Second, 0)
+							flaky := w.play(steps[1], 3*time.Second, 5, 6, 0)
+							for attempt, want := range tc.codes {
+								require.Equal(t, [2]int32{0, want}, w.attempt(attempt, names, concurrent, killAfter), "attempt %d", attempt)
+								after(w.Context(), time.Hour)
+							}
+							require.Equal(t, tc.good, good.runs)
+							require.Equal(t, tc.flaky, flaky.runs)
+							// The earlier runs stay, for people to look at.
+							require.Len(t, w.jobs()[steps[0]], tc.good)
+							require.Len(t, w.jobs()[steps[1]], tc.flaky)
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestStepThatOutlivesItsAttempt has a step that still runs, or has ended and
+// was given to nobody, when the attempt that began it has failed.
+func TestStepThatOutlivesItsAttempt(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name     string
+		policy   kontinue.ChildPolicy
+		pause    time.Duration // between the attempts; the step takes a minute
+		code     int32         // of the step's first run
+		runs     [3]int        // after each attempt
+		seen     [3]int32
+		replaced bool // the first run is deleted
+	}{
+		{"None, running", kontinue.ChildPolicyNone, time.Second, 4, [3]int{1, 1, 1}, [3]int32{0, 4, 4}, false},
+		{"None, ended", kontinue.ChildPolicyNone, time.Hour, 4, [3]int{1, 1, 1}, [3]int32{0, 4, 4}, false},
+		{"RetryFailed, running", kontinue.ChildPolicyRetryFailed, time.Second, 4, [3]int{1, 1, 2}, [3]int32{0, 4, 9}, false},
+		{"RetryFailed, ended", kontinue.ChildPolicyRetryFailed, time.Hour, 4, [3]int{1, 1, 2}, [3]int32{0, 4, 9}, false},
+		{"RetryFailed, succeeds", kontinue.ChildPolicyRetryFailed, time.Second, 0, [3]int{1, 1, 1}, [3]int32{0, 0, 0}, false},
+		{"RetryAll, running", kontinue.ChildPolicyRetryAll, time.Second, 4, [3]int{1, 2, 3}, [3]int32{0, 9, 9}, true},
+		{"RetryAll, ended", kontinue.ChildPolicyRetryAll, time.Hour, 4, [3]int{1, 1, 2}, [3]int32{0, 4, 9}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.execution.ChildPolicy = tc.policy
+				slow := w.play("slow", time.Minute, tc.code, 9)
+				var firstRun string
+				for attempt := range 3 {
+					w.execution.Attempts = attempt
+					p := w.worker()
+					if attempt == 0 {
+						// The function returns, since something else has failed.
+						time.AfterFunc(10*time.Second, func() { p.die(nil) })
+					}
+					r, err := kontinue.RunScript(p.context(), script("slow", "true"))
+					if attempt == 0 {
+						require.ErrorIs(t, err, context.Canceled)
+						firstRun = string(w.jobs()["slow"][0].UID)
+						after(w.Context(), tc.pause)
+					} else {
+						require.NoError(t, err)
+						require.Equal(t, tc.seen[attempt], exitCode(r), "attempt %d", attempt)
+						// The function is resumed: what it was given it is given again.
+						p.kill()
+						again, err := kontinue.RunScript(w.worker().context(), script("slow", "true"))
+						require.NoError(t, err)
+						require.Equal(t, facts(r), facts(again), "attempt %d", attempt)
+					}
+					require.Equal(t, tc.runs[attempt], slow.runs, "attempt %d", attempt)
+					require.False(t, slow.overlap, "two runs at the same time")
+				}
+				there := false
+				for _, job := range w.jobs()["slow"] {
+					there = there || string(job.UID) == firstRun
+				}
+				require.Equal(t, !tc.replaced, there)
+			})
+		})
+	}
+}
+
+// TestKilledWhileARunIsReplaced kills the worker at each request of a RetryAll
+// that has to delete a running Job first.
+func TestKilledWhileARunIsReplaced(t *testing.T) {
+	t.Parallel()
+	const requests = 6 // list, delete, get until it is gone, create, patch
+	for n := 1; n <= requests; n++ {
+		for _, before := range []bool{true, false} {
+			t.Run(fmt.Sprintf("request %d, before=%t", n, before), func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(w *world) {
+					w.execution.ChildPolicy = kontinue.ChildPolicyRetryAll
+					slow := w.play("slow", time.Minute, 4, 9, 8)
+					p := w.worker()
+					time.AfterFunc(10*time.Second, p.kill)
+					_, err := kontinue.RunScript(p.context(), script("slow", "true"))
+					require.ErrorIs(t, err, errKilled)
+					w.execution.Attempts = 1
+					p = w.worker()
+					p.killAt(n, before)
+					_, _ = kontinue.RunScript(p.context(), script("slow", "true"))
+					require.Error(t, p.ctx.Err(), "the worker lived")
+					p = w.worker()
+					r, err := kontinue.RunScript(p.context(), script("slow", "true"))
+					require.NoError(t, err)
+					require.Equal(t, int32(9), exitCode(r))
+					require.Equal(t, 2, slow.runs)
+					require.False(t, slow.overlap)
+					require.Len(t, w.jobs()["slow"], 1)
+				})
+			})
+		}
+	}
+}
