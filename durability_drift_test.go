@@ -1,0 +1,198 @@
+package kontinue_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// resumers are the two ways in which a worker meets the Job of a dead one: it is
+// in the cache, or the create is refused since it exists.
+var resumers = map[string]func(w *world, first func()) *worker{
+	"cached": func(w *world, first func()) *worker {
+		first()
+		return w.worker()
+	},
+	"not cached": func(w *world, first func()) *worker {
+		second := w.worker()
+		w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: second.user})
+		first()
+		return second
+	},
+}
+
+// eachResumer runs the test with the Job left by a worker that was killed while
+// it ran, or after its end.
+func eachResumer(t *testing.T, test func(w *world, resume func(first func(ktx *kontinue.ExecutionContext)) *worker)) {
+	t.Helper()
+	for name, resumer := range resumers {
+		for state, lives := range map[string]time.Duration{"running": 5 * time.Second, "ended": time.Minute} {
+			t.Run(state+" and "+name, func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(w *world) {
+					w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second})
+					test(w, func(first func(ktx *kontinue.ExecutionContext)) *worker {
+						return resumer(w, func() {
+							p := w.worker()
+							time.AfterFunc(lives, p.kill)
+							first(p.context())
+							after(w.Context(), time.Minute)
+						})
+					})
+				})
+			})
+		}
+	}
+}
+
+// deploy is a step whose spec has grown by the time of the second version.
+func deploy(version, name string) *kontinue.PodOptions {
+	container := corev1.Container{
+		Name: "main", Image: "deploy:" + version,
+		Env:  []corev1.EnvVar{{Name: "TOKEN", Value: "secret-" + version}},
+		Args: []string{"--password=" + version},
+	}
+	spec := corev1.PodSpec{Containers: []corev1.Container{container}}
+	if version == "v2" {
+		spec.Containers = append(spec.Containers, corev1.Container{Name: "proxy", Image: "proxy:1"})
+	}
+	return &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: name}, Spec: spec}
+}
+
+var deployDrift = []string{
+	"template.spec.containers[0].args: changed",
+	"template.spec.containers[0].env[TOKEN].value: changed",
+	"template.spec.containers[0].image: deploy:v1 -> deploy:v2",
+	"template.spec.containers[proxy]: unset -> set",
+}
+
+func TestDriftOfANamedStepIsToldInTheResult(t *testing.T) {
+	t.Parallel()
+	eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+		p := resume(func(ktx *kontinue.ExecutionContext) { _, _ = kontinue.RunPod(ktx, deploy("v1", "deploy")) })
+		r, err := kontinue.RunPod(p.context(), deploy("v2", "deploy"))
+		require.NoError(w, err)
+		require.True(w, r.Resumed())
+		require.Equal(w, deployDrift, r.Drift())
+		w.ranOnce(map[string]int{"deploy": 1})
+	})
+}
+
+func TestDriftOfAnUnnamedStepIsRefused(t *testing.T) {
+	t.Parallel()
+	eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+		p := resume(func(ktx *kontinue.ExecutionContext) { _, _ = kontinue.RunPod(ktx, deploy("v1", "")) })
+		_, err := kontinue.RunPod(p.context(), deploy("v2", ""))
+		require.ErrorIs(w, err, kontinue.ErrSpecDrift)
+		require.ErrorContains(w, err, `step "step-1" of execution ns/release: job was created from another spec: job ns/release-step-1-`)
+		for _, line := range deployDrift {
+			require.ErrorContains(w, err, "\n\t"+line)
+		}
+		require.NotContains(w, err.Error(), "secret")
+		require.NotContains(w, err.Error(), "password")
+		w.ranOnce(map[string]int{"step-1": 1})
+	})
+}
+
+func TestReorderedFunction(t *testing.T) {
+	t.Parallel()
+	build, test := script("", "make"), script("", "make test")
+	t.Run("unnamed steps", func(t *testing.T) {
+		t.Parallel()
+		eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+			p := resume(func(ktx *kontinue.ExecutionContext) {
+				_, _ = kontinue.RunScript(ktx, build)
+				_, _ = kontinue.RunScript(ktx, test)
+			})
+			// The function lost its first step: its second stands in its place.
+			_, err := kontinue.RunScript(p.context(), test)
+			require.ErrorIs(w, err, kontinue.ErrSpecDrift)
+			require.ErrorContains(w, err, "give each step a StepOptions.Name")
+			require.Len(w, w.jobs()["step-1"], 1)
+		})
+	})
+	t.Run("named steps", func(t *testing.T) {
+		t.Parallel()
+		eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+			build, test := script("build", "make"), script("test", "make test")
+			p := resume(func(ktx *kontinue.ExecutionContext) {
+				_, _ = kontinue.RunScript(ktx, build)
+				_, _ = kontinue.RunScript(ktx, test)
+			})
+			ktx := p.context()
+			for _, step := range []*kontinue.ScriptOptions{test, build} {
+				r, err := kontinue.RunScript(ktx, step)
+				require.NoError(w, err)
+				require.True(w, r.Succeeded())
+				require.Empty(w, r.Drift())
+			}
+			w.ranOnce(map[string]int{"build": 1, "test": 1})
+		})
+	})
+}
+
+// TestWhatAdmissionChangedIsNoDrift resumes a step whose Job was changed on its
+// way into the cluster, as service meshes and policies do.
+func TestWhatAdmissionChangedIsNoDrift(t *testing.T) {
+	t.Parallel()
+	eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+		w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+			job, ok := a.Object.(*batchv1.Job)
+			if !ok || a.Verb != "create" {
+				return nil
+			}
+			spec := &job.Spec.Template.Spec
+			spec.InitContainers = append(spec.InitContainers, corev1.Container{Name: "mesh", Image: "mesh:1"})
+			spec.Containers[0].Image = "mirror.test/" + spec.Containers[0].Image
+			spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
+			spec.Tolerations = append(spec.Tolerations, corev1.Toleration{Key: "batch", Operator: corev1.TolerationOpExists})
+			job.Spec.Template.Annotations = map[string]string{"mesh.test/injected": "true"}
+			job.Spec.TTLSecondsAfterFinished = new(int32(86400))
+			job.Spec.ActiveDeadlineSeconds = new(int64(3600))
+			return nil
+		})
+		p := resume(func(ktx *kontinue.ExecutionContext) {
+			_, _ = kontinue.RunPod(ktx, deploy("v1", ""))
+			_, _ = kontinue.RunPod(ktx, deploy("v1", "named"))
+		})
+		ktx := p.context()
+		for _, name := range []string{"", "named"} {
+			r, err := kontinue.RunPod(ktx, deploy("v1", name))
+			require.NoError(w, err)
+			require.True(w, r.Succeeded(), r.Message)
+			require.Empty(w, r.Drift())
+		}
+		w.ranOnce(map[string]int{"step-1": 1, "named": 1})
+	})
+}
+
+// TestRetryRunsTheNewSpec: a run that is made anew is made from the function as
+// it is now.
+func TestRetryRunsTheNewSpec(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "deploy"} {
+		inWorld(t, func(w *world) {
+			w.cluster.On(kubelet.Match{Image: "deploy:v1"}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
+			w.execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
+			r, err := kontinue.RunPod(w.worker().context(), deploy("v1", name))
+			require.NoError(t, err)
+			require.False(t, r.Succeeded())
+			w.execution.Attempts = 1
+			for range 2 { // and once more after a restart
+				r, err = kontinue.RunPod(w.worker().context(), deploy("v2", name))
+				require.NoError(t, err)
+				require.True(t, r.Succeeded())
+				require.Empty(t, r.Drift())
+			}
+		})
+	}
+}
