@@ -156,6 +156,10 @@ func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error
 	if r.Pod == nil {
 		return "", invalid("Logs", errors.New("the result has no pod"))
 	}
+	if r.Pod.Name == "" && r.outcome != nil {
+		return "", fmt.Errorf("kontinue: %w: the pod of job %s/%s was gone before its name was known",
+			ErrLogsGone, r.outcome.namespace, r.outcome.job)
+	}
 	container := opts.Container
 	if container == "" && len(r.Pod.Spec.Containers) > 0 {
 		container = r.Pod.Spec.Containers[0].Name
@@ -227,7 +231,10 @@ func (o *outcome) message() string {
 
 // soleResult is what RunPod returns: the result of the Job's only pod.
 func (o *outcome) soleResult() (*PodResult, error) {
-	if len(o.pods) == 0 && o.Failed {
+	// The timeout and a cancellation delete the pod: when no worker was there to
+	// see it go, they are still what became of the step.
+	stopped := o.Canceled || o.Reason == reasonDeadlineExceeded && o.Lost > 0
+	if len(o.pods) == 0 && o.Failed && !stopped {
 		err := newExitError(o)
 		if o.Lost > 0 {
 			return nil, fmt.Errorf("%w: it was gone before its exit codes were read: %w", ErrPodLost, err)
@@ -235,15 +242,18 @@ func (o *outcome) soleResult() (*PodResult, error) {
 		return nil, fmt.Errorf("no pod was created: %w", err)
 	}
 	var p pods.Outcome
-	if len(o.pods) > 0 {
+	switch {
+	case len(o.pods) > 0:
 		p = o.pods[len(o.pods)-1]
-	} else {
+	case o.Failed:
+		p.Phase = corev1.PodFailed
+	default:
 		p.Phase = corev1.PodSucceeded // the Job is Complete: that is what it counts
 	}
 	r := o.podResult(p)
 	r.sole = true
 	if o.Failed && (o.Canceled || o.Reason == reasonDeadlineExceeded || r.Message == "") {
-		if r.Message == "" {
+		if r.Message == "" || len(o.pods) == 0 {
 			r.Message = o.message()
 		} else {
 			r.Message = o.message() + ": " + r.Message

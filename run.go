@@ -33,7 +33,9 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 // is durable and returns errors as [RunJob] does, and an [ErrPodLost] when the
 // Job failed and its pod was gone before anything was known of it. A Job that
 // completed has proved that every container exited with code 0, also without
-// its pod; the result's Pod then has a status and no name.
+// its pod, and one that ran into its deadline or was canceled while no worker
+// was there is a failed result without exit codes; the result's Pod then has a
+// status and no name.
 func RunPod(ktx *ExecutionContext, opts *PodOptions) (*PodResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunPod", err)

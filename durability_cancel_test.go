@@ -1,0 +1,256 @@
+package kontinue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// noPodRuns requires that every pod has ended or is gone.
+func (w *world) noPodRuns() {
+	w.Helper()
+	for _, pod := range w.pods() {
+		require.Contains(w, []corev1.PodPhase{corev1.PodSucceeded, corev1.PodFailed}, pod.Status.Phase, pod.Name)
+	}
+}
+
+// TestEndOfTheWaitIsNotTheEndOfTheJob ends a worker in each way that is not an
+// explicit cancellation. The Job must not feel it, and a resume gets its result.
+func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
+	t.Parallel()
+	stopApp := func(budget time.Duration) func(w *world) error {
+		return func(w *world) error {
+			// The application of a worker under fx; Run stops it like this on SIGTERM.
+			var client *kontinue.Client
+			app := fx.New(fx.NopLogger, kontinue.Module, fx.Populate(&client), fx.StopTimeout(budget), fx.Supply(kontinue.Config{
+				Clientset: w.cluster.APIServer().ClientsetAs("app"), Namespace: "ns",
+			}))
+			require.NoError(w, app.Start(w.Context()))
+			ended := make(chan error, 1)
+			ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+			require.NoError(w, err)
+			go func() {
+				_, err := kontinue.RunScript(ktx, script("step", "sleep 60"))
+				ended <- err
+			}()
+			after(w.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), budget)
+			defer cancel()
+			if err := app.Stop(ctx); budget > 0 {
+				require.NoError(w, err)
+			}
+			// Without a budget fx may leave out the hooks; the process would end here.
+			require.NoError(w, client.Stop(context.Background()))
+			return <-ended
+		}
+	}
+	for name, end := range map[string]func(w *world) error{
+		"cancelled context": func(w *world) error {
+			p := w.worker()
+			time.AfterFunc(10*time.Second, func() { p.die(context.Canceled) })
+			_, err := kontinue.RunScript(p.context(), script("step", "sleep 60"))
+			require.ErrorIs(w, err, context.Canceled)
+			return err
+		},
+		"deadline of the context": func(w *world) error {
+			p := w.worker()
+			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+			defer cancel()
+			ktx, err := p.client.NewExecutionContext(ctx, w.execution)
+			require.NoError(w, err)
+			_, err = kontinue.RunScript(ktx, script("step", "sleep 60"))
+			require.ErrorIs(w, err, context.DeadlineExceeded)
+			return err
+		},
+		"Stop": func(w *world) error {
+			p := w.worker()
+			time.AfterFunc(10*time.Second, func() { require.NoError(w, p.client.Stop(context.Background())) })
+			_, err := kontinue.RunScript(p.context(), script("step", "sleep 60"))
+			require.ErrorIs(w, err, kontinue.ErrNotRunning)
+			return err
+		},
+		"fx with a budget of 30 s": stopApp(30 * time.Second),
+		"fx without a budget":      stopApp(0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 2}})
+				began := time.Now()
+				err := end(w)
+				require.ErrorContains(t, err, "goes on")
+				require.Less(t, time.Since(began), 15*time.Second)
+				before := w.jobs()["step"][0]
+				after(w.Context(), 10*time.Second)
+				job := w.jobs()["step"][0]
+				require.Equal(t, before.ResourceVersion, job.ResourceVersion, "nobody touched it")
+				require.Equal(t, int32(1), job.Status.Active)
+				require.Equal(t, corev1.PodRunning, w.pods()[0].Status.Phase)
+				r, err := kontinue.RunScript(w.worker().context(), script("step", "sleep 60"))
+				require.NoError(t, err)
+				require.True(t, r.Resumed())
+				require.Equal(t, int32(2), exitCode(r))
+				w.ranOnce(map[string]int{"step": 1})
+			})
+		})
+	}
+}
+
+// TestTimeoutIsCountedFromTheStart kills and resumes the worker again and again
+// while a step runs into its timeout, or lets no worker live at that time.
+func TestTimeoutIsCountedFromTheStart(t *testing.T) {
+	t.Parallel()
+	const timeout = time.Minute
+	step := func() *kontinue.ScriptOptions {
+		s := script("step", "sleep 3600")
+		s.Timeout = timeout
+		return s
+	}
+	for name, play := range map[string]kubelet.Script{
+		"running":       {Run: time.Hour},
+		"unschedulable": {Unschedulable: time.Hour},
+		"ignores TERM":  {Run: time.Hour, IgnoreTERM: true},
+	} {
+		for _, lives := range []time.Duration{10 * time.Second, 10 * time.Minute} {
+			for _, pause := range []time.Duration{0, 10 * time.Minute} {
+				t.Run(fmt.Sprintf("%s, a worker lives %s, resumed after %s", name, lives, pause), func(t *testing.T) {
+					t.Parallel()
+					inWorld(t, func(w *world) {
+						w.cluster.On(kubelet.Match{}, play)
+						began := time.Now()
+						var r *kontinue.PodResult
+						for range 20 {
+							p := w.worker()
+							kill := time.AfterFunc(lives, p.kill)
+							var err error
+							if r, err = kontinue.RunScript(p.context(), step()); err == nil {
+								kill.Stop()
+								break
+							}
+							require.ErrorIs(t, err, errKilled)
+							after(w.Context(), pause)
+						}
+						require.NotNil(t, r)
+						require.ErrorIs(t, r.Err(), kontinue.ErrDeadlineExceeded)
+						require.NotErrorIs(t, r.Err(), kontinue.ErrCanceled)
+						require.Contains(t, r.Message, "DeadlineExceeded: Job was active longer than specified deadline")
+						_, err := r.Logs(w.worker().context(), nil)
+						require.ErrorIs(t, err, kontinue.ErrLogsGone)
+						if pause == 0 {
+							// The grace period of a container that does not listen is 30 s.
+							require.InDelta(t, timeout.Seconds()+15, time.Since(began).Seconds(), 20)
+						}
+						job := w.jobs()["step"][0]
+						ended := job.Status.Conditions[len(job.Status.Conditions)-1].LastTransitionTime
+						require.WithinDuration(t, job.Status.StartTime.Add(timeout), ended.Time, 35*time.Second)
+						after(w.Context(), time.Minute)
+						w.noPodRuns()
+						require.Len(t, w.jobs()["step"], 1)
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestCancelStopsTheJobs cancels an Execution while its steps are pending, run,
+// and have ended. The worker that waits, or one that resumes later, gets the
+// same, and nothing runs any more.
+func TestCancelStopsTheJobs(t *testing.T) {
+	t.Parallel()
+	steps := map[string]kubelet.Script{
+		"pending":  {Unschedulable: time.Hour},
+		"pulling":  {PullError: "ErrImagePull"},
+		"running":  {Run: time.Hour},
+		"stubborn": {Run: time.Hour, IgnoreTERM: true},
+		"ended":    {},
+	}
+	for name, tc := range map[string]struct {
+		at      time.Duration
+		killed  bool // the worker that waits, before the cancellation
+		atOther int  // the worker that cancels is killed at that request
+	}{
+		"at once":            {at: 0},
+		"while it waits":     {at: 10 * time.Second},
+		"nobody waits":       {at: 10 * time.Second, killed: true},
+		"killed in between":  {at: 10 * time.Second, atOther: 3},
+		"killed at the last": {at: 10 * time.Second, atOther: 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				for step, play := range steps {
+					w.cluster.On(kubelet.Match{Step: step}, play)
+				}
+				p := w.worker()
+				type ending struct {
+					step string
+					r    *kontinue.PodResult
+					err  error
+				}
+				run := func(p *worker) <-chan ending {
+					endings, ktx := make(chan ending, len(steps)), p.context()
+					for step := range steps {
+						go func() {
+							r, err := kontinue.RunScript(ktx, script(step, "sleep 3600"))
+							endings <- ending{step, r, err}
+						}()
+					}
+					return endings
+				}
+				endings := run(p)
+				after(w.Context(), tc.at+time.Millisecond)
+				if tc.killed {
+					p.kill()
+					for range steps {
+						<-endings
+					}
+				}
+				other := w.worker()
+				if tc.atOther > 0 {
+					other.killAt(tc.atOther, false)
+					require.Error(t, other.client.Cancel(other.ctx, w.execution))
+					other = w.worker()
+				}
+				require.NoError(t, other.client.Cancel(w.Context(), w.execution))
+				if tc.killed {
+					after(w.Context(), time.Hour)
+					endings = run(w.worker())
+				}
+				seen := map[string]string{}
+				for range steps {
+					e := <-endings
+					require.NoError(t, e.err, e.step)
+					seen[e.step] = facts(e.r)
+					if e.r.Succeeded() {
+						require.Equal(t, "ended", e.step)
+					} else {
+						require.ErrorIs(t, e.r.Err(), kontinue.ErrCanceled, e.step)
+						require.NotErrorIs(t, e.r.Err(), kontinue.ErrDeadlineExceeded, e.step)
+					}
+				}
+				after(w.Context(), time.Hour)
+				w.noPodRuns()
+				// The Jobs are a record: a resume does not run them again.
+				again := run(w.worker())
+				for range steps {
+					e := <-again
+					require.NoError(t, e.err)
+					require.Equal(t, seen[e.step], facts(e.r))
+				}
+				for step := range steps {
+					require.Len(t, w.jobs()[step], 1)
+				}
+				require.LessOrEqual(t, len(w.pods()), len(steps))
+			})
+		})
+	}
+}
