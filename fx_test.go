@@ -17,8 +17,8 @@ import (
 
 func TestModuleIsAValidApp(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, fx.ValidateApp(fx.Supply(kontinue.Config{}), kontinue.Module))
-	require.ErrorContains(t, fx.ValidateApp(kontinue.Module), "missing type: kontinue.Config")
+	require.NoError(t, fx.ValidateApp(fx.Supply(kontinue.Config{}), kontinue.Module, fx.NopLogger))
+	require.ErrorContains(t, fx.ValidateApp(kontinue.Module, fx.NopLogger), "missing type: kontinue.Config")
 }
 
 func TestModuleStartsAndStopsTheClient(t *testing.T) {

@@ -101,7 +101,7 @@ func (o Outcome) explainDeleted() string {
 		}
 	}
 	if c, ok := o.unstarted(); ok {
-		return withMessage("pod was deleted before "+c.title()+" had started", c.Reason)
+		return withMessage("pod ended before "+c.title()+" had started", c.Reason)
 	}
 	return fmt.Sprintf("pod was deleted in phase %s before it ended", orUnknown(string(o.Phase)))
 }
@@ -113,7 +113,7 @@ func (o Outcome) explainRest() string {
 	}
 	if o.Phase == corev1.PodFailed {
 		if c, ok := o.unstarted(); ok {
-			return withMessage("pod was ended before "+c.title()+" had started", c.Reason)
+			return withMessage("pod ended before "+c.title()+" had started", c.Reason)
 		}
 		return "pod Failed without a reason"
 	}

@@ -114,7 +114,7 @@ func TestOutcome(t *testing.T) {
 		{name: "deleted while running, as by a Job's deadline", pod: pod("Running", mainC("main", running()), deleting), deleted: true,
 			cause: "Deleted", explain: `pod was deleted while container "main" was running`},
 		{name: "deleted while pending", pod: pod("Pending", mainC("main", waiting("ContainerCreating", "")), deleting), deleted: true,
-			cause: "Deleted", explain: `pod was deleted before container "main" had started: ContainerCreating`},
+			cause: "Deleted", explain: `pod ended before container "main" had started: ContainerCreating`},
 		{name: "restarted, then deleted (restartPolicy OnFailure)",
 			pod: pod("Running", mainC("main", waiting("CrashLoopBackOff", "back-off 10s restarting failed container")), func(p *corev1.Pod) {
 				p.Status.ContainerStatuses[0].RestartCount = 1
