@@ -1,0 +1,95 @@
+package kontinue_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// TestThousandsOfStepsResume restarts a worker that has 10,000 steps behind it
+// and 1,000 under way (a fifth of that under the race detector). Those that have
+// ended must give their recorded results without a request, those that run must
+// be waited for at no cost, and each then costs the one patch of its record.
+func TestThousandsOfStepsResume(t *testing.T) {
+	const finished, running = scaleSteps, scaleSteps / 10
+	inWorld(t, func(w *world) {
+		release := make(chan struct{})
+		for code := range 10 { // a step's name ends in the exit code of its script
+			suffix := fmt.Sprintf("-%d", code)
+			is := func(prefix string) kubelet.Match {
+				return kubelet.Match{Where: func(c kubelet.ContainerSpec) bool {
+					step := c.Pod.Labels[kubelet.StepLabel]
+					return strings.HasPrefix(step, prefix) && strings.HasSuffix(step, suffix)
+				}}
+			}
+			w.cluster.On(is("ends"), kubelet.Script{Exit: kubelet.Exit{Code: int32(code)}})
+			w.cluster.On(is("runs"), kubelet.Script{Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+				return kubelet.Exit{Code: int32(code)}
+			}})
+		}
+		// run calls the steps, all at once, and gives how they end.
+		run := func(p *worker) (ended, under *sync.WaitGroup, results *sync.Map) {
+			ended, under, results = &sync.WaitGroup{}, &sync.WaitGroup{}, &sync.Map{}
+			ktx := p.context()
+			step := func(kind string, i int) {
+				name := fmt.Sprintf("%s-%d-%d", kind, i, i%10)
+				r, err := kontinue.RunScript(ktx, script(name, "exit $CODE"))
+				if err != nil {
+					results.Store(name, err.Error())
+				} else {
+					results.Store(name, exitCode(r))
+				}
+			}
+			for i := range finished {
+				ended.Go(func() { step("ends", i) })
+			}
+			for i := range running {
+				under.Go(func() { step("runs", i) })
+			}
+			return ended, under, results
+		}
+		right := func(results *sync.Map) (n int) {
+			results.Range(func(name, result any) bool {
+				step, _ := name.(string)
+				if strings.HasSuffix(step, fmt.Sprintf("-%v", result)) {
+					n++
+				}
+				return true
+			})
+			return n
+		}
+
+		first := w.worker()
+		ended, under, results := run(first)
+		ended.Wait()
+		require.Equal(t, finished, right(results))
+		first.kill()
+		under.Wait()
+
+		second := w.worker()
+		ended, under, results = run(second)
+		ended.Wait()
+		synctest.Wait()
+		require.Equal(t, finished, right(results), "those that had ended, and none that runs")
+		require.Zero(t, second.requests(""), "beyond a list and a watch of each resource")
+		close(release)
+		under.Wait()
+		require.Equal(t, finished+running, right(results))
+		require.Equal(t, running, second.requests("patch"))
+		require.Equal(t, running, second.requests(""))
+		require.Len(t, w.jobs(), finished+running)
+		require.Len(t, w.pods(), finished+running)
+	})
+}

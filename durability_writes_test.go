@@ -1,0 +1,223 @@
+package kontinue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// lostAnswers are what a client sees of a request whose answer did not arrive.
+var lostAnswers = map[string]error{
+	"connection lost": &url.Error{Op: "Post", URL: "https://cluster.test/", Err: io.ErrUnexpectedEOF},
+	"timeout":         apierrors.NewTimeoutError("request did not complete within requested timeout", 0),
+	"unavailable":     apierrors.NewServiceUnavailable("the server is shutting down"),
+	"internal":        apierrors.NewInternalError(errors.New("etcdserver: request timed out")),
+	"gateway": apierrors.NewGenericServerResponse(504, "post", schema.GroupResource{Group: "batch", Resource: "jobs"}, "", "gateway", 0, true),
+}
+
+// TestWriteWhoseAnswerIsLost loses the answer to one or all writes of a kind, to
+// a worker that lives on.
+func TestWriteWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	for name, lost := range lostAnswers {
+		for _, verb := range []string{"create", "patch"} {
+			for _, committed := range []bool{true, false} {
+				for _, times := range []int{1, 3} {
+					t.Run(fmt.Sprintf("%s, %s, committed=%t, %d times", name, verb, committed, times), func(t *testing.T) {
+						t.Parallel()
+						inWorld(t, func(w *world) {
+							w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second, Exit: kubelet.Exit{Code: 3}})
+							p := w.worker()
+							fault := apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: verb, Resource: "jobs"}, Times: times, Before: lost}
+							if committed {
+								fault.Before, fault.After = nil, lost
+							}
+							w.cluster.APIServer().AddFault(fault)
+							r, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+							require.NoError(t, err)
+							require.Equal(t, int32(3), exitCode(r))
+							w.ranOnce(map[string]int{"step": 1})
+							again, err := kontinue.RunScript(w.worker().context(), script("step", "exit 3"))
+							require.NoError(t, err)
+							require.Equal(t, facts(r), facts(again))
+							w.ranOnce(map[string]int{"step": 1})
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// jobOf is the Job that the Execution's step would create, made by running it.
+func (w *world) jobOf(step string, attempt int) *batchv1.Job {
+	w.Helper()
+	w.execution.Attempts = attempt
+	p := w.worker()
+	time.AfterFunc(5*time.Second, p.kill)
+	_, err := kontinue.RunScript(p.context(), script(step, "exit 3"))
+	require.ErrorIs(w, err, errKilled)
+	jobs := w.jobs()[step]
+	return &jobs[len(jobs)-1]
+}
+
+// TestNameIsTaken: the create is refused with 409, and the worker's cache knows
+// nothing of the object that has the name.
+func TestNameIsTaken(t *testing.T) {
+	t.Parallel()
+	put := func(w *world, change func(*batchv1.Job)) {
+		job := w.jobOf("step", 0)
+		clean := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
+			Name: job.Name, Labels: job.Labels, Annotations: job.Annotations, OwnerReferences: job.OwnerReferences,
+		}, Spec: *job.Spec.DeepCopy()}
+		clean.Spec.Selector, clean.Spec.Template.Labels = nil, map[string]string{"app": "foreign"}
+		change(clean)
+		require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
+		after(w.Context(), time.Minute)
+		_, err := w.admin().BatchV1().Jobs("ns").Create(w.Context(), clean, metav1.CreateOptions{})
+		require.NoError(w, err)
+	}
+	for name, tc := range map[string]struct {
+		before func(w *world)
+		want   error
+		starts int // of the step's pods, in all
+	}{
+		"own":                  {func(w *world) { w.jobOf("step", 0) }, nil, 1},
+		"own, of an older run": {func(w *world) { w.jobOf("step", 0); w.execution.Attempts = 3 }, nil, 1},
+		"own, in deletion": {func(w *world) {
+			job := w.jobOf("step", 0)
+			require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
+		}, nil, 2},
+		"of another owner": {func(w *world) {
+			put(w, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" })
+		}, kontinue.ErrNameConflict, 2},
+		"without an owner": {func(w *world) {
+			put(w, func(job *batchv1.Job) { job.OwnerReferences = nil })
+		}, kontinue.ErrNameConflict, 2},
+		"of another worker group": {func(w *world) {
+			put(w, func(job *batchv1.Job) { job.Labels["kontinue.cloud/worker-group"] = "other" })
+		}, kontinue.ErrNameConflict, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				var starts atomic.Int64
+				w.cluster.On(kubelet.Match{}, kubelet.Script{
+					TermDelay: 10 * time.Second,
+					Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+						starts.Add(1)
+						after(ctx, time.Minute)
+						return kubelet.Exit{Code: 3}
+					},
+				})
+				p := w.worker()
+				w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.user})
+				tc.before(w)
+				r, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+				if tc.want == nil {
+					require.NoError(t, err)
+					require.Equal(t, int32(3), exitCode(r))
+				} else {
+					require.ErrorIs(t, err, tc.want)
+					require.ErrorContains(t, err, "job ns/release-step-")
+					require.Zero(t, p.requests("patch")+p.requests("delete"), "a foreign object is not touched")
+				}
+				require.Len(t, w.jobs()["step"], 1)
+				synctest.Wait()
+				require.EqualValues(t, tc.starts, starts.Load())
+			})
+		})
+	}
+}
+
+// TestRefusedByTheJobThatExists: admission is asked before the name is, so a
+// quota that the Job itself has used up hides that it exists, as does a webhook
+// that is down.
+func TestRefusedByTheJobThatExists(t *testing.T) {
+	t.Parallel()
+	for name, refuse := range map[string]func(w *world){
+		"quota": func(w *world) {
+			_, err := w.admin().CoreV1().ResourceQuotas("ns").Create(w.Context(), &corev1.ResourceQuota{
+				ObjectMeta: metav1.ObjectMeta{Name: "one-job"},
+				Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("1")}},
+			}, metav1.CreateOptions{})
+			require.NoError(w, err)
+		},
+		"policy": func(w *world) {
+			w.refuseJobs(apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no more Jobs today")))
+		},
+		"webhook is down": func(w *world) {
+			w.refuseJobs(apierrors.NewInternalError(errors.New(`failed calling webhook "policy.test"`)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
+				p := w.worker()
+				w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.user})
+				w.jobOf("step", 0)
+				refuse(w)
+				r, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+				require.NoError(t, err)
+				require.Equal(t, int32(3), exitCode(r))
+				w.ranOnce(map[string]int{"step": 1})
+			})
+		})
+	}
+}
+
+// refuseJobs answers every create of a Job with the error.
+func (w *world) refuseJobs(refusal error) {
+	w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+		if a.Resource == "jobs" && a.Verb == "create" {
+			return refusal
+		}
+		return nil
+	})
+}
+
+// TestRequestsOfAStep holds a step to its budget over a life with restarts:
+// two writes in all, at most a read, and none of a worker that only waits.
+func TestRequestsOfAStep(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour, Exit: kubelet.Exit{Code: 3}})
+		writes, reads := 0, 0
+		for restart := range 10 {
+			p := w.worker()
+			time.AfterFunc(10*time.Minute, p.kill)
+			_, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+			writes += p.requests("create") + p.requests("patch") + p.requests("delete")
+			reads += p.requests("get") + p.requests("list") - 2
+			if restart < 6 {
+				require.ErrorIs(t, err, errKilled)
+			} else {
+				require.NoError(t, err)
+			}
+			if restart > 0 && restart < 6 {
+				require.Zero(t, p.requests(""), "a worker that only waits")
+			}
+		}
+		require.Equal(t, 2, writes)
+		require.Zero(t, reads)
+	})
+}
