@@ -30,7 +30,7 @@ var lostAnswers = map[string]error{
 	"timeout":         apierrors.NewTimeoutError("request did not complete within requested timeout", 0),
 	"unavailable":     apierrors.NewServiceUnavailable("the server is shutting down"),
 	"internal":        apierrors.NewInternalError(errors.New("etcdserver: request timed out")),
-	"gateway": apierrors.NewGenericServerResponse(504, "post", schema.GroupResource{Group: "batch", Resource: "jobs"}, "", "gateway", 0, true),
+	"gateway":         apierrors.NewGenericServerResponse(504, "post", schema.GroupResource{Group: "batch", Resource: "jobs"}, "", "gateway", 0, true),
 }
 
 // TestWriteWhoseAnswerIsLost loses the answer to one or all writes of a kind, to
