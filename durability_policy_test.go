@@ -23,13 +23,27 @@ type play struct {
 	mu      sync.Mutex
 	runs    int
 	running int
-	overlap bool // two runs were there at the same time
+	overlap bool
 }
 
 func (w *world) play(step string, takes time.Duration, codes ...int32) *play {
 	p := &play{codes: codes, takes: takes}
 	w.cluster.On(kubelet.Match{Step: step}, kubelet.Script{Do: p.run})
 	return p
+}
+
+// count is how many runs have begun.
+func (p *play) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.runs
+}
+
+// overlapped reports that two runs were there at the same time.
+func (p *play) overlapped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.overlap
 }
 
 func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
@@ -116,8 +130,8 @@ func TestChildPolicies(t *testing.T) {
 								require.Equal(t, [2]int32{0, want}, w.attempt(attempt, names, concurrent, killAfter), "attempt %d", attempt)
 								after(w.Context(), time.Hour)
 							}
-							require.Equal(t, tc.good, good.runs)
-							require.Equal(t, tc.flaky, flaky.runs)
+							require.Equal(t, tc.good, good.count())
+							require.Equal(t, tc.flaky, flaky.count())
 							// The earlier runs stay, for people to look at.
 							require.Len(t, w.jobs()[steps[0]], tc.good)
 							require.Len(t, w.jobs()[steps[1]], tc.flaky)
@@ -177,8 +191,8 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 						require.NoError(t, err)
 						require.Equal(t, facts(r), facts(again), "attempt %d", attempt)
 					}
-					require.Equal(t, tc.runs[attempt], slow.runs, "attempt %d", attempt)
-					require.False(t, slow.overlap, "two runs at the same time")
+					require.Equal(t, tc.runs[attempt], slow.count(), "attempt %d", attempt)
+					require.False(t, slow.overlapped(), "two runs at the same time")
 				}
 				there := false
 				for _, job := range w.jobs()["slow"] {
@@ -215,8 +229,8 @@ func TestKilledWhileARunIsReplaced(t *testing.T) {
 					r, err := kontinue.RunScript(p.context(), script("slow", "true"))
 					require.NoError(t, err)
 					require.Equal(t, int32(9), exitCode(r))
-					require.Equal(t, 2, slow.runs)
-					require.False(t, slow.overlap)
+					require.Equal(t, 2, slow.count())
+					require.False(t, slow.overlapped())
 					require.Len(t, w.jobs()["slow"], 1)
 				})
 			})
