@@ -8,11 +8,15 @@ import (
 	"io/fs"
 	"os"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// Requests are what workers asked for a Job by its name, or to create it.
-type Requests struct{ Undisturbed, Killed PerJob }
+// Requests are what workers asked for a Job by its name, or to create it: of
+// Executions whose worker lives, whose worker is killed again and again, and of
+// those that two such workers run at the same time.
+type Requests struct{ Undisturbed, Killed, Raced PerJob }
 
 // PerJob sums up the requests for each Job.
 type PerJob struct {
@@ -48,7 +52,7 @@ type auditEvent struct {
 
 // countRequests reads the API server's audit log. The name of a Job that is
 // created is in the log, since the client chose it.
-func countRequests(path string, h *history, undisturbed map[string]bool) (Requests, error) {
+func countRequests(path string, h *history, class func(*Requests, types.UID) *PerJob) (Requests, error) {
 	var requests Requests
 	file, err := os.Open(path)
 	if err != nil {
@@ -79,11 +83,7 @@ func countRequests(path string, h *history, undisturbed map[string]bool) (Reques
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, j := range h.jobs {
-		sum := &requests.Killed
-		if undisturbed[string(j.execution)] {
-			sum = &requests.Undisturbed
-		}
-		sum.add(writes[j.name], reads[j.name])
+		class(&requests, j.execution).add(writes[j.name], reads[j.name])
 	}
 	return requests, nil
 }

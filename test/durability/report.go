@@ -56,7 +56,8 @@ func (r *Report) Print(to io.Writer) {
 	row("lost", r.Lost)
 	row("wrong", r.Wrong)
 	row("requests of an undisturbed step", r.Requests.Undisturbed)
-	row("requests of a step of killed workers", r.Requests.Killed)
+	row("requests of a step, its workers killed", r.Requests.Killed)
+	row("requests of a step, killed and two at once", r.Requests.Raced)
 	if len(r.Undisturbed) > 0 {
 		row("an undisturbed worker takes", slices.Max(r.Undisturbed).Round(time.Millisecond))
 	}

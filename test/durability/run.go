@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue"
@@ -76,7 +77,7 @@ type runner struct {
 	report     *Report
 	rnd        *rand.Rand
 	executions int
-	uids       map[string]bool // of the undisturbed Executions
+	byUID      map[types.UID]*execution
 }
 
 // Run does what the package comment says. The error is of Run itself; what went
@@ -117,12 +118,12 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 		Options: o, client: client, kubeconfig: c.Kubeconfig(cluster.Worker), history: h, kubelet: k,
 		report: &Report{Seed: o.Seed, Version: c.Version(), ByKind: map[string]int{}},
 		rnd:    rand.New(rand.NewPCG(o.Seed, 4)),
-		uids:   map[string]bool{},
+		byUID:  map[types.UID]*execution{},
 	}
 	if err := r.all(ctx); err != nil {
 		return nil, err
 	}
-	if r.report.Requests, err = countRequests(filepath.Join(c.LogDir(), "audit.log"), h, r.uids); err != nil {
+	if r.report.Requests, err = countRequests(filepath.Join(c.LogDir(), "audit.log"), h, r.class); err != nil {
 		return nil, err
 	}
 	if o.Reattach > 0 {
@@ -218,10 +219,20 @@ func (r *runner) next(ctx context.Context) (*execution, bool, error) {
 		return nil, false, fmt.Errorf("create execution: %w", err)
 	}
 	e.owner = metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}
-	if undisturbed {
-		r.mu.Lock()
-		r.uids[string(owner.UID)] = true
-		r.mu.Unlock()
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byUID[owner.UID] = e
 	return e, true, nil
+}
+
+// class is the sum to which the requests of an Execution belong.
+func (r *runner) class(requests *Requests, uid types.UID) *PerJob {
+	switch e := r.byUID[uid]; {
+	case e.undisturbed:
+		return &requests.Undisturbed
+	case e.workers > 1:
+		return &requests.Raced
+	default:
+		return &requests.Killed
+	}
 }
