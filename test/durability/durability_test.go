@@ -11,7 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	Worker() // a worker process does not return from here
+	if code, is := Worker(); is {
+		os.Exit(code)
+	}
 	// It would slow every error down to one in a millisecond.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	goleak.VerifyTestMain(m)

@@ -72,11 +72,11 @@ func (r *runner) lives(ctx context.Context, e *execution, attempt int, rnd *rand
 		told := r.compare(e, attempt, l)
 		switch {
 		case l.err != nil:
-			r.wrong(&r.report.Lost, "execution %d, attempt %d, life %d, plan %s: %v", e.number, attempt, n, p, l.err)
+			r.faultf(&r.report.Lost, "execution %d, attempt %d, life %d, plan %s: %v", e.number, attempt, n, p, l.err)
 			return false
 		case l.killed, l.termed:
 		case told < len(steps):
-			r.wrong(&r.report.Lost, "execution %d, attempt %d, life %d: %d of %d results", e.number, attempt, n, told, len(steps))
+			r.faultf(&r.report.Lost, "execution %d, attempt %d, life %d: %d of %d results", e.number, attempt, n, told, len(steps))
 			return false
 		default:
 			return true
@@ -124,18 +124,18 @@ func (r *runner) compare(e *execution, attempt int, l life) (told int) {
 		seen.Pods = nil
 		switch {
 		case !known:
-			r.wrong(&r.report.Wrong, "execution %d: a result of step %q", e.number, seen.Step)
+			r.faultf(&r.report.Wrong, "execution %d: a result of step %q", e.number, seen.Step)
 		case seen.Error != "":
-			r.wrong(&r.report.Lost, "execution %d, attempt %d, step %s: %s", e.number, attempt, seen.Step, seen.Error)
+			r.faultf(&r.report.Lost, "execution %d, attempt %d, step %s: %s", e.number, attempt, seen.Step, seen.Error)
 		case !reflect.DeepEqual(want, seen):
-			r.wrong(&r.report.Wrong, "execution %d, policy %s, step %s: %+v, want %+v", e.number, e.policy, seen.Step, seen, want)
+			r.faultf(&r.report.Wrong, "execution %d, policy %s, step %s: %+v, want %+v", e.number, e.policy, seen.Step, seen, want)
 		case len(pods) != s.pods():
-			r.wrong(&r.report.Wrong, "execution %d, step %s: %d pods", e.number, seen.Step, len(pods))
+			r.faultf(&r.report.Wrong, "execution %d, step %s: %d pods", e.number, seen.Step, len(pods))
 		default:
 			e.mu.Lock()
 			key := fmt.Sprint(attempt, seen.Step)
 			if before, ok := e.pods[key]; ok && !slices.Equal(before, pods) {
-				r.wrong(&r.report.Wrong, "execution %d, attempt %d, step %s: pods %v, before %v", e.number, attempt, seen.Step, pods, before)
+				r.faultf(&r.report.Wrong, "execution %d, attempt %d, step %s: pods %v, before %v", e.number, attempt, seen.Step, pods, before)
 			}
 			e.pods[key] = pods
 			e.mu.Unlock()
@@ -160,13 +160,13 @@ func (r *runner) check(e *execution) {
 		r.report.Pods += len(j.pods)
 		r.mu.Unlock()
 		if len(j.pods) > s.pods() {
-			r.wrong(&r.report.Duplicates, "execution %d: job %s had %d pods, want %d", e.number, j.name, len(j.pods), s.pods())
+			r.faultf(&r.report.Duplicates, "execution %d: job %s had %d pods, want %d", e.number, j.name, len(j.pods), s.pods())
 		}
 		if len(j.outcomes) != 1 {
-			r.wrong(&r.report.Wrong, "execution %d: job %s had %d outcomes recorded", e.number, j.name, len(j.outcomes))
+			r.faultf(&r.report.Wrong, "execution %d: job %s had %d outcomes recorded", e.number, j.name, len(j.outcomes))
 		}
 		if j.deleted {
-			r.wrong(&r.report.Lost, "execution %d: job %s was deleted", e.number, j.name)
+			r.faultf(&r.report.Lost, "execution %d: job %s was deleted", e.number, j.name)
 		}
 	}
 	for _, s := range steps {
@@ -174,16 +174,16 @@ func (r *runner) check(e *execution) {
 		for run := range want {
 			key := runKey{s.name, run}
 			if count[key] == 0 {
-				r.wrong(&r.report.Lost, "execution %d: run %d of step %s has no job", e.number, run, s.name)
+				r.faultf(&r.report.Lost, "execution %d: run %d of step %s has no job", e.number, run, s.name)
 			}
 			if count[key] > 1 {
-				r.wrong(&r.report.Duplicates, "execution %d: run %d of step %s had %d jobs", e.number, run, s.name, count[key])
+				r.faultf(&r.report.Duplicates, "execution %d: run %d of step %s had %d jobs", e.number, run, s.name, count[key])
 			}
 			delete(count, key)
 		}
 	}
 	for key, n := range count {
-		r.wrong(&r.report.Duplicates, "execution %d, policy %s: run %d of step %s had %d jobs, want none", e.number, e.policy, key.run, key.step, n)
+		r.faultf(&r.report.Duplicates, "execution %d, policy %s: run %d of step %s had %d jobs, want none", e.number, e.policy, key.run, key.step, n)
 	}
 	r.mu.Lock()
 	r.report.Executions++
@@ -191,8 +191,8 @@ func (r *runner) check(e *execution) {
 	r.mu.Unlock()
 }
 
-// wrong counts what must not be, and keeps the first cases.
-func (r *runner) wrong(counter *int, format string, args ...any) {
+// faultf counts what must not be, and keeps the first cases.
+func (r *runner) faultf(counter *int, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*counter++

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,21 +69,27 @@ func live(ctx context.Context, h *history, o order, p plan) life {
 	err = command.Wait()
 	l := life{plan: p, took: time.Since(began)}
 	l.seen, l.err = lines(stdout.Bytes())
-	var exit *exec.ExitError
+	signal := signalOf(command.ProcessState)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		l.err = fmt.Errorf("the worker did not come to its end in time (%w): %s", context.Cause(ctx), strings.TrimSpace(stderr.String()))
-	case !errors.As(err, &exit):
-		l.err = err
-	case exit.Sys().(syscall.WaitStatus).Signaled() && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
+	case signal == syscall.SIGKILL:
 		l.killed = true
-	case p.term && (exit.ExitCode() == terminated || exit.Sys().(syscall.WaitStatus).Signaled()):
+	case p.term && (signal == syscall.SIGTERM || command.ProcessState.ExitCode() == terminated):
 		l.termed = true
 	default:
 		l.err = fmt.Errorf("the worker failed (%w): %s", err, strings.TrimSpace(stderr.String()))
 	}
 	return l
+}
+
+// signalOf is the signal that ended a process, or 0.
+func signalOf(state *os.ProcessState) syscall.Signal {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return status.Signal()
+	}
+	return 0
 }
 
 // lines reads what a worker told. The last line of a killed one may be cut.

@@ -45,29 +45,28 @@ type boundary struct {
 // terminated is the exit code of a worker that was told to stop.
 const terminated = 99
 
-// Worker is the main function of a worker process. It returns only in a process
-// that is none.
-func Worker() {
+// Worker is the main function of a worker process. It returns the code to exit
+// with, and false in a process that is no worker.
+func Worker() (code int, is bool) {
 	text := os.Getenv(workerEnv)
 	if text == "" {
-		return
+		return 0, false
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
 	var o order
 	err := json.Unmarshal([]byte(text), &o)
 	if err == nil {
 		err = o.run(ctx)
 	}
-	told := ctx.Err() != nil
-	stop()
 	switch {
-	case told:
-		os.Exit(terminated)
+	case ctx.Err() != nil:
+		return terminated, true
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "worker:", err)
-		os.Exit(1)
+		return 1, true
 	}
-	os.Exit(0)
+	return 0, true
 }
 
 func (o *order) run(ctx context.Context) error {
@@ -82,7 +81,6 @@ func (o *order) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A busy machine may need longer than the default.
 	began := time.Now()
 	if err := client.Start(ctx); err != nil {
 		return err

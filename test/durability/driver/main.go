@@ -19,7 +19,9 @@ import (
 )
 
 func main() {
-	durability.Worker() // a worker process does not return from here
+	if code, is := durability.Worker(); is {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	failed, err := run(ctx)
 	stop()
