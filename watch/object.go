@@ -20,8 +20,13 @@ type Job struct {
 	metav1.ObjectMeta
 	// Marks are kontinue's own labels and annotations.
 	identity.Marks
+	// OwnerUID is the UID of the Job's controller owner reference, empty when it
+	// has none. Labels can be copied onto another Job; this tells whose it is.
+	OwnerUID types.UID
 	// Suspended is spec.suspend.
 	Suspended bool
+	// Deadline is spec.activeDeadlineSeconds, in seconds; nil means none.
+	Deadline *int64
 	// Status is the Job's status as the API server sent it.
 	Status batchv1.JobStatus
 }
@@ -45,12 +50,19 @@ type Pod struct {
 // NewJob trims a Job as the cache does. It keeps no reference to job's spec or
 // metadata.
 func NewJob(job *batchv1.Job) *Job {
-	return &Job{
+	out := &Job{
 		ObjectMeta: trimMeta(&job.ObjectMeta),
 		Marks:      identity.ReadMarks(job),
 		Suspended:  job.Spec.Suspend != nil && *job.Spec.Suspend,
 		Status:     job.Status,
 	}
+	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
+		out.OwnerUID = uidOf(owner.UID, job.Namespace, owner.Name)
+	}
+	if deadline := job.Spec.ActiveDeadlineSeconds; deadline != nil {
+		out.Deadline = new(*deadline)
+	}
+	return out
 }
 
 // NewPod trims a Pod as the cache does. It leaves pod alone but shares its

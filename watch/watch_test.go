@@ -205,6 +205,33 @@ func TestCacheLookUps(t *testing.T) {
 	})
 }
 
+func TestJobTellsOwnerAndDeadline(t *testing.T) {
+	t.Parallel()
+	isController := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "exec", UID: "owner", Controller: ptr.To(true)}
+	noUID := isController
+	noUID.UID = ""
+	for name, tc := range map[string]struct {
+		owners []metav1.OwnerReference
+		want   types.UID
+	}{
+		"none":             {nil, ""},
+		"no controller":    {[]metav1.OwnerReference{{Name: "exec", UID: "owner"}}, ""},
+		"controller":       {[]metav1.OwnerReference{{Name: "other", UID: "other"}, isController}, "owner"},
+		"of no UID (fake)": {[]metav1.OwnerReference{noUID}, "ns/exec"},
+	} {
+		j := job("a", "j1", "1")
+		j.OwnerReferences = tc.owners
+		require.Equal(t, tc.want, watch.NewJob(j).OwnerUID, name)
+	}
+
+	j := job("a", "j1", "1")
+	require.Nil(t, watch.NewJob(j).Deadline)
+	j.Spec.ActiveDeadlineSeconds = ptr.To[int64](60)
+	got := watch.NewJob(j)
+	*j.Spec.ActiveDeadlineSeconds = 1
+	require.Equal(t, ptr.To[int64](60), got.Deadline, "it does not share the Job's spec")
+}
+
 func TestPodIsTrimmedUntilItIsNeeded(t *testing.T) {
 	t.Parallel()
 	owner := job("a", "j1", "1")
