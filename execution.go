@@ -148,10 +148,12 @@ func (k *ExecutionContext) Attempts() int { return k.execution.Attempts }
 func (k *ExecutionContext) Resumptions() int { return k.execution.Resumptions }
 
 // enter claims the step's name for this attempt and returns the function that
-// the step calls at its end. An unnamed step is named by its ordinal, which
-// means the same step after a restart only if unnamed steps run one after the
-// other.
-func (k *ExecutionContext) enter(name string) (step string, leave func(), err error) {
+// the step calls at its end, to say whether it has a result. A step that failed
+// with an error gives its name or ordinal back: a function that calls it again
+// means the same step, and must find the Job that may be there. An unnamed step
+// is named by its ordinal, which means the same step after a restart only if
+// unnamed steps run one after the other.
+func (k *ExecutionContext) enter(name string) (step string, leave func(result bool), err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if name == "" {
@@ -160,10 +162,13 @@ func (k *ExecutionContext) enter(name string) (step string, leave func(), err er
 		}
 		k.ordinal++
 		k.inFlight = true
-		return identity.StepName(k.ordinal), func() {
+		return identity.StepName(k.ordinal), func(result bool) {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			k.inFlight = false
+			if !result {
+				k.ordinal--
+			}
 		}, nil
 	}
 	if err := identity.ValidateStepName(name); err != nil {
@@ -173,5 +178,11 @@ func (k *ExecutionContext) enter(name string) (step string, leave func(), err er
 		return "", nil, fmt.Errorf("StepOptions.Name %q was used already in this attempt: a name stands for one step", name)
 	}
 	k.used[name] = true
-	return name, func() {}, nil
+	return name, func(result bool) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if !result {
+			delete(k.used, name)
+		}
+	}, nil
 }

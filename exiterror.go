@@ -30,14 +30,15 @@ type ExitError struct {
 	// Message explains the failure for people.
 	Message string
 
-	causes []error
+	causes    []error
+	completed bool // the Job did not fail: some of its pods did, or none ran
 }
 
 // Error tells what failed, where and why in one line. The message, where there
 // is one, tells container, exit code and reason itself.
 func (e *ExitError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "job %s/%s failed", e.Namespace, e.Job)
+	fmt.Fprintf(&b, "job %s/%s %s", e.Namespace, e.Job, e.verb())
 	if e.Pod != "" {
 		fmt.Fprintf(&b, ": pod %s", e.Pod)
 	}
@@ -62,6 +63,13 @@ func (e *ExitError) Error() string {
 	return b.String()
 }
 
+func (e *ExitError) verb() string {
+	if e.completed {
+		return "completed, but did not succeed"
+	}
+	return "failed"
+}
+
 // Unwrap returns the causes that errors.Is finds.
 func (e *ExitError) Unwrap() []error { return e.causes }
 
@@ -69,7 +77,7 @@ func newExitError(o *outcome) *ExitError {
 	if o == nil {
 		return &ExitError{}
 	}
-	e := &ExitError{Namespace: o.namespace, Job: o.job, Reason: o.Reason, Message: o.Message}
+	e := &ExitError{Namespace: o.namespace, Job: o.job, Reason: o.Reason, Message: o.Message, completed: !o.Failed}
 	switch {
 	case o.Canceled:
 		e.causes = append(e.causes, ErrCanceled)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/jobs"
@@ -87,7 +88,10 @@ func (c *Client) forJobs(ctx context.Context, what string, execution Execution, 
 		})
 	}
 	for i := range list {
-		work <- &list[i]
+		// A copy with the same labels is not the Execution's.
+		if owner := metav1.GetControllerOfNoCopy(&list[i]); owner != nil && owner.UID == execution.Owner.UID {
+			work <- &list[i]
+		}
 	}
 	close(work)
 	wg.Wait()

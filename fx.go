@@ -1,6 +1,9 @@
 package kontinue
 
 import (
+	"context"
+	"time"
+
 	"go.uber.org/fx"
 	"k8s.io/client-go/kubernetes"
 
@@ -39,11 +42,25 @@ var Module = fx.Module("kontinue",
 	),
 	fx.Provide(func(lc fx.Lifecycle, c validConfig, w *watch.Watcher, d *dispatch.Dispatcher[event], j *jobs.Client, l *logs.Reader) *Client {
 		client := newClient(c.Config, w, d, j, l)
-		lc.Append(fx.StartStopHook(client.Start, client.Stop))
+		lc.Append(fx.StartStopHook(func(ctx context.Context) error {
+			ctx, cancel := early(ctx)
+			defer cancel()
+			return client.Start(ctx)
+		}, client.Stop))
 		return client
 	}),
 	fx.Invoke(func(*Client) {}),
 )
+
+// early ends a little before ctx does. Once its context has ended fx reports
+// that instead of what the hook returns, and the reason would be lost.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
+}
 
 // validConfig is a Config with its defaults, which was found to be in order.
 type validConfig struct{ Config }

@@ -1,6 +1,8 @@
 package kontinue
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -16,8 +18,9 @@ import (
 // same result.
 type view struct {
 	job     *watch.Job // nil until the Job was seen
-	watched bool       // the Job came through the watch or the cache
-	deleted bool       // the Job is gone
+	watched bool       // the Job is in the watch or the cache
+	deleted bool       // the watch has told of its deletion, or that it is no longer selected
+	gone    bool       // the API server has said that it does not exist
 	pods    []podView
 }
 
@@ -74,7 +77,7 @@ func (v *view) apply(e event) bool {
 }
 
 func (v *view) applyJob(j *watch.Job, deleted bool) bool {
-	if v.deleted || v.job != nil && !deleted && older(j.ResourceVersion, v.job.ResourceVersion) {
+	if v.job != nil && !deleted && older(j.ResourceVersion, v.job.ResourceVersion) {
 		return false
 	}
 	news := v.job == nil || deleted || j.ResourceVersion != v.job.ResourceVersion || j.ResourceVersion == ""
@@ -126,6 +129,9 @@ const (
 	unsettled
 	// settled: the Job and all the pods that it counts are final.
 	settled
+	// vanished: the watch shows the Job no longer, and it had not ended. It may
+	// have been deleted, or have lost a label that the watch selects on.
+	vanished
 	// lost: the Job is gone, or going, and never ended.
 	lost
 )
@@ -134,16 +140,19 @@ const (
 // the only proof of its end; its counters then say how many pods to expect.
 func (v *view) verdict() verdict {
 	if v.job == nil {
-		if v.deleted {
+		if v.gone {
 			return lost
 		}
 		return undecided
 	}
 	status := jobs.Classify(&v.job.Status)
-	if !status.Terminal {
-		if v.deleted || v.job.DeletionTimestamp != nil {
-			return lost
-		}
+	switch {
+	case status.Terminal:
+	case v.gone || v.job.DeletionTimestamp != nil:
+		return lost
+	case v.deleted:
+		return vanished
+	default:
 		return undecided
 	}
 	if v.missing(status) > 0 {
@@ -158,9 +167,9 @@ func (v *view) verdict() verdict {
 }
 
 // missing is how many of the pods that the Job counted are not known to be
-// final. Pods that a podFailurePolicy ignores are final and not counted, so
-// those that may have succeeded are counted apart; a pod that was evicted can
-// be Succeeded and counted as failed, so the others are not.
+// final. Pods that a podFailurePolicy ignores, or that a suspension removed, are
+// final and not counted, so those that succeeded are counted apart; a pod that
+// was evicted can be Succeeded and counted as failed, so the others are not.
 func (v *view) missing(status jobs.Status) int {
 	final, succeeded := 0, 0
 	for _, p := range v.pods {
@@ -168,13 +177,32 @@ func (v *view) missing(status jobs.Status) int {
 			continue
 		}
 		final++
-		if p.deleted || p.Object.Status.Phase == corev1.PodSucceeded {
+		if p.Object.Status.Phase == corev1.PodSucceeded {
 			succeeded++
 		}
 	}
 	return max(0,
 		int(status.Succeeded)+int(status.FailedPods)-final,
 		int(status.Succeeded)-succeeded)
+}
+
+// confirm takes in what the API server holds under the Job's name.
+func (v *view) confirm(live *watch.Job, uid types.UID) {
+	if live.UID != uid {
+		v.gone = true
+		return
+	}
+	v.deleted = false
+	v.applyJob(live, false)
+}
+
+// deadline is the Job's activeDeadlineSeconds while they count: not before the
+// Job has started, and not while it is suspended.
+func (v *view) deadline() time.Duration {
+	if v.job == nil || v.job.Deadline == nil || v.job.Suspended || v.job.Status.StartTime == nil {
+		return 0
+	}
+	return time.Duration(*v.job.Deadline) * time.Second
 }
 
 // relist marks the pods that a consistent LIST did not hold as gone, and folds

@@ -98,8 +98,10 @@ func (c *Client) Start(ctx context.Context) error {
 // Stop ends every call with [ErrNotRunning] and closes the watches. The Jobs go
 // on: a step that is run again, by this or another process, finds its own. Stop
 // returns when all calls have returned and all goroutines of the client have
-// ended, or with an error when ctx or Config.StopTimeout ends first. It is
-// idempotent.
+// ended, or with an error when ctx or Config.StopTimeout ends first; a context
+// that has ended already, as by the signal that led here, leaves StopTimeout
+// alone to count. It is idempotent. Called from Config.OnProgress it would wait
+// for the step that it is called by.
 func (c *Client) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("Stop", errNilContext)
@@ -110,6 +112,9 @@ func (c *Client) Stop(ctx context.Context) error {
 	cause := fmt.Errorf("%w: it was stopped", ErrNotRunning)
 	c.end(cause)
 	c.dispatcher.Close(cause)
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.StopTimeout)
 	defer cancel()
 	if err := c.watcher.Stop(ctx); err != nil {

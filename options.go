@@ -13,6 +13,8 @@ type StepOptions struct {
 	// retries. It must be a valid label value of at most 63 characters, used
 	// once in an attempt. Default: the step's ordinal in the function,
 	// "step-1", "step-2" and so on; steps that run at the same time need names.
+	// A step that returned an error gives name and ordinal back, so that calling
+	// it again resumes what there is of it.
 	Name string
 	// DisplayName is the step's title for people. It becomes an annotation.
 	DisplayName string
@@ -22,8 +24,10 @@ type StepOptions struct {
 	// from the call, so a restart of the worker does not prolong it. It is
 	// rounded up to whole seconds and enforced by the cluster, as the Job's
 	// activeDeadlineSeconds: at its end the Job's pods are deleted and the result
-	// is a failure that is an [ErrDeadlineExceeded]. A shorter
-	// activeDeadlineSeconds in the spec stands. Default: 0, none.
+	// is a failure that is an [ErrDeadlineExceeded]; so is the error of a RunPod
+	// for which no pod had been created by then. A shorter activeDeadlineSeconds
+	// in the spec stands, and so does the Timeout of the call that created the Job
+	// when another one resumes it. Default: 0, none.
 	Timeout time.Duration
 }
 

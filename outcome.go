@@ -83,15 +83,22 @@ func (o *outcome) addPods(views []podView) {
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	if o.objects == nil {
-		o.objects = make(map[types.UID]*corev1.Pod, len(views))
-	}
+	o.addObjects(views)
 	for _, v := range views {
-		o.objects[v.UID] = v.Object
 		if slices.ContainsFunc(o.pods, func(p pods.Outcome) bool { return p.UID == v.UID }) {
 			continue
 		}
 		o.pods = append(o.pods, v.outcome())
+	}
+}
+
+// addObjects notes the pods that this process holds.
+func (o *outcome) addObjects(views []podView) {
+	if o.objects == nil && len(views) > 0 {
+		o.objects = make(map[types.UID]*corev1.Pod, len(views))
+	}
+	for _, v := range views {
+		o.objects[v.UID] = v.Object
 	}
 }
 
@@ -124,12 +131,16 @@ func recorded(namespace, job, text string, cached []*watch.Pod) (*outcome, error
 	if err != nil {
 		return nil, fmt.Errorf("the outcome recorded on job %s/%s cannot be read: %w", namespace, job, err)
 	}
-	if o.cut {
-		views := make([]podView, 0, len(cached))
-		for _, p := range cached {
+	views := make([]podView, 0, len(cached))
+	for _, p := range cached {
+		if p.Whole {
 			views = append(views, podView{Pod: p})
 		}
+	}
+	if o.cut {
 		o.addPods(views)
+	} else {
+		o.addObjects(views)
 	}
 	return o, nil
 }

@@ -3,6 +3,7 @@ package kontinue
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -17,7 +18,7 @@ type JobResult struct {
 	SucceededPods int32
 	// FailedPods counts the pods that failed, those that were retried included.
 	FailedPods int32
-	// Message explains a failure; it is empty for a Job that completed.
+	// Message explains why Succeeded is false; it is empty when it is true.
 	Message string
 	// Pods are all pods of the Job that are known, in the order of their
 	// creation: retries, parallel pods and those of every completion index.
@@ -111,10 +112,15 @@ func (r *PodResult) inspect() pods.Outcome {
 // neither did the pod of a RunPod whose Job failed, such as one that answered
 // the deadline's SIGTERM with exit code 0.
 func (r *PodResult) Succeeded() bool {
-	if r.sole && (r.outcome.Failed || len(r.outcome.pods) == 0) {
-		return !r.outcome.Failed
+	if r.sole && r.outcome.Failed {
+		return false
 	}
-	return r.inspect().Succeeded()
+	if o := r.inspect(); !r.sole || o.Phase == corev1.PodSucceeded {
+		return o.Succeeded()
+	}
+	// The pod's end was not seen, but the Job is Complete: it has counted a pod
+	// in phase Succeeded, all of whose containers ended with exit code 0.
+	return true
 }
 
 // Resumed reports that the Job was there before this call, as
@@ -144,8 +150,8 @@ func (r *PodResult) Err() error {
 // pod or its logs are gone the error is an [ErrLogsGone]; after the pod was
 // deleted they always are.
 func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error) {
-	if ktx == nil {
-		return "", invalid("Logs", errNilExecution)
+	if err := checkCall(ktx, true); err != nil {
+		return "", invalid("Logs", err)
 	}
 	if opts == nil {
 		opts = &LogOptions{}
@@ -165,7 +171,12 @@ func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error
 		container = r.Pod.Spec.Containers[0].Name
 	}
 	ref := logs.Ref{Namespace: r.Pod.Namespace, Pod: r.Pod.Name, UID: r.Pod.UID, Container: container}
-	text, err := ktx.client.logs.Tail(ktx.ctx, ref, opts.TailLines)
+	ctx, end, err := ktx.client.begin(ktx.ctx)
+	if err != nil {
+		return "", fmt.Errorf("kontinue: Logs: %w", err)
+	}
+	defer end()
+	text, err := ktx.client.logs.Tail(ctx, ref, opts.TailLines)
 	if err != nil {
 		return "", fmt.Errorf("kontinue: %w", err)
 	}
@@ -202,13 +213,14 @@ func (o *outcome) jobResult() *JobResult {
 	for _, p := range o.pods {
 		r.Pods = append(r.Pods, o.podResult(p))
 	}
-	if o.Failed || o.FailedPod > 0 {
-		r.Message = o.message()
-		for _, p := range r.Pods {
-			if p.Message != "" {
-				r.Message += fmt.Sprintf(" (first failure: pod %s: %s)", p.Pod.Name, p.Message)
-				break
-			}
+	if r.Succeeded() {
+		return r
+	}
+	r.Message = o.message()
+	for _, p := range r.Pods {
+		if p.Message != "" {
+			r.Message += fmt.Sprintf(" (first failure: pod %s: %s)", p.Pod.Name, p.Message)
+			break
 		}
 	}
 	return r
@@ -217,6 +229,9 @@ func (o *outcome) jobResult() *JobResult {
 // message is the Job's own explanation.
 func (o *outcome) message() string {
 	msg := o.Reason
+	if !o.Failed {
+		return fmt.Sprintf("the Job completed, with %d pods succeeded and %d failed", o.Succeeded, o.FailedPod)
+	}
 	if o.Message != "" {
 		msg += ": " + o.Message
 	}
@@ -241,17 +256,11 @@ func (o *outcome) soleResult() (*PodResult, error) {
 		}
 		return nil, fmt.Errorf("no pod was created: %w", err)
 	}
-	var p pods.Outcome
-	switch {
-	case len(o.pods) > 0:
-		p = o.pods[len(o.pods)-1]
-	case o.Failed:
-		p.Phase = corev1.PodFailed
-	default:
-		p.Phase = corev1.PodSucceeded // the Job is Complete: that is what it counts
-	}
-	r := o.podResult(p)
+	r := o.podResult(o.sole())
 	r.sole = true
+	if r.Succeeded() {
+		r.Message = ""
+	}
 	if o.Failed && (o.Canceled || o.Reason == reasonDeadlineExceeded || r.Message == "") {
 		if r.Message == "" || len(o.pods) == 0 {
 			r.Message = o.message()
@@ -260,4 +269,23 @@ func (o *outcome) soleResult() (*PodResult, error) {
 		}
 	}
 	return r, nil
+}
+
+// sole is the pod that counts: the one that a Complete Job has seen succeed, or
+// else the newest. Where none is known, its phase is what the Job proves.
+func (o *outcome) sole() pods.Outcome {
+	switch {
+	case len(o.pods) == 0 && o.Failed:
+		return pods.Outcome{Phase: corev1.PodFailed}
+	case len(o.pods) == 0:
+		return pods.Outcome{Phase: corev1.PodSucceeded}
+	}
+	if !o.Failed {
+		for _, p := range slices.Backward(o.pods) {
+			if p.Phase == corev1.PodSucceeded {
+				return p
+			}
+		}
+	}
+	return o.pods[len(o.pods)-1]
 }

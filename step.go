@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,7 +28,7 @@ type step struct {
 }
 
 // runStep runs a Job to its end, or resumes one that is there already.
-func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, labels, annotations map[string]string) (*outcome, error) {
+func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, labels, annotations map[string]string) (o *outcome, err error) {
 	c := k.client
 	ctx, end, err := c.begin(k.ctx)
 	if err != nil {
@@ -35,13 +36,13 @@ func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, label
 	}
 	defer end()
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, endOf(ctx)
 	}
 	name, leave, err := k.enter(opts.Name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	defer leave()
+	defer func() { leave(err == nil) }()
 	s := &step{
 		client: c,
 		ctx:    ctx,
@@ -66,7 +67,7 @@ func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, label
 	if err := s.request.Validate(); err != nil {
 		return nil, err
 	}
-	o, err := s.run()
+	o, err = s.run()
 	if err != nil {
 		return nil, fmt.Errorf("step %q of execution %s/%s: %w", name, k.execution.Namespace, k.execution.Owner.Name, err)
 	}
@@ -74,7 +75,7 @@ func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, label
 }
 
 func (s *step) run() (*outcome, error) {
-	w, err := s.client.newWait(s.request.Timeout, s.report)
+	w, err := s.client.newWait(s.report)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (s *step) run() (*outcome, error) {
 // that it does not.
 func (s *step) attach() (job *watch.Job, drift []string, err error) {
 	r := &s.request
-	cached := s.client.watcher.Jobs(r.Execution.UID, r.Step)
+	cached := s.own(s.client.watcher.Jobs(r.Execution.UID, r.Step))
 	if r.Attempt > 0 && s.policy != jobs.None && !s.certain(cached) {
 		// Which run counts depends on all that exist, and the newest may not have
 		// reached the cache.
@@ -125,6 +126,7 @@ func (s *step) attach() (job *watch.Job, drift []string, err error) {
 		for i := range list {
 			cached = append(cached, watch.NewJob(&list[i]))
 		}
+		cached = s.own(cached)
 	}
 	decision := s.plan(cached)
 	if decision.Adopt != nil {
@@ -155,6 +157,16 @@ func (s *step) attach() (job *watch.Job, drift []string, err error) {
 	}
 	s.wait.resumed = ensured.Adopted
 	return watch.NewJob(ensured.Job), ensured.Drift, s.checkDrift(ensured.Job.Name, ensured.Drift)
+}
+
+// own leaves out the Jobs that carry this step's labels and are not its own, such
+// as a copy that somebody made by hand: another object, or nothing, controls
+// them, or their name is not the one that their run would have.
+func (s *step) own(labelled []*watch.Job) []*watch.Job {
+	r := &s.request
+	return slices.DeleteFunc(labelled, func(j *watch.Job) bool {
+		return j.OwnerUID != r.Owner.UID || j.Name != identity.JobName(r.Execution, r.Step, j.Run)
+	})
 }
 
 // newest looks again at a Job that has ended and has no outcome in the cache: the
@@ -271,4 +283,12 @@ func (s *step) report(p Progress) {
 	p.Step, p.DisplayName = s.request.Step, s.displayName
 	p.Elapsed = time.Since(s.began)
 	s.client.cfg.OnProgress(p)
+}
+
+// endOf tells how a context ended and, where one was given, why.
+func endOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) && !errors.Is(cause, ErrNotRunning) {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return context.Cause(ctx)
 }

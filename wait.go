@@ -2,6 +2,7 @@ package kontinue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,6 @@ type wait struct {
 	client  *Client
 	future  *dispatch.Future[event]
 	uid     types.UID
-	timeout time.Duration
 	resumed bool
 
 	view view // guarded by the future: see Future.Do
@@ -52,15 +52,15 @@ type wait struct {
 	listings  int
 	relisted  bool
 	gaveUp    bool        // pods that still run after all are taken as they are
-	overdue   *time.Timer // set while the Job runs against StepOptions.Timeout
+	overdue   *time.Timer // set while the Job runs against its deadline
 	namespace string
 	name      string
 }
 
 // newWait registers for events before anything is created, and fails if the
 // client has stopped.
-func (c *Client) newWait(timeout time.Duration, report func(Progress)) (*wait, error) {
-	w := &wait{client: c, timeout: timeout, report: report, observed: c.cfg.OnProgress != nil, pause: confirmAfter}
+func (c *Client) newWait(report func(Progress)) (*wait, error) {
+	w := &wait{client: c, report: report, observed: c.cfg.OnProgress != nil, pause: confirmAfter}
 	var err error
 	w.future, err = c.dispatcher.Register(w.apply)
 	return w, err
@@ -70,10 +70,11 @@ func (c *Client) newWait(timeout time.Duration, report func(Progress)) (*wait, e
 // woken only when there is something for it to do.
 func (w *wait) apply(e event) bool {
 	if e.job != nil {
-		w.view.watched = true
+		w.view.watched = !e.deleted
 	}
 	news := w.view.apply(e)
-	return news && (w.observed || w.timeout > 0 || w.view.verdict() != undecided)
+	deadline := w.view.job != nil && w.view.job.Deadline != nil
+	return news && (w.observed || deadline || w.view.verdict() != undecided)
 }
 
 func (w *wait) end() {
@@ -122,7 +123,7 @@ func (w *wait) forJob(ctx context.Context, job *watch.Job) error {
 		case <-w.future.Done():
 			err = fmt.Errorf("job %s/%s goes on: %w", w.namespace, w.name, w.future.Err())
 		case <-ctx.Done():
-			err = fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, context.Cause(ctx))
+			err = fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, endOf(ctx))
 		}
 		if err != nil {
 			return err
@@ -143,11 +144,12 @@ func expired(t *time.Timer) <-chan time.Time {
 func (w *wait) look() (done bool, err error) {
 	var verdict verdict
 	var progress Progress
-	var runs, watched bool
+	var watched bool
+	var deadline time.Duration // 0: none runs
 	w.future.Do(func() {
 		verdict = w.view.verdict()
 		watched = w.view.watched
-		runs = w.view.job.Status.StartTime != nil && !w.view.job.Suspended
+		deadline = w.view.deadline()
 		if w.observed {
 			progress = w.view.progress()
 		}
@@ -160,6 +162,11 @@ func (w *wait) look() (done bool, err error) {
 	switch verdict {
 	case settled:
 		return true, nil
+	case vanished:
+		// Gone, or only no longer selected: the API server knows.
+		if w.confirm == nil {
+			w.confirm = time.NewTimer(0)
+		}
 	case lost:
 		return false, fmt.Errorf("%w: job %s/%s (UID %s) went away before it ended, with its Execution, with its namespace or by hand; what its pods did is not known",
 			ErrJobDeleted, w.namespace, w.name, w.uid)
@@ -172,9 +179,9 @@ func (w *wait) look() (done bool, err error) {
 	case undecided:
 		// The cluster's clock does not run while the Job is suspended.
 		switch {
-		case w.timeout > 0 && runs && w.overdue == nil:
-			w.overdue = time.NewTimer(w.timeout + deadlineSlack)
-		case !runs && w.overdue != nil:
+		case deadline > 0 && w.overdue == nil:
+			w.overdue = time.NewTimer(deadline + deadlineSlack)
+		case deadline == 0 && w.overdue != nil:
 			w.overdue.Stop()
 			w.overdue = nil
 		}
@@ -184,7 +191,7 @@ func (w *wait) look() (done bool, err error) {
 
 // tell reports a change of the step's state.
 func (w *wait) tell(p Progress, v verdict) {
-	if !w.observed || v == unsettled || v == lost {
+	if !w.observed || v == unsettled || v == vanished || v == lost {
 		return
 	}
 	p.Resumed = w.resumed
@@ -200,22 +207,27 @@ func (w *wait) watched() (watched bool) {
 	return watched
 }
 
-// confirmJob asks for a Job that the watch has not shown yet.
+// confirmJob asks for a Job that the watch does not show: not yet, or no longer.
+// An API server that does not answer leaves the question open.
 func (w *wait) confirmJob(ctx context.Context) error {
-	var job *watch.Job
-	live, err := w.client.jobs.Get(ctx, w.namespace, w.name)
-	if err == nil {
-		job = watch.NewJob(live)
-	} else if !apierrors.IsNotFound(err) {
+	asking, cancel := context.WithTimeout(ctx, confirmAfter)
+	defer cancel()
+	live, err := w.client.jobs.Get(asking, w.namespace, w.name)
+	var failure *jobs.APIError
+	switch {
+	case apierrors.IsNotFound(err):
+		w.future.Do(func() { w.view.gone = true })
+	case err == nil:
+		job := watch.NewJob(live)
+		w.future.Do(func() { w.view.confirm(job, w.uid) })
+		w.client.log.DebugContext(ctx, "job was read, since the watch does not show it", "namespace", w.namespace, "job", w.name)
+	case ctx.Err() != nil:
+		return fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, endOf(ctx))
+	case errors.As(err, &failure) && !failure.Transient() && asking.Err() == nil:
 		return err
+	default:
+		w.client.log.WarnContext(ctx, "job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
 	}
-	w.future.Do(func() {
-		if job != nil && job.UID == w.uid {
-			w.view.apply(event{job: job})
-		} else {
-			w.view.deleted = true
-		}
-	})
 	w.pause = min(2*w.pause, confirmMax)
 	w.confirm.Reset(w.pause)
 	return nil
@@ -262,9 +274,10 @@ func (w *wait) final() bool {
 // deadline.
 func (w *wait) late() error {
 	var status jobs.Status
-	w.future.Do(func() { status = jobs.Classify(&w.view.job.Status) })
+	var deadline time.Duration
+	w.future.Do(func() { status, deadline = jobs.Classify(&w.view.job.Status), w.view.deadline() })
 	return fmt.Errorf("%w: job %s/%s is %s %s after its deadline of %s (%d pods active, %d terminating): is the Job controller running, and its node alive?",
-		ErrDeadlineExceeded, w.namespace, w.name, status, deadlineSlack, w.timeout, status.Active, status.Terminating)
+		ErrDeadlineExceeded, w.namespace, w.name, status, deadlineSlack, deadline, status.Active, status.Terminating)
 }
 
 // outcome sums up the state that forJob returned for.

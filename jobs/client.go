@@ -26,7 +26,8 @@ const (
 // Options configure a [Client]. The zero value means the defaults.
 type Options struct {
 	// RetryFor bounds how long one call repeats a request that failed in a way
-	// that may pass. Default: 2 minutes.
+	// that may pass. A request that gets no answer has failed after 75 seconds.
+	// Default: 2 minutes.
 	RetryFor time.Duration
 	// GoneFor bounds how long a call waits until a Job in deletion is gone with
 	// its pods, which may take the pods' termination grace period and, on a dead
@@ -89,7 +90,9 @@ func (c *Client) Get(ctx context.Context, namespace, name string) (*batchv1.Job,
 }
 
 func (c *Client) get(ctx context.Context, namespace, name string) (*batchv1.Job, *APIError) {
-	job, err := c.clientset.BatchV1().Jobs(namespace).Get(ctx, name, metav1.GetOptions{})
+	job, err := ask(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+		return c.clientset.BatchV1().Jobs(namespace).Get(ctx, name, metav1.GetOptions{})
+	})
 	if err != nil {
 		return nil, apiError("get", namespace, name, err)
 	}
@@ -104,7 +107,9 @@ func (c *Client) List(ctx context.Context, namespace, selector string) ([]batchv
 		all = nil
 		options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 		for {
-			page, err := c.clientset.BatchV1().Jobs(namespace).List(ctx, options)
+			page, err := ask(ctx, func(ctx context.Context) (*batchv1.JobList, error) {
+				return c.clientset.BatchV1().Jobs(namespace).List(ctx, options)
+			})
 			if err != nil {
 				return apiError("list", namespace, "", err)
 			}
@@ -131,7 +136,9 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 		Preconditions:     &metav1.Preconditions{UID: &uid},
 	}
 	err := c.retry(ctx, "delete job", c.retries, func(ctx context.Context) (bool, error) {
-		err := c.clientset.BatchV1().Jobs(namespace).Delete(ctx, name, options)
+		_, err := ask(ctx, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, c.clientset.BatchV1().Jobs(namespace).Delete(ctx, name, options)
+		})
 		switch failure := apiError("delete", namespace, name, err); {
 		case err == nil, apierrors.IsNotFound(err):
 			return true, nil
@@ -167,7 +174,7 @@ func (c *Client) waitGone(ctx context.Context, namespace, name string, uid types
 func (c *Client) gone(ctx context.Context, namespace, name string, uid types.UID) (bool, error) {
 	job, err := c.get(ctx, namespace, name)
 	switch {
-	case err == nil && job.UID != uid:
+	case err == nil && !isJob(job, uid):
 		return true, nil
 	case err == nil:
 		return false, fmt.Errorf("job %s/%s is still being deleted; finalizers: %s", namespace, name, strings.Join(job.Finalizers, ", "))

@@ -77,7 +77,9 @@ type ensurer struct {
 
 func (e *ensurer) try(ctx context.Context) (done bool, err error) {
 	if !e.look {
-		created, err := e.c.clientset.BatchV1().Jobs(e.job.Namespace).Create(ctx, e.job, metav1.CreateOptions{})
+		created, err := ask(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+			return e.c.clientset.BatchV1().Jobs(e.job.Namespace).Create(ctx, e.job, metav1.CreateOptions{})
+		})
 		if err == nil {
 			e.got = Ensured{Job: created}
 			return true, nil

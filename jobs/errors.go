@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,8 +26,10 @@ var (
 
 // APIError is a request to the API server that failed, or whose answer was lost.
 // It unwraps to the cause, so the functions of k8s.io/apimachinery/pkg/api/errors
-// work on it. Its own text leaves out what the server quoted of the submitted
-// Job's environment, command and arguments; the text of the cause may not.
+// work on it. Its own text leaves out what the answer quotes of the submitted pod
+// template that may be confidential: values of environment, commands, arguments,
+// HTTP headers and annotations, and in a validation error (422) every value under
+// spec.template. The text of the cause leaves out nothing.
 type APIError struct {
 	// Verb is the Kubernetes verb of the request, such as create.
 	Verb string
@@ -39,7 +40,7 @@ type APIError struct {
 	// Err is the cause, as client-go returned it.
 	Err error
 
-	secrets []string
+	secrets secrets
 }
 
 // Error names the request, the cause and what can be done about it.
@@ -48,11 +49,7 @@ func (e *APIError) Error() string {
 	if e.Name != "" {
 		object += "/" + e.Name
 	}
-	cause := e.Err.Error()
-	for _, s := range e.secrets {
-		cause = strings.ReplaceAll(cause, s, "[redacted]")
-	}
-	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, cause)
+	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, e.secrets.hide(causeText(e.Err)))
 	if advice := e.Advice(); advice != "" {
 		text += " (" + advice + ")"
 	}
@@ -139,31 +136,6 @@ func apiError(verb, namespace, name string, err error) *APIError {
 // createError also knows what must not be repeated from the server's answer.
 func createError(job *batchv1.Job, err error) *APIError {
 	e := apiError("create", job.Namespace, job.Name, err)
-	e.secrets = secrets(&job.Spec.Template.Spec)
+	e.secrets = secretsOf(job)
 	return e
-}
-
-// secrets lists the values of a pod spec that may be confidential, longest first
-// so that no rest of one is left. Very short ones would only garble the text.
-func secrets(pod *corev1.PodSpec) []string {
-	const shortest = 6
-	var all []string
-	add := func(values ...string) {
-		for _, v := range values {
-			if len(v) >= shortest {
-				all = append(all, v, strings.Trim(fmt.Sprintf("%q", v), `"`))
-			}
-		}
-	}
-	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
-		for _, c := range list {
-			add(c.Command...)
-			add(c.Args...)
-			for _, env := range c.Env {
-				add(env.Value)
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
-	return slices.Compact(all)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,7 +33,7 @@ func (c *Client) Record(ctx context.Context, namespace, name string, uid types.U
 		switch {
 		case failure != nil:
 			return failure.final(), failure
-		case live.UID != uid:
+		case !isJob(live, uid):
 			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, err)
 		}
 		resourceVersion = live.ResourceVersion
@@ -78,14 +79,27 @@ func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UI
 	})
 }
 
+// noUID tells that the caller has seen the Job without a UID: every API server
+// gives one to every object, so it comes from a fake clientset that does not. The
+// watch package lets namespace/name stand in for it, which no API server's UID is.
+func noUID(namespace, name string, uid types.UID) bool {
+	return uid == "" || uid == types.UID(namespace+"/"+name)
+}
+
+// isJob tells whether live is the Job with that UID.
+func isJob(live *batchv1.Job, uid types.UID) bool {
+	return live.UID == uid || live.UID == "" && noUID(live.Namespace, live.Name, uid)
+}
+
 // tryPatch sends one JSON merge patch, once. It carries the UID: the API server
 // refuses to change it (422 on metadata.uid), so a Job that was recreated under
-// the name is not touched.
+// the name is not touched. A UID that stands for none is left out: as a value it
+// would become the object's.
 func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types.UID, resourceVersion string, annotations, spec object) (done bool, _ error) {
-	if uid == "" {
-		return true, fmt.Errorf("%w: job %s/%s: patch without a UID could change another Job", ErrInvalid, namespace, name)
+	meta := object{}
+	if !noUID(namespace, name, uid) {
+		meta["uid"] = uid
 	}
-	meta := object{"uid": uid}
 	if resourceVersion != "" {
 		meta["resourceVersion"] = resourceVersion
 	}
@@ -100,7 +114,9 @@ func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types
 	if err != nil {
 		return true, fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
 	}
-	_, err = c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
+	_, err = ask(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+		return c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
+	})
 	if err == nil {
 		return true, nil
 	}

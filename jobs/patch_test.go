@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -10,8 +11,11 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/kubernetes/fake"
 	ktesting "k8s.io/client-go/testing"
 
 	"github.com/kontinue/kontinue/internal/identity"
@@ -115,15 +119,71 @@ func TestPatchErrors(t *testing.T) {
 	}
 }
 
-// TestPatchNeedsUID: without one a patch could change the Job that took the name.
+// TestPatchNeedsUID: the UID of a real Job is in every patch, since without one a
+// patch could change the Job that took the name. It is left out only where there is
+// none: every API server gives each object a UID, client-go's stock fake does not,
+// and a UID that a patch invents would become the fake object's.
 func TestPatchNeedsUID(t *testing.T) {
 	t.Parallel()
-	c := newCluster(live(t))
-	for verb, patch := range patches(jobs.NewClient(c, jobs.Options{})) {
-		require.ErrorIs(t, patch(t.Context(), build(t).Name, ""), jobs.ErrInvalid, verb)
+	name := build(t).Name
+	for uid, sent := range map[string]bool{"live": true, "ns/other": true, "": false, "ns/" + name: false} {
+		for _, verb := range []string{"record", "ttl", "cancel"} {
+			c := newCluster(live(t, func(j *batchv1.Job) {
+				if !sent {
+					j.UID = ""
+				}
+			}))
+			require.NoError(t, patches(jobs.NewClient(c, jobs.Options{}))[verb](t.Context(), name, uid), "%s: %q", verb, uid)
+			patch := string(c.Actions()[0].(ktesting.PatchAction).GetPatch())
+			require.Equal(t, sent, strings.Contains(patch, `"uid":"`+uid+`"`), "%s: %q: %s", verb, uid, patch)
+			require.Equal(t, sent, strings.Contains(patch, `"uid"`), "%s: %q: %s", verb, uid, patch)
+		}
 	}
-	require.ErrorIs(t, jobs.NewClient(c, jobs.Options{}).SetTTL(t.Context(), "ns", build(t).Name, "live", -1), jobs.ErrInvalid)
+	c := newCluster(live(t))
+	require.ErrorIs(t, jobs.NewClient(c, jobs.Options{}).SetTTL(t.Context(), "ns", name, "live", -1), jobs.ErrInvalid)
 	require.Empty(t, c.Actions())
+}
+
+// TestPlainFake: what a user's unit test does with client-go's stock fake, which
+// gives no UIDs; the watch package lets namespace/name stand in for them.
+func TestPlainFake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := fake.NewClientset()
+		client := jobs.NewClient(c, jobs.Options{})
+		ensured, err := client.Ensure(t.Context(), build(t))
+		require.NoError(t, err)
+		name := ensured.Job.Name
+		for _, uid := range []types.UID{ensured.Job.UID, types.UID("ns/" + name)} {
+			require.NoError(t, client.Cancel(t.Context(), "ns", name, uid))
+			require.NoError(t, client.SetTTL(t.Context(), "ns", name, uid, 60))
+			outcome, err := client.Record(t.Context(), "ns", name, uid, "", `{"v":1}`)
+			require.NoError(t, err)
+			require.Equal(t, `{"v":1}`, outcome)
+		}
+		got, err := client.Get(t.Context(), "ns", name)
+		require.NoError(t, err)
+		require.Empty(t, got.UID)
+		require.Equal(t, new(int32(60)), got.Spec.TTLSecondsAfterFinished)
+		marks := identity.ReadMarks(got)
+		require.True(t, marks.Canceled)
+		require.Equal(t, `{"v":1}`, marks.Outcome)
+
+		// A conflict is looked at: the Job without a UID is still the same one.
+		n := 0
+		c.PrependReactor("patch", "jobs", func(ktesting.Action) (bool, runtime.Object, error) {
+			n++
+			return n == 1, nil, apierrors.NewConflict(resource, name, errors.New("the object has been modified"))
+		})
+		require.NoError(t, client.SetTTL(t.Context(), "ns", name, types.UID("ns/"+name), 30))
+		n = 0
+		outcome, err := client.Record(t.Context(), "ns", name, types.UID("ns/"+name), "1", `{"v":2}`)
+		require.NoError(t, err)
+		require.Equal(t, `{"v":1}`, outcome)
+		// And one that is gone is gone.
+		require.NoError(t, client.Delete(t.Context(), "ns", name, types.UID("ns/"+name)))
+		require.ErrorIs(t, client.SetTTL(t.Context(), "ns", name, types.UID("ns/"+name), 30), jobs.ErrJobDeleted)
+	})
 }
 
 func TestRecordKeepsTheFirstOutcome(t *testing.T) {

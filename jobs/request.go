@@ -25,12 +25,14 @@ type Request struct {
 	Run, Attempt int
 	// DisplayName and Description are for people; they become annotations.
 	DisplayName, Description string
-	// Spec is the Job's spec as the user gave it. Build never changes it.
+	// Spec is the Job's spec as the user gave it. Build never changes it. Its
+	// activeDeadlineSeconds is at most 2147483647 (68 years): the Job controller
+	// overflows on very long ones, and fails the Job at once.
 	Spec batchv1.JobSpec
 	// Timeout becomes spec.activeDeadlineSeconds, rounded up to whole seconds, when
 	// that is shorter than the user's own. The cluster measures it from
 	// status.startTime, which has whole seconds: it may end up to one second early.
-	// Zero means none.
+	// Zero means none. The longest is 2147483647 seconds, as for the spec's own.
 	Timeout time.Duration
 	// Labels and Annotations are added to the Job, not to its pods.
 	Labels, Annotations map[string]string

@@ -112,7 +112,7 @@ func TestBuildDeadline(t *testing.T) {
 		"user is shorter":  {new(int64(7)), 8 * time.Second, new(int64(7))},
 		"timeout shorter":  {new(int64(7)), 6 * time.Second, new(int64(6))},
 		"user's zero":      {new(int64(0)), time.Second, new(int64(0))},
-		"longest duration": {nil, math.MaxInt64, new(math.MaxInt64/int64(time.Second) + 1)},
+		"the longest":      {nil, math.MaxInt32 * time.Second, new(int64(math.MaxInt32))},
 	} {
 		job := build(t, func(r *jobs.Request) { r.Spec.ActiveDeadlineSeconds, r.Timeout = tc.user, tc.timeout })
 		require.Equal(t, tc.want, job.Spec.ActiveDeadlineSeconds, name)

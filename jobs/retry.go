@@ -16,7 +16,13 @@ const (
 	// maxGoneDelay for nothing.
 	maxDelay     = 10 * time.Second
 	maxGoneDelay = 2 * time.Second
+	// answerWithin bounds one request. An API server ends every request that is no
+	// watch after 60 s (its --request-timeout), so no answer is left to wait for by
+	// then: the connection is half open, or a proxy has lost its upstream.
+	answerWithin = 75 * time.Second
 )
+
+var errNoAnswer = fmt.Errorf("no answer within %s", answerWithin)
 
 // limits bound a call that is tried several times: in all, and each pause.
 type limits struct{ all, pause time.Duration }
@@ -91,6 +97,21 @@ func once(request func(context.Context) *APIError) func(context.Context) (bool, 
 		}
 		return true, nil
 	}
+}
+
+// ask sends one request and gives it up after answerWithin. That error is no API
+// status, so it is transient, and what a write has done is unknown. The caller's
+// own end shows unchanged, and only that: an error of ask's deadline must not be
+// taken for it, and so is not wrapped.
+func ask[T any](ctx context.Context, send func(context.Context) (T, error)) (T, error) {
+	bounded, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	answer, err := send(bounded)
+	if errors.Is(err, context.DeadlineExceeded) && bounded.Err() != nil && ctx.Err() == nil {
+		text := err.Error()
+		err = fmt.Errorf("%w: %s", errNoAnswer, text)
+	}
+	return answer, err
 }
 
 // asAPIError is errors.As for a nil-safe switch.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -18,6 +19,14 @@ import (
 // annotationRoom is kept free of the 256 KiB that the API server allows for all
 // annotations: a Job that is full could not take its outcome in the end.
 const annotationRoom = 32 << 10
+
+// maxDeadline is the longest activeDeadlineSeconds. The API server takes any for a
+// Job, but the Job controller multiplies it into a time.Duration, which overflows
+// from 292 years on: the Job fails at once with DeadlineExceeded. This is the limit
+// that the API server has for the field of the same name in a pod's spec.
+const maxDeadline = math.MaxInt32
+
+var tooLate = fmt.Sprintf("must not be more than %d seconds (68 years), beyond which the Job controller may overflow", int64(maxDeadline))
 
 // Validate checks the request without a call to the API server. All faults are
 // reported at once, with their field paths, in an error that is [ErrInvalid].
@@ -77,8 +86,11 @@ func (r *Request) validateIdentity() (errs field.ErrorList) {
 	}
 	errs = notNegative(errs, field.NewPath("run"), int64(r.Run))
 	errs = notNegative(errs, field.NewPath("attempt"), int64(r.Attempt))
-	if r.Timeout < 0 {
-		errs = append(errs, field.Invalid(field.NewPath("timeout"), r.Timeout.Round(time.Millisecond).String(), "must not be negative"))
+	switch timeout := field.NewPath("timeout"); {
+	case r.Timeout < 0:
+		errs = append(errs, field.Invalid(timeout, r.Timeout.Round(time.Millisecond).String(), "must not be negative"))
+	case r.Timeout > maxDeadline*time.Second:
+		errs = append(errs, field.Invalid(timeout, r.Timeout.Round(time.Second).String(), tooLate+"; zero means none"))
 	}
 	return errs
 }
@@ -97,7 +109,11 @@ func validateSpec(s *batchv1.JobSpec, namespace string, path *field.Path) (errs 
 		}
 	}
 	if s.ActiveDeadlineSeconds != nil {
-		errs = notNegative(errs, path.Child("activeDeadlineSeconds"), *s.ActiveDeadlineSeconds)
+		deadline := path.Child("activeDeadlineSeconds")
+		errs = notNegative(errs, deadline, *s.ActiveDeadlineSeconds)
+		if *s.ActiveDeadlineSeconds > maxDeadline {
+			errs = append(errs, field.Invalid(deadline, *s.ActiveDeadlineSeconds, tooLate+"; leave it out for none"))
+		}
 	}
 	if s.Selector != nil {
 		errs = append(errs, field.Forbidden(path.Child("selector"), "the API server generates it"))
