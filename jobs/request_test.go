@@ -104,15 +104,16 @@ func TestBuildDeadline(t *testing.T) {
 		timeout time.Duration
 		want    *int64
 	}{
-		"neither":          {nil, 0, nil},
-		"user only":        {new(int64(7)), 0, new(int64(7))},
-		"timeout only":     {nil, 90 * time.Second, new(int64(90))},
-		"rounded up":       {nil, 1001 * time.Millisecond, new(int64(2))},
-		"a nanosecond":     {nil, 1, new(int64(1))},
-		"user is shorter":  {new(int64(7)), 8 * time.Second, new(int64(7))},
-		"timeout shorter":  {new(int64(7)), 6 * time.Second, new(int64(6))},
-		"user's zero":      {new(int64(0)), time.Second, new(int64(0))},
-		"the longest":      {nil, math.MaxInt32 * time.Second, new(int64(math.MaxInt32))},
+		"neither":         {nil, 0, nil},
+		"user only":       {new(int64(7)), 0, new(int64(7))},
+		"timeout only":    {nil, 90 * time.Second, new(int64(90))},
+		"rounded up":      {nil, 1001 * time.Millisecond, new(int64(2))},
+		"a nanosecond":    {nil, 1, new(int64(1))},
+		"user is shorter": {new(int64(7)), 8 * time.Second, new(int64(7))},
+		"timeout shorter": {new(int64(7)), 6 * time.Second, new(int64(6))},
+		"user's zero":     {new(int64(0)), time.Second, new(int64(0))},
+		"user's longest":  {new(int64(math.MaxInt32)), 0, new(int64(math.MaxInt32))},
+		"the longest":     {nil, math.MaxInt32 * time.Second, new(int64(math.MaxInt32))},
 	} {
 		job := build(t, func(r *jobs.Request) { r.Spec.ActiveDeadlineSeconds, r.Timeout = tc.user, tc.timeout })
 		require.Equal(t, tc.want, job.Spec.ActiveDeadlineSeconds, name)

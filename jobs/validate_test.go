@@ -1,8 +1,10 @@
 package jobs_test
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
@@ -37,25 +39,28 @@ func TestValidateRefuses(t *testing.T) {
 		"run: Invalid value: -1":       func(r *jobs.Request) { r.Run = -1 },
 		"attempt: Invalid value: -1":   func(r *jobs.Request) { r.Attempt = -1 },
 		`timeout: Invalid value: "-1s`: func(r *jobs.Request) { r.Timeout = -1e9 },
-		"labels: Invalid value: label": func(r *jobs.Request) { r.Labels = map[string]string{"a b": "x"} },
-		"key is reserved":              func(r *jobs.Request) { r.Labels = identity.Labels("x", "y", "z") },
-		"annotations: Invalid":         func(r *jobs.Request) { r.Annotations = map[string]string{identity.AnnotationOutcome: "{}"} },
-		"annotations: Too long":        func(r *jobs.Request) { r.Description = strings.Repeat("x", 230<<10) },
+		"timeout: Invalid value: \"2562047h47m16.854775807s\": must not be more than 2147483647 seconds": func(r *jobs.Request) { r.Timeout = math.MaxInt64 },
+		"timeout: Invalid value: \"596523h14m7s":                                                         func(r *jobs.Request) { r.Timeout = math.MaxInt32*time.Second + 1 },
+		"labels: Invalid value: label":                                                                   func(r *jobs.Request) { r.Labels = map[string]string{"a b": "x"} },
+		"key is reserved":                                                                                func(r *jobs.Request) { r.Labels = identity.Labels("x", "y", "z") },
+		"annotations: Invalid":                                                                           func(r *jobs.Request) { r.Annotations = map[string]string{identity.AnnotationOutcome: "{}"} },
+		"annotations: Too long":                                                                          func(r *jobs.Request) { r.Description = strings.Repeat("x", 230<<10) },
 
-		"spec.parallelism: Invalid value: -1":             spec(func(s *batchv1.JobSpec) { s.Parallelism = new(int32(-1)) }),
-		"spec.completions: Invalid value: -1":             spec(func(s *batchv1.JobSpec) { s.Completions = new(int32(-1)) }),
-		"spec.backoffLimit: Invalid value: -1":            spec(func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(-1)) }),
-		"spec.backoffLimitPerIndex: Invalid value: -1":    spec(func(s *batchv1.JobSpec) { s.BackoffLimitPerIndex = new(int32(-1)) }),
-		"spec.maxFailedIndexes: Invalid value: -1":        spec(func(s *batchv1.JobSpec) { s.MaxFailedIndexes = new(int32(-1)) }),
-		"spec.ttlSecondsAfterFinished: Invalid value: -1": spec(func(s *batchv1.JobSpec) { s.TTLSecondsAfterFinished = new(int32(-1)) }),
-		"spec.activeDeadlineSeconds: Invalid value: -1":   spec(func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(-1)) }),
-		"spec.selector: Forbidden":                        spec(func(s *batchv1.JobSpec) { s.Selector = &metav1.LabelSelector{} }),
-		"spec.manualSelector: Forbidden":                  spec(func(s *batchv1.JobSpec) { s.ManualSelector = new(true) }),
-		"spec.completions: Required":                      spec(func(s *batchv1.JobSpec) { s.CompletionMode = new(batchv1.IndexedCompletion) }),
-		"spec.template.metadata.namespace: Invalid":       spec(func(s *batchv1.JobSpec) { s.Template.Namespace = "other" }),
-		"spec.template.metadata.labels: Invalid":          spec(func(s *batchv1.JobSpec) { s.Template.Labels = map[string]string{"job-name": "x"} }),
-		"spec.template.metadata.annotations: Invalid":     spec(func(s *batchv1.JobSpec) { s.Template.Annotations = map[string]string{"kontinue.cloud/x": "x"} }),
-		`restartPolicy: Unsupported value: "Always"`:      spec(func(s *batchv1.JobSpec) { s.Template.Spec.RestartPolicy = corev1.RestartPolicyAlways }),
+		"spec.parallelism: Invalid value: -1":                                                             spec(func(s *batchv1.JobSpec) { s.Parallelism = new(int32(-1)) }),
+		"spec.completions: Invalid value: -1":                                                             spec(func(s *batchv1.JobSpec) { s.Completions = new(int32(-1)) }),
+		"spec.backoffLimit: Invalid value: -1":                                                            spec(func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(-1)) }),
+		"spec.backoffLimitPerIndex: Invalid value: -1":                                                    spec(func(s *batchv1.JobSpec) { s.BackoffLimitPerIndex = new(int32(-1)) }),
+		"spec.maxFailedIndexes: Invalid value: -1":                                                        spec(func(s *batchv1.JobSpec) { s.MaxFailedIndexes = new(int32(-1)) }),
+		"spec.ttlSecondsAfterFinished: Invalid value: -1":                                                 spec(func(s *batchv1.JobSpec) { s.TTLSecondsAfterFinished = new(int32(-1)) }),
+		"spec.activeDeadlineSeconds: Invalid value: -1":                                                   spec(func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(-1)) }),
+		"spec.activeDeadlineSeconds: Invalid value: 2147483648: must not be more than 2147483647 seconds": spec(func(s *batchv1.JobSpec) { s.ActiveDeadlineSeconds = new(int64(math.MaxInt32 + 1)) }),
+		"spec.selector: Forbidden":                                                                        spec(func(s *batchv1.JobSpec) { s.Selector = &metav1.LabelSelector{} }),
+		"spec.manualSelector: Forbidden":                                                                  spec(func(s *batchv1.JobSpec) { s.ManualSelector = new(true) }),
+		"spec.completions: Required":                                                                      spec(func(s *batchv1.JobSpec) { s.CompletionMode = new(batchv1.IndexedCompletion) }),
+		"spec.template.metadata.namespace: Invalid":                                                       spec(func(s *batchv1.JobSpec) { s.Template.Namespace = "other" }),
+		"spec.template.metadata.labels: Invalid":                                                          spec(func(s *batchv1.JobSpec) { s.Template.Labels = map[string]string{"job-name": "x"} }),
+		"spec.template.metadata.annotations: Invalid":                                                     spec(func(s *batchv1.JobSpec) { s.Template.Annotations = map[string]string{"kontinue.cloud/x": "x"} }),
+		`restartPolicy: Unsupported value: "Always"`:                                                      spec(func(s *batchv1.JobSpec) { s.Template.Spec.RestartPolicy = corev1.RestartPolicyAlways }),
 		`restartPolicy: Invalid value: "OnFailure"`: spec(func(s *batchv1.JobSpec) {
 			s.Template.Spec.RestartPolicy, s.PodFailurePolicy = corev1.RestartPolicyOnFailure, &batchv1.PodFailurePolicy{}
 		}),

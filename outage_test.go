@@ -1,0 +1,174 @@
+package kontinue_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// blindToPods keeps the events of pods from user, from 10 s on, and lets those of
+// Jobs come two minutes late.
+func blindToPods(w *world, user string) {
+	began := time.Now()
+	w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+		switch {
+		case i.User != user || time.Since(began) < 10*time.Second:
+			return true, 0
+		case i.Resource == "pods":
+			return false, 0
+		default:
+			return true, 2 * time.Minute
+		}
+	})
+}
+
+// TestEndOfThePodIsNotSeen: its end and its deletion fall into a gap of the watch
+// of pods. The Job is Complete, which proves exit code 0, and so says the record.
+func TestEndOfThePodIsNotSeen(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		p := w.worker()
+		blindToPods(w, p.user)
+		time.AfterFunc(90*time.Second, func() { // somebody cleans up pods that have ended
+			for _, pod := range w.pods() {
+				_ = w.cluster.DeletePod(w.Context(), "ns", pod.Name)
+			}
+		})
+		for _, run := range []*worker{p, w.worker()} {
+			r, err := kontinue.RunScript(run.context(), script("a", "true"))
+			require.NoError(w, err)
+			require.NoError(w, r.Err())
+			require.True(w, r.Succeeded())
+			require.Empty(w, r.Message)
+		}
+	})
+}
+
+// TestSuspensionWhilePodsLag: the pod that the suspension removed is no proof that
+// the second one, which is not known yet, has ended.
+func TestSuspensionWhilePodsLag(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		p := w.worker()
+		began := time.Now()
+		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+			if i.User == p.user && i.Resource == "pods" && time.Since(began) > 40*time.Second {
+				return true, 2 * time.Minute
+			}
+			return true, 0
+		})
+		suspend := func(on bool) func() {
+			return func() {
+				for _, job := range w.jobs()["a"] {
+					job.Spec.Suspend = &on
+					_, err := w.admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
+					require.NoError(w, err)
+				}
+			}
+		}
+		time.AfterFunc(10*time.Second, suspend(true))
+		time.AfterFunc(50*time.Second, suspend(false))
+		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		require.NoError(w, err)
+		require.NoError(w, r.Err())
+	})
+}
+
+// TestLabelTakenFromARunningJob: it leaves the watch and goes on. So does the wait.
+func TestLabelTakenFromARunningJob(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		p := w.worker()
+		time.AfterFunc(10*time.Second, func() {
+			for _, job := range w.jobs()["a"] {
+				delete(job.Labels, "app.kubernetes.io/managed-by")
+				_, err := w.admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
+				require.NoError(w, err)
+			}
+		})
+		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		require.NoError(w, err)
+		require.NoError(w, r.Err())
+	})
+}
+
+func TestLabelTakenFromARunningPod(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		p := w.worker()
+		time.AfterFunc(10*time.Second, func() {
+			for _, pod := range w.pods() {
+				delete(pod.Labels, "kontinue.cloud/worker-group")
+				_, err := w.admin().CoreV1().Pods("ns").Update(w.Context(), &pod, metav1.UpdateOptions{})
+				require.NoError(w, err)
+			}
+		})
+		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		require.NoError(w, err)
+		require.NoError(w, r.Err())
+	})
+}
+
+// TestOutageBeforeTheWatchHasShownTheJob: an API server that does not answer is no
+// reason to give up a Job.
+func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.worker()
+		began := time.Now()
+		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+			if i.User == p.user {
+				return true, 5*time.Minute - time.Since(began)
+			}
+			return true, 0
+		})
+		var undo func()
+		time.AfterFunc(5*time.Second, func() {
+			undo = w.cluster.APIServer().AddFault(apiserver.Fault{
+				Match: apiserver.Match{User: p.user}, Before: errors.New("connection refused"),
+			})
+		})
+		time.AfterFunc(4*time.Minute, func() { undo() })
+		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		require.NoError(w, err)
+		require.NoError(w, r.Err())
+	})
+}
+
+// TestTimeoutOfAnotherCall: the deadline of the Job counts, which the call that
+// created it has set, and not the Timeout of the one that resumes it.
+func TestTimeoutOfAnotherCall(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]time.Duration{"longer": time.Hour, "none": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 30 * time.Minute})
+				opts := script("a", "true")
+				opts.Timeout = first
+				p := w.worker()
+				time.AfterFunc(time.Minute, p.kill)
+				_, err := kontinue.RunScript(p.context(), opts)
+				require.ErrorIs(w, err, context.Canceled)
+				opts.Timeout = 5 * time.Minute
+				r, err := kontinue.RunScript(w.worker().context(), opts)
+				require.NoError(w, err)
+				require.NoError(w, r.Err())
+			})
+		})
+	}
+}
