@@ -136,13 +136,13 @@ func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
 			}
 			return true, 0
 		})
-		var undo func()
+		undo := make(chan func(), 1)
 		time.AfterFunc(5*time.Second, func() {
-			undo = w.cluster.APIServer().AddFault(apiserver.Fault{
+			undo <- w.cluster.APIServer().AddFault(apiserver.Fault{
 				Match: apiserver.Match{User: p.user}, Before: errors.New("connection refused"),
 			})
 		})
-		time.AfterFunc(4*time.Minute, func() { undo() })
+		time.AfterFunc(4*time.Minute, func() { (<-undo)() })
 		r, err := kontinue.RunScript(p.context(), script("a", "true"))
 		require.NoError(w, err)
 		require.NoError(w, r.Err())

@@ -60,7 +60,8 @@ func lookUp[T any](indexer cache.Indexer, index, key string) []T {
 // ListPods reads the Pods that a Job controls from the API server, never from
 // the cache: a consistent read of what there is now.
 func (w *Watcher) ListPods(ctx context.Context, job types.UID) ([]*Pod, error) {
-	list, err := w.cfg.Clientset.CoreV1().Pods(w.cfg.Namespace).List(ctx, w.selected(metav1.ListOptions{}, batchv1.ControllerUidLabel+"="+string(job)))
+	opts := w.selected(metav1.ListOptions{}, batchv1.ControllerUidLabel+"="+string(job))
+	list, err := answered(ctx, opts, w.cfg.Clientset.CoreV1().Pods(w.cfg.Namespace).List)
 	if err != nil {
 		return nil, &Error{Verb: "list", Resource: "pods", Namespace: w.cfg.Namespace, Err: err}
 	}

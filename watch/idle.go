@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -10,11 +12,11 @@ import (
 // bookmark about once a minute, so three are missing by then.
 const DefaultIdleTimeout = 3 * time.Minute
 
-// CloseIdle returns a transport wrapper, for rest.Config.Wrap, that closes the
-// body of a watch from which nothing was read for d, so that the informer opens
-// a new one. It is the last resort against a peer, such as a load balancer,
-// that answers HTTP/2 pings while its own upstream is gone; a dead connection
-// is noticed earlier, by those pings (after 45 s by default).
+// CloseIdle returns a transport wrapper, for rest.Config.Wrap, that ends a watch
+// from which nothing came for d, neither its headers nor an event, so that the
+// informer opens a new one. It is the last resort against a peer, such as a load
+// balancer, that answers HTTP/2 pings while its own upstream is gone; a dead
+// connection is noticed earlier, by those pings (after 45 s by default).
 func CloseIdle(d time.Duration) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper{next: next, idle: d}
@@ -26,14 +28,31 @@ type roundTripper struct {
 	idle time.Duration
 }
 
+// errIdle is what the reader of the watch gets.
+var errIdle = errors.New("watch: nothing came from the API server for too long")
+
 func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(req)
-	if err != nil || !isWatch(req) {
+	if !isWatch(req) {
+		return t.next.RoundTrip(req)
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(t.idle, func() { cancel(errIdle) })
+	resp, err := t.next.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		if context.Cause(ctx) == errIdle { //nolint:errorlint // it is that very value
+			err = errIdle
+		}
+		cancel(nil)
 		return resp, err
 	}
-	body := &idleBody{ReadCloser: resp.Body, idle: t.idle}
-	body.timer = time.AfterFunc(t.idle, func() { _ = resp.Body.Close() })
-	resp.Body = body
+	body := resp.Body
+	release := context.AfterFunc(ctx, func() { _ = body.Close() })
+	resp.Body = &idleBody{ReadCloser: body, ctx: ctx, idle: t.idle, timer: timer, end: func() {
+		timer.Stop()
+		release()
+		cancel(nil)
+	}}
 	return resp, nil
 }
 
@@ -47,8 +66,10 @@ func isWatch(req *http.Request) bool {
 
 type idleBody struct {
 	io.ReadCloser
+	ctx   context.Context // of the request
 	idle  time.Duration
 	timer *time.Timer
+	end   func()
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
@@ -56,10 +77,14 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	if n > 0 {
 		b.timer.Reset(b.idle)
 	}
+	if err != nil && context.Cause(b.ctx) == errIdle { //nolint:errorlint // it is that very value
+		// For client-go a stream that broke off, which is resumed without a list.
+		err = io.ErrUnexpectedEOF
+	}
 	return n, err
 }
 
 func (b *idleBody) Close() error {
-	b.timer.Stop()
+	b.end()
 	return b.ReadCloser.Close()
 }

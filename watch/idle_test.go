@@ -56,8 +56,28 @@ func TestSilentWatchIsClosed(t *testing.T) {
 				require.NoError(t, resp.Body.Close())
 				_, err = io.Copy(writer, strings.NewReader("late"))
 				require.ErrorIs(t, err, io.ErrClosedPipe)
-				<-ended
+				if err = <-ended; tc.closed {
+					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				}
 			})
 		})
 	}
+}
+
+// TestWatchWithoutHeadersIsEnded: a proxy has taken the request, and no answer comes.
+func TestWatchWithoutHeadersIsEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rt := watch.CloseIdle(time.Minute)(transportFunc(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api/pods?watch=true", nil)
+		require.NoError(t, err)
+		start := time.Now()
+		resp, err := rt.RoundTrip(req)
+		require.ErrorContains(t, err, "nothing came from the API server")
+		require.Nil(t, resp)
+		require.Equal(t, time.Minute, time.Since(start))
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,7 +67,7 @@ type source struct {
 func (s *source) listerWatcher() cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			obj, err := s.list(ctx, opts)
+			obj, err := answered(ctx, opts, s.list)
 			s.note("list", err)
 			return obj, err
 		},
@@ -76,6 +77,22 @@ func (s *source) listerWatcher() cache.ListerWatcher {
 			return w, err
 		},
 	}, noWatchList{})
+}
+
+// answerWithin bounds a list, of which a reflector waits for ever. An API server
+// ends every request that is no watch after 60 s (its --request-timeout).
+const answerWithin = 75 * time.Second
+
+var errNoAnswer = fmt.Errorf("no answer within %s", answerWithin)
+
+func answered[T any](ctx context.Context, opts metav1.ListOptions, list func(context.Context, metav1.ListOptions) (T, error)) (T, error) {
+	bounded, cancel := context.WithTimeoutCause(ctx, answerWithin, errNoAnswer)
+	defer cancel()
+	obj, err := list(bounded, opts)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		err = errNoAnswer
+	}
+	return obj, err
 }
 
 type noWatchList struct{}

@@ -2,10 +2,8 @@ package watch_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -280,97 +277,4 @@ func deny(client *fake.Clientset, verb, resource string, err error) {
 		return
 	}
 	client.PrependReactor(verb, resource, func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, err })
-}
-
-func TestStartNamesTheMissingVerb(t *testing.T) {
-	t.Parallel()
-	forbidden := func(resource string) error {
-		return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, "", errors.New("no rule allows it"))
-	}
-	for _, resource := range []string{"jobs", "pods"} {
-		for _, verb := range []string{"list", "watch"} {
-			t.Run(verb+" "+resource, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					client := fake.NewClientset()
-					deny(client, verb, resource, forbidden(resource))
-					w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
-					began := time.Now()
-					err := w.Start(t.Context())
-					require.Less(t, time.Since(began), 10*time.Second)
-					var failed *watch.Error
-					require.ErrorAs(t, err, &failed)
-					require.Equal(t, verb, failed.Verb)
-					require.Equal(t, resource, failed.Resource)
-					require.ErrorContains(t, err, fmt.Sprintf("grant verb %q on resource %q", verb, resource))
-					require.True(t, apierrors.IsForbidden(failed))
-					require.NoError(t, w.Stop(t.Context()))
-				})
-			})
-		}
-	}
-}
-
-func TestStartIsBoundedAndTellsTheReason(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		var up atomic.Bool
-		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return !up.Load(), nil, errors.New("connection refused")
-		})
-		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
-		err := w.Start(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, `list pods in namespace "ns": connection refused`)
-		require.Error(t, w.Healthy())
-
-		up.Store(true)
-		require.NoError(t, w.Start(t.Context()), "a failed start cannot be repeated")
-		require.NoError(t, w.Start(t.Context()))
-		require.NoError(t, w.Healthy())
-		require.NoError(t, w.Stop(t.Context()))
-		require.NoError(t, w.Stop(t.Context()))
-		require.ErrorIs(t, w.Start(t.Context()), watch.ErrStopped)
-		require.ErrorIs(t, w.Healthy(), watch.ErrStopped)
-	})
-}
-
-func TestStopEndsAStartThatWaits(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		deny(client, "list", "jobs", errors.New("connection refused"))
-		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
-		failed := make(chan error)
-		go func() { failed <- w.Start(context.Background()) }()
-		synctest.Wait()
-		require.NoError(t, w.Stop(t.Context()))
-		require.ErrorIs(t, <-failed, watch.ErrStopped)
-	})
-}
-
-func TestHealthFollowsTheWatch(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client := fake.NewClientset()
-		stream := apiwatch.NewFake()
-		var served, up atomic.Bool
-		client.PrependWatchReactor("pods", func(clienttesting.Action) (bool, apiwatch.Interface, error) {
-			if served.CompareAndSwap(false, true) {
-				return true, stream, nil
-			}
-			return !up.Load(), nil, errors.New("connection reset")
-		})
-		w, _ := start(t, client)
-		require.NoError(t, w.Healthy())
-		stream.Stop()
-		pass(10 * time.Second)
-		require.ErrorContains(t, w.Healthy(), "connection reset")
-		up.Store(true)
-		pass(2 * time.Minute)
-		require.NoError(t, w.Healthy())
-	})
 }

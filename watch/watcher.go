@@ -75,6 +75,7 @@ type run struct {
 	ending     sync.Once
 	ready      chan struct{} // closed when the outcome of Start is known
 	err        error
+	abandoned  bool          // because the caller's context ended
 	gone       chan struct{} // closed when every goroutine has ended
 }
 
@@ -90,37 +91,56 @@ func New(cfg Config) *Watcher {
 // handler was told of their content. ctx bounds the start only. When it ends
 // first, or a right is missing, Start stops what it began and returns an error
 // that wraps an [*Error] with verb and resource. Start is idempotent: a second
-// call waits for the first one's outcome. After a failed start it may be
-// called again; after Stop it returns [ErrStopped].
+// call waits for the first one's outcome, and begins anew if the first one's
+// context ended too early. After a failed start it may be called again; after
+// Stop it returns [ErrStopped].
 func (w *Watcher) Start(ctx context.Context) error {
-	w.mu.Lock()
-	if w.stopped {
-		w.mu.Unlock()
-		return ErrStopped
-	}
-	r := w.run
-	if r != nil {
-		w.mu.Unlock()
+	for {
+		r, first := w.join()
+		switch {
+		case r == nil:
+			return ErrStopped
+		case first:
+			return w.complete(ctx, r)
+		}
 		select {
 		case <-r.ready:
-			return r.err
+			if !r.abandoned {
+				return r.err
+			}
+			// The first caller had less time than this one has.
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return r.unready(ctx)
 		}
 	}
-	r = w.begin()
-	w.run = r
-	w.mu.Unlock()
+}
 
+// join returns the run that is under way, or begins one; nil after Stop.
+func (w *Watcher) join() (r *run, first bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.stopped:
+		return nil, false
+	case w.run != nil:
+		return w.run, false
+	default:
+		w.run = w.begin()
+		return w.run, true
+	}
+}
+
+// complete waits for the run that this call began. A failed one stays w.run until
+// nothing of it is left, so that a Stop meanwhile waits for its goroutines as well.
+func (w *Watcher) complete(ctx context.Context, r *run) error {
 	r.err = r.await(ctx)
 	if r.err != nil {
-		w.mu.Lock()
-		if w.run == r {
-			w.run = nil
-		}
-		w.mu.Unlock()
+		r.abandoned = ctx.Err() != nil
 		r.end()
 		<-r.gone
+		w.mu.Lock()
+		w.run = nil
+		w.mu.Unlock()
 	}
 	close(r.ready)
 	return r.err

@@ -1,0 +1,197 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/kontinue/kontinue/watch"
+)
+
+func TestStartNamesTheMissingVerb(t *testing.T) {
+	t.Parallel()
+	forbidden := func(resource string) error {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, "", errors.New("no rule allows it"))
+	}
+	for _, resource := range []string{"jobs", "pods"} {
+		for _, verb := range []string{"list", "watch"} {
+			t.Run(verb+" "+resource, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					client := fake.NewClientset()
+					deny(client, verb, resource, forbidden(resource))
+					w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
+					began := time.Now()
+					err := w.Start(t.Context())
+					require.Less(t, time.Since(began), 10*time.Second)
+					var failed *watch.Error
+					require.ErrorAs(t, err, &failed)
+					require.Equal(t, verb, failed.Verb)
+					require.Equal(t, resource, failed.Resource)
+					require.ErrorContains(t, err, fmt.Sprintf("grant verb %q on resource %q", verb, resource))
+					require.True(t, apierrors.IsForbidden(failed))
+					require.NoError(t, w.Stop(t.Context()))
+				})
+			})
+		}
+	}
+}
+
+func TestStartIsBoundedAndTellsTheReason(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		var up atomic.Bool
+		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return !up.Load(), nil, errors.New("connection refused")
+		})
+		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		err := w.Start(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, `list pods in namespace "ns": connection refused`)
+		require.Error(t, w.Healthy())
+
+		up.Store(true)
+		require.NoError(t, w.Start(t.Context()), "a failed start cannot be repeated")
+		require.NoError(t, w.Start(t.Context()))
+		require.NoError(t, w.Healthy())
+		require.NoError(t, w.Stop(t.Context()))
+		require.NoError(t, w.Stop(t.Context()))
+		require.ErrorIs(t, w.Start(t.Context()), watch.ErrStopped)
+		require.ErrorIs(t, w.Healthy(), watch.ErrStopped)
+	})
+}
+
+func TestStopEndsAStartThatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		deny(client, "list", "jobs", errors.New("connection refused"))
+		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
+		failed := make(chan error)
+		go func() { failed <- w.Start(context.Background()) }()
+		synctest.Wait()
+		require.NoError(t, w.Stop(t.Context()))
+		require.ErrorIs(t, <-failed, watch.ErrStopped)
+	})
+}
+
+func TestHealthFollowsTheWatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		stream := apiwatch.NewFake()
+		var served, up atomic.Bool
+		client.PrependWatchReactor("pods", func(clienttesting.Action) (bool, apiwatch.Interface, error) {
+			if served.CompareAndSwap(false, true) {
+				return true, stream, nil
+			}
+			return !up.Load(), nil, errors.New("connection reset")
+		})
+		w, _ := start(t, client)
+		require.NoError(t, w.Healthy())
+		stream.Stop()
+		pass(10 * time.Second)
+		require.ErrorContains(t, w.Healthy(), "connection reset")
+		up.Store(true)
+		pass(2 * time.Minute)
+		require.NoError(t, w.Healthy())
+	})
+}
+
+// over is a clientset over a transport.
+func over(t *testing.T, transport transportFunc) kubernetes.Interface {
+	t.Helper()
+	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "http://api", QPS: -1, Transport: transport})
+	require.NoError(t, err)
+	return clientset
+}
+
+// TestStartAfterAShorterOne: a caller has the time of its own context, not that of
+// whoever was first.
+func TestStartAfterAShorterOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		began := time.Now()
+		client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return time.Since(began) < 20*time.Second, nil, errors.New("connection refused")
+		})
+		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
+		short, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		first := make(chan error)
+		go func() { first <- w.Start(short) }()
+		synctest.Wait()
+		long, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		second := make(chan error)
+		go func() { second <- w.Start(long) }()
+		require.ErrorIs(t, <-first, context.DeadlineExceeded)
+		require.NoError(t, <-second)
+		require.NoError(t, w.Healthy())
+		require.NoError(t, w.Stop(t.Context()))
+	})
+}
+
+type slowHandler struct {
+	recorder
+	release chan struct{}
+}
+
+func (h *slowHandler) JobChanged(*watch.Job) { <-h.release }
+
+// TestStopWaitsForAStartThatGivesUp: its goroutines are the watcher's as well.
+func TestStopWaitsForAStartThatGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowHandler{release: make(chan struct{})}
+		w := watch.New(watch.Config{Clientset: fake.NewClientset(job("a", "a", "1")), Namespace: "ns", Handler: slow})
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		started := make(chan error, 1)
+		go func() { started <- w.Start(short) }()
+		pass(2 * time.Second)
+		bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		require.ErrorContains(t, w.Stop(bounded), "informers have not ended")
+		close(slow.release)
+		require.NoError(t, w.Stop(t.Context()))
+		synctest.Wait()
+		require.ErrorIs(t, <-started, context.DeadlineExceeded)
+	})
+}
+
+// TestListWithoutAnAnswerIsGivenUp: a reflector would wait for it for ever.
+func TestListWithoutAnAnswerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
+		began := time.Now()
+		_, err := w.ListPods(t.Context(), "uid")
+		require.ErrorContains(t, err, `list pods in namespace "ns": no answer within 1m15s`)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 75*time.Second, time.Since(began))
+	})
+}
