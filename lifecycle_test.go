@@ -1,0 +1,120 @@
+package kontinue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// TestModuleTellsTheReasonAlsoWhenFxIsShorter: fx would say no more than that its
+// deadline was exceeded.
+func TestModuleTellsTheReasonAlsoWhenFxIsShorter(t *testing.T) {
+	t.Parallel()
+	app := fx.New(
+		fx.Supply(kontinue.Config{RESTConfig: &rest.Config{Host: "https://127.0.0.1:1"}, Namespace: "ns"}),
+		kontinue.Module, fx.NopLogger,
+	)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	require.ErrorContains(t, app.Start(ctx), "connection refused")
+}
+
+// TestStopWithAContextThatHasEnded: the signal that ends a program ends its context
+// first, and Stop still waits for the steps.
+func TestStopWithAContextThatHasEnded(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.worker()
+		ended := make(chan error, 1)
+		ktx := p.context()
+		go func() {
+			_, err := kontinue.RunScript(ktx, script("a", "true"))
+			ended <- err
+		}()
+		after(w.Context(), time.Minute)
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		began := time.Now()
+		require.NoError(w, p.client.Stop(ctx))
+		synctest.Wait()
+		require.Zero(w, time.Since(began))
+		require.Len(w, ended, 1)
+		require.ErrorIs(w, <-ended, kontinue.ErrNotRunning)
+	})
+}
+
+func TestLogsAfterStop(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		p := w.worker()
+		ktx := p.context()
+		r, err := kontinue.RunScript(ktx, script("a", "true"))
+		require.NoError(w, err)
+		require.NoError(w, p.client.Stop(w.Context()))
+		_, err = r.Logs(ktx, nil)
+		require.ErrorIs(w, err, kontinue.ErrNotRunning)
+		_, err = r.Logs(nil, nil)
+		require.ErrorIs(w, err, kontinue.ErrInvalid)
+		_, err = r.Logs(&kontinue.ExecutionContext{}, nil)
+		require.ErrorIs(w, err, kontinue.ErrInvalid)
+	})
+}
+
+// TestResumedResultHasTheWholePod: as long as there is one.
+func TestResumedResultHasTheWholePod(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		first, err := kontinue.RunScript(w.worker().context(), script("a", "true"))
+		require.NoError(w, err)
+		again, err := kontinue.RunScript(w.worker().context(), script("a", "true"))
+		require.NoError(w, err)
+		require.NotEmpty(w, again.Pod.Spec.Containers)
+		require.Equal(w, first.Pod.UID, again.Pod.UID)
+		require.Equal(w, first.Pod.Status.ContainerStatuses, again.Pod.Status.ContainerStatuses)
+	})
+}
+
+// TestPlainFakeClientsetTakesCancelAndFinish: its objects have no UIDs.
+func TestPlainFakeClientsetTakesCancelAndFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clientset := fake.NewClientset()
+		client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
+		require.NoError(t, err)
+		require.NoError(t, client.Start(t.Context()))
+		defer func() { require.NoError(t, client.Stop(context.Background())) }()
+		execution := kontinue.Execution{
+			Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "uid-of-deploy"},
+			TTL:   &metav1.Duration{Duration: time.Minute},
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ktx, err := client.NewExecutionContext(ctx, execution)
+		require.NoError(t, err)
+		ended := make(chan error)
+		go func() {
+			_, err := kontinue.RunScript(ktx, script("a", "true"))
+			ended <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, client.Cancel(t.Context(), execution))
+		require.NoError(t, client.Finish(t.Context(), execution))
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+		list, err := clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		require.Len(t, list.Items, 1)
+		require.Equal(t, int32(60), *list.Items[0].Spec.TTLSecondsAfterFinished)
+		require.Equal(t, int64(1), *list.Items[0].Spec.ActiveDeadlineSeconds)
+	})
+}

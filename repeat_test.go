@@ -1,0 +1,87 @@
+package kontinue_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// TestStepIsCalledAgainAfterAnError: the call means the same step and finds the Job
+// that is there, so that the work runs once.
+func TestStepIsCalledAgainAfterAnError(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]string{"named": "a", "unnamed": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				p := w.worker()
+				ktx := p.context()
+				// The outcome cannot be recorded: the Job ran, and the call fails.
+				w.cluster.APIServer().AddFault(apiserver.Fault{
+					Match: apiserver.Match{User: p.user, Verb: "patch"}, Times: 1, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("denied by test")),
+				})
+				_, err := kontinue.RunScript(ktx, script(step, "true"))
+				require.ErrorContains(w, err, "a resume finds it")
+				r, err := kontinue.RunScript(ktx, script(step, "true"))
+				require.NoError(w, err)
+				require.NoError(w, r.Err())
+				require.True(w, r.Resumed())
+				next, err := kontinue.RunScript(ktx, script("", "true"))
+				require.NoError(w, err)
+				require.False(w, next.Resumed())
+				own := map[string]string{"a": "step-1", "": "step-2"}[step]
+				first := map[string]string{"a": "a", "": "step-1"}[step]
+				w.ranOnce(map[string]int{first: 1, own: 1})
+			})
+		})
+	}
+}
+
+// TestNameOfARefusedStepIsFree: nothing was sent under it.
+func TestNameOfARefusedStepIsFree(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		ktx := w.worker().context()
+		for _, step := range []string{"a", ""} {
+			opts := script(step, "true")
+			opts.Image = ""
+			_, err := kontinue.RunScript(ktx, opts)
+			require.ErrorIs(w, err, kontinue.ErrInvalid)
+			_, err = kontinue.RunScript(ktx, script(step, "true"))
+			require.NoError(w, err)
+		}
+		_, err := kontinue.RunScript(ktx, script("a", "true"))
+		require.ErrorIs(w, err, kontinue.ErrInvalid, "a step that has a result keeps its name")
+		w.ranOnce(map[string]int{"a": 1, "step-1": 1})
+	})
+}
+
+// TestErrorTellsWhyTheContextEnded: both that it did and the cause.
+func TestErrorTellsWhyTheContextEnded(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.worker()
+		lost := errors.New("the lease was lost")
+		ctx, cancel := context.WithCancelCause(w.Context())
+		ktx, err := p.client.NewExecutionContext(ctx, w.execution)
+		require.NoError(w, err)
+		time.AfterFunc(time.Minute, func() { cancel(lost) })
+		_, err = kontinue.RunScript(ktx, script("a", "true"))
+		require.ErrorIs(w, err, lost)
+		require.ErrorIs(w, err, context.Canceled)
+		_, err = kontinue.RunScript(ktx, script("b", "true"))
+		require.ErrorIs(w, err, lost)
+		require.ErrorIs(w, err, context.Canceled)
+		require.NotContains(w, w.jobs(), "b")
+	})
+}
