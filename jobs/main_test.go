@@ -128,7 +128,8 @@ var (
 	errExists   = apierrors.NewAlreadyExists(resource, "j")
 	errNotFound = apierrors.NewNotFound(resource, "j")
 	errNoNS     = apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "ns")
-	errInvalid  = apierrors.NewInvalid(schema.GroupKind{Group: "batch", Kind: "Job"}, "j", nil)
+	batchKind   = schema.GroupKind{Group: "batch", Kind: "Job"}
+	errInvalid  = apierrors.NewInvalid(batchKind, "j", nil)
 	errUnauth   = apierrors.NewUnauthorized("Unauthorized")
 	errTooLarge = apierrors.NewRequestEntityTooLargeError("limit is 3145728")
 )
