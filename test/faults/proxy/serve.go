@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+var codec = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
+
+const (
+	protobufType      = "application/vnd.kubernetes.protobuf"
+	protobufWatchType = protobufType + ";stream=watch"
+)
+
+// ServeHTTP passes a request on, or does not.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := parse(r)
+	p.mu.Lock()
+	p.requests[q.verb+" "+q.resource]++
+	p.mu.Unlock()
+	kind, hit := p.take(ofRequests, q)
+	if hit && kind != LoseAnswer {
+		p.refuse(w, r, kind, q)
+		return
+	}
+	s := &stream{p: p, of: q}
+	out, done := s.open(r)
+	defer done()
+	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = p.target.Scheme, p.target.Host, p.target.Host, ""
+	out.Header.Del("Accept-Encoding")
+	answer, err := p.upstream.RoundTrip(out)
+	if err != nil {
+		// As a load balancer does whose upstream is down.
+		http.Error(w, "bad gateway: "+err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer answer.Body.Close()
+	if hit {
+		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
+		panic(http.ErrAbortHandler)
+	}
+	maps.Copy(w.Header(), answer.Header)
+	framed := q.verb == "watch" && answer.Header.Get("Content-Type") == protobufWatchType
+	if !framed && p.shift != 0 && answer.Header.Get("Content-Type") == protobufType {
+		p.shifted(w, answer)
+		return
+	}
+	w.WriteHeader(answer.StatusCode)
+	if framed {
+		s.events(w, answer.Body)
+		return
+	}
+	_, _ = io.Copy(flusher{w}, answer.Body)
+}
+
+// flusher sends at once what it gets: logs are streams too.
+type flusher struct{ http.ResponseWriter }
+
+func (f flusher) Write(b []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(b)
+	if err == nil {
+		err = http.NewResponseController(f.ResponseWriter).Flush()
+	}
+	return n, err
+}
+
+// refuse answers in the API server's place, or in that of a load balancer.
+func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, kind Kind, q request) {
+	resource := schema.GroupResource{Resource: q.resource}
+	var err *apierrors.StatusError
+	switch kind {
+	case Swallow:
+		select {
+		case <-r.Context().Done():
+		case <-p.closing:
+		}
+		panic(http.ErrAbortHandler)
+	case BadGateway, Unavailable:
+		code := map[Kind]int{BadGateway: http.StatusBadGateway, Unavailable: http.StatusServiceUnavailable}[kind]
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(code)
+		fmt.Fprintf(w, "<html><body><h1>%d %s</h1></body></html>\n", code, http.StatusText(code))
+		return
+	case TooMany, TooManyLater:
+		err = apierrors.NewTooManyRequests("too many requests, please try again later", 1)
+		if kind == TooMany {
+			err.ErrStatus.Details = nil
+		} else {
+			w.Header().Set("Retry-After", "1")
+		}
+	case Internal:
+		err = apierrors.NewInternalError(fmt.Errorf("etcdserver: request timed out"))
+	case Unauthorized:
+		err = apierrors.NewUnauthorized("Unauthorized")
+	case Forbidden:
+		err = apierrors.NewForbidden(resource, "", fmt.Errorf("no rule allows it"))
+	case Gone:
+		err = expired()
+	default:
+		panic("no answer for " + kind)
+	}
+	status := err.Status()
+	w.Header().Set("Content-Type", protobufType)
+	w.WriteHeader(int(status.Code))
+	_ = codec.Encode(&status, w)
+}
+
+func expired() *apierrors.StatusError {
+	return apierrors.NewResourceExpired("too old resource version")
+}
+
+// goneFrame is the ERROR event of an expired resource version.
+func goneFrame() ([]byte, error) {
+	status := expired().Status()
+	status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	raw, err := runtime.Encode(codec, &status)
+	if err != nil {
+		return nil, err
+	}
+	return (&metav1.WatchEvent{Type: "ERROR", Object: runtime.RawExtension{Raw: raw}}).Marshal()
+}
