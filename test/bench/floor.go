@@ -1,0 +1,85 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// floor is a raw watch of the Jobs without anything around it: it notes when the
+// terminal event of a Job has reached the process.
+type floor struct {
+	mu       sync.Mutex
+	terminal map[types.UID]time.Time
+	news     func(types.UID) // is told of each, if set
+	ended    sync.WaitGroup
+	cancel   context.CancelFunc
+}
+
+func newFloor(ctx context.Context, config *rest.Config, namespace string, n int) (*floor, error) {
+	client, err := kubernetes.NewForConfig(rest.CopyConfig(config))
+	if err != nil {
+		return nil, err
+	}
+	first, err := client.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("raw watch: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w, err := client.BatchV1().Jobs(namespace).Watch(ctx, metav1.ListOptions{ResourceVersion: first.ResourceVersion, AllowWatchBookmarks: true})
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("raw watch: %w", err)
+	}
+	f := &floor{terminal: make(map[types.UID]time.Time, n), cancel: cancel}
+	f.ended.Go(func() { f.read(w) })
+	return f, nil
+}
+
+func (f *floor) read(w watch.Interface) {
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		now := time.Now()
+		job, ok := event.Object.(*batchv1.Job)
+		if !ok || event.Type != watch.Modified || !terminal(job) {
+			continue
+		}
+		f.mu.Lock()
+		if _, known := f.terminal[job.UID]; !known {
+			f.terminal[job.UID] = now
+		}
+		news := f.news
+		f.mu.Unlock()
+		if news != nil {
+			news(job.UID)
+		}
+	}
+}
+
+// at is when the terminal event came; false if it has not.
+func (f *floor) at(uid types.UID) (time.Time, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, ok := f.terminal[uid]
+	return t, ok
+}
+
+// tell has news called for each terminal event from now on.
+func (f *floor) tell(news func(types.UID)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.news = news
+}
+
+func (f *floor) stop() {
+	f.cancel()
+	f.ended.Wait()
+}

@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+)
+
+// measurement is one run of one style.
+type measurement struct{ attach, idle, sample figures }
+
+// perWait is the memory of one of n waits, in bytes.
+func (m measurement) perWait(n int) float64 { return m.attach.Memory.total() / float64(n) }
+
+func (m measurement) idleRate() float64 { return float64(m.idle.Requests) / m.idle.Took }
+
+// perThousand is the CPU time of 1,000 completions, in seconds.
+func (m measurement) perThousand() float64 {
+	return m.sample.CPU / float64(len(m.sample.Wake)) * 1000
+}
+
+// String is a line for the progress.
+func (m measurement) String() string {
+	return fmt.Sprintf("attach %.3fs %d requests %d streams %.1f MB; idle %.1f/s; wake %s %s %s; cpu/1000 %.2fs",
+		m.attach.Took, m.attach.Requests, m.idle.Watches, m.attach.Memory.total()/1e6, m.idleRate(),
+		seconds(quantile(m.sample.Wake, 0.5)), seconds(quantile(m.sample.Wake, 0.99)), seconds(quantile(m.sample.Wake, 1)), m.perThousand())
+}
+
+// quantile of unsorted values, by the nearest rank; 0 of none.
+func quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(values))
+	return s[min(len(s)-1, int(q*float64(len(s))))]
+}
+
+func median(values []float64) float64 { return quantile(values, 0.5) }
+
+// seconds is a duration for people, of three figures.
+func seconds(s float64) string {
+	switch abs := max(s, -s); {
+	case abs >= 1:
+		return fmt.Sprintf("%.2f s", s)
+	case abs >= 0.001:
+		return fmt.Sprintf("%.2f ms", s*1e3)
+	default:
+		return fmt.Sprintf("%.0f µs", s*1e6)
+	}
+}

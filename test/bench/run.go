@@ -1,0 +1,349 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/test/cluster"
+)
+
+// Options configure [Run]. The zero value of each field is its default.
+type Options struct {
+	// Runs is how often each style runs at each N. Default: 5.
+	Runs int
+	// Waits are the N, the numbers of concurrent waits. Default: 100, 1,000, 10,000.
+	Waits []int
+	// Styles default to [AllStyles].
+	Styles []Style
+	// Pace is how many Jobs of a sample end a second at most. Default: 100.
+	Pace int
+	// Launch is how many steps are launched at once; Finish how many end, for what
+	// is kept of them; Foreign how many pods of others there are. 0 leaves an
+	// experiment out.
+	Launch, Finish, Foreign int
+	// Profile, if set, is a directory for CPU and heap profiles of the workers.
+	Profile string
+	// LogDir is where the log files of the control plane stay. Default: they go.
+	LogDir string
+	// Progress is where a line is written now and then. Default: nowhere.
+	Progress io.Writer
+}
+
+const (
+	startLimit = 5 * time.Minute
+	stopLimit  = time.Minute
+	// inFlight is how many requests the launch experiments have open: kontinue's
+	// default.
+	inFlight = 64
+)
+
+func (o Options) complete() Options {
+	o.Runs = cmp.Or(o.Runs, 5)
+	o.Pace = cmp.Or(o.Pace, 100)
+	if o.Waits == nil {
+		o.Waits = []int{100, 1000, 10000}
+	}
+	if o.Styles == nil {
+		o.Styles = AllStyles
+	}
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	return o
+}
+
+// sampleOf is how many of n waits end in a run.
+func sampleOf(n int) int { return min(n, max(n/20, min(n/2, 200))) }
+
+// runner is one Run.
+type runner struct {
+	Options
+	dir     string
+	config  string // kubeconfig of the workers
+	client  kubernetes.Interface
+	cluster *cluster.Cluster
+	report  *Report
+}
+
+// Run starts a control plane and measures on it. It needs root and the programs
+// of package cluster.
+func Run(ctx context.Context, options Options) (_ *Report, err error) {
+	r := &runner{Options: options.complete()}
+	starting, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	c, err := cluster.Start(starting, cluster.Options{ControlPlaneOnly: true, LogDir: r.LogDir})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+		defer cancel()
+		err = errors.Join(err, c.Stop(stopping))
+	}()
+	if r.dir, err = os.MkdirTemp("", "kontinue-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
+	r.cluster, r.config = c, c.Kubeconfig(cluster.Admin)
+	if r.client, err = kubernetes.NewForConfig(c.RESTConfig(cluster.Admin)); err != nil {
+		return nil, err
+	}
+	r.report = newReport(c.Version(), r.Options)
+	for _, n := range r.Waits {
+		if err := c.CreateNamespace(ctx, namespaceOf(n)); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.CreateNamespace(ctx, experimentNamespace); err != nil {
+		return nil, err
+	}
+	// From here on the driver is the Job controller.
+	if err := c.Kill(ctx, cluster.ControllerManager); err != nil {
+		return nil, err
+	}
+	for _, n := range r.Waits {
+		if err := r.waits(ctx, n); err != nil {
+			return r.report, fmt.Errorf("%d waits: %w", n, err)
+		}
+	}
+	return r.report, r.experiments(ctx)
+}
+
+const experimentNamespace = "bench-experiments"
+
+func namespaceOf(n int) string { return fmt.Sprintf("bench-%d", n) }
+
+// waits measures all styles with n waits, in turns.
+func (r *runner) waits(ctx context.Context, n int) error {
+	began := time.Now()
+	w, err := newWorld(ctx, r.client, namespaceOf(n), n)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.Progress, "%d jobs and pods run after %s\n", n, time.Since(began).Round(time.Second))
+	given := map[Style]bool{} // styles that cannot be run at this n
+	for run := range r.Runs {
+		if err := r.list(ctx, w, n); err != nil {
+			return err
+		}
+		for _, style := range r.Styles {
+			if given[style] {
+				continue
+			}
+			began := time.Now()
+			m, err := r.one(ctx, w, style, sampleOf(n))
+			var cannot *styleError
+			if errors.As(err, &cannot) {
+				given[style] = true
+				r.report.cannot(style, n, cannot.text)
+				fmt.Fprintf(r.Progress, "n=%d run=%d %s: cannot be run: %s\n", n, run, style, cannot.text)
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", style, err)
+			}
+			r.report.add(style, n, m)
+			fmt.Fprintf(r.Progress, "n=%d run=%d %-16s %s (%s)\n", n, run, style, m, time.Since(began).Round(time.Second))
+		}
+	}
+	return deleteJobs(ctx, r.client, w.namespace, identity.Selector(group))
+}
+
+// list measures the raw LIST of the same objects.
+func (r *runner) list(ctx context.Context, w *world, n int) error {
+	p, err := start(ctx, order{Kubeconfig: r.config, Namespace: w.namespace, Style: rawList})
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	f, err := p.ask("")
+	if err != nil {
+		return err
+	}
+	r.report.value("list", n, f.Took)
+	return nil
+}
+
+// one measures one style once.
+func (r *runner) one(ctx context.Context, w *world, style Style, k int) (m measurement, err error) {
+	p, err := r.attach(ctx, w, style)
+	if err != nil {
+		return m, err
+	}
+	defer p.end()
+	if m.attach, err = p.ask(""); err != nil {
+		return m, err
+	}
+	if m.idle, err = p.ask("idle"); err != nil {
+		return m, err
+	}
+	sample := w.sample(k)
+	// What a style does when its waits have ended must be over before the Jobs are
+	// replaced.
+	defer func() {
+		p.end()
+		err = errors.Join(err, w.restore(ctx, sample))
+	}()
+	if _, err = p.ask(fmt.Sprintf("sample %d", k)); err != nil {
+		return m, err
+	}
+	if err = w.endPaced(ctx, sample, r.Pace); err != nil {
+		return m, err
+	}
+	m.sample, err = p.ask("")
+	return m, err
+}
+
+// attach starts a worker that waits for all Jobs of a world.
+func (r *runner) attach(ctx context.Context, w *world, style Style) (*process, error) {
+	targets := filepath.Join(r.dir, "targets.json")
+	text, err := json.Marshal(w.targets)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(targets, text, 0o600); err != nil {
+		return nil, err
+	}
+	o := order{Kubeconfig: r.config, Namespace: w.namespace, Style: style, Owner: w.owner, Targets: targets}
+	if r.Profile != "" {
+		o.Profile = filepath.Join(r.Profile, fmt.Sprintf("%s-%d", style, len(w.targets)))
+	}
+	return start(ctx, o)
+}
+
+// experiments are the measurements besides the comparison.
+func (r *runner) experiments(ctx context.Context) error {
+	for run := range r.Runs {
+		for _, what := range []string{launchRaw, launchKontinue} {
+			if r.Launch == 0 {
+				break
+			}
+			if err := r.launch(ctx, what, fmt.Sprintf("%s-%d", what, run)); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+		}
+	}
+	if r.Finish == 0 && r.Foreign == 0 {
+		return nil
+	}
+	w, err := newWorld(ctx, r.client, experimentNamespace, max(r.Finish, 1))
+	if err != nil {
+		return err
+	}
+	if r.Foreign > 0 {
+		if err := r.among(ctx, w); err != nil {
+			return fmt.Errorf("foreign pods: %w", err)
+		}
+	}
+	return r.finish(ctx, w)
+}
+
+// launch measures how long it takes to create the Jobs of many steps.
+func (r *runner) launch(ctx context.Context, what, name string) error {
+	owner, err := r.client.CoreV1().ConfigMaps(experimentNamespace).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	p, err := start(ctx, order{
+		Kubeconfig: r.config, Namespace: experimentNamespace, Style: what, N: r.Launch, Concurrency: inFlight,
+		Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID},
+	})
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	f, err := p.ask("")
+	if err != nil {
+		return err
+	}
+	r.report.value(what, r.Launch, float64(r.Launch)/f.Took)
+	fmt.Fprintf(r.Progress, "%s: %.0f jobs/s\n", what, float64(r.Launch)/f.Took)
+	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(group, owner.UID))
+}
+
+// finish measures what a process keeps of steps that have ended.
+func (r *runner) finish(ctx context.Context, w *world) error {
+	p, err := r.attach(ctx, w, Kontinue)
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	n := len(w.targets)
+	if _, err := p.ask(""); err != nil {
+		return err
+	}
+	if _, err := p.ask(fmt.Sprintf("sample %d", n)); err != nil {
+		return err
+	}
+	all := slices.Collect(func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	})
+	if err := w.endPaced(ctx, all, 10000); err != nil {
+		return err
+	}
+	f, err := p.ask("")
+	if err != nil {
+		return err
+	}
+	requests := float64(f.Requests) / float64(n)
+	r.report.value("finish-writes", n, float64(f.Writes)/float64(n))
+	r.report.value("finish-requests", n, requests)
+	if err := pause(ctx, time.Second); err != nil { // the watch brings the records
+		return err
+	}
+	if f, err = p.ask("memory"); err != nil {
+		return err
+	}
+	r.report.value("finished", n, f.Memory.total()/float64(n))
+	fmt.Fprintf(r.Progress, "%d finished steps: %.0f bytes each, %.2f requests each\n", n, f.Memory.total()/float64(n), requests)
+	return nil
+}
+
+// among measures kontinue's start and memory without and with the pods of others
+// in its namespace.
+func (r *runner) among(ctx context.Context, w *world) error {
+	measure := func(name string) error {
+		for range r.Runs {
+			p, err := r.attach(ctx, w, Kontinue)
+			if err != nil {
+				return err
+			}
+			f, err := p.ask("")
+			p.end()
+			if err != nil {
+				return err
+			}
+			n := len(w.targets)
+			r.report.value(name+"-memory", n, f.Memory.total()/float64(n))
+			r.report.value(name+"-start", n, f.Took)
+			fmt.Fprintf(r.Progress, "%s: %.0f bytes a wait, attached in %.3f s\n", name, f.Memory.total()/float64(n), f.Took)
+		}
+		return nil
+	}
+	if err := measure("alone"); err != nil {
+		return err
+	}
+	if err := w.foreign(ctx, r.Foreign); err != nil {
+		return err
+	}
+	return measure("foreign")
+}

@@ -1,0 +1,52 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"sync/atomic"
+
+	"github.com/kontinue/kontinue"
+)
+
+// runPods resumes all steps: their Jobs are there. A waiter has gone on when the
+// record of its outcome is about to be sent, which is the first that can be seen
+// from the outside; it has its result when RunPod returns.
+func runPods(ctx context.Context, w *waiter) error {
+	w.count.onPatch = func(url string) {
+		if i, ok := w.index[path.Base(url)]; ok {
+			w.woke(i)
+		}
+	}
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
+	if err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	ktx, err := client.NewExecutionContext(ctx, execution(w.owner))
+	if err != nil {
+		return err
+	}
+	var begun atomic.Int64
+	failed := make(chan error, 1)
+	spec := podSpec()
+	for i := range w.targets {
+		go func() {
+			begun.Add(1)
+			r, err := kontinue.RunPod(ktx, &kontinue.PodOptions{
+				StepOptions: kontinue.StepOptions{Name: stepName(i)}, Spec: spec,
+			})
+			switch {
+			case err != nil:
+				fail(failed, err)
+			case !r.Succeeded() || !r.Resumed() || len(r.Drift()) > 0 || len(r.Pod.Spec.Containers) != 1 || len(r.Pod.Spec.Containers[0].Env) != 10:
+				fail(failed, fmt.Errorf("step %s: %s, resumed %v, drift %v, pod %+v", stepName(i), r.Message, r.Resumed(), r.Drift(), r.Pod))
+			default:
+				w.gave(i)
+			}
+		}()
+	}
+	return w.attached(ctx, &begun, failed)
+}

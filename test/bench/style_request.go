@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+)
+
+// pollEvery is the period of the polling style.
+const pollEvery = 2 * time.Second
+
+// poll asks for each Job every two seconds, the waits spread over the period.
+func poll(ctx context.Context, w *waiter) error {
+	client, err := kubernetes.NewForConfig(w.config)
+	if err != nil {
+		return err
+	}
+	var asked atomic.Int64
+	failed := make(chan error, 1)
+	all := make(chan struct{})
+	for i, t := range w.targets {
+		go func() {
+			if pause(ctx, time.Duration(rand.Int64N(int64(pollEvery)))) != nil {
+				return
+			}
+			ticker := time.NewTicker(pollEvery)
+			defer ticker.Stop()
+			for first := true; ; first = false {
+				job, err := client.BatchV1().Jobs(w.namespace).Get(ctx, t.Name, metav1.GetOptions{})
+				if first && err == nil && asked.Add(1) == int64(len(w.targets)) {
+					close(all)
+				}
+				switch {
+				case err != nil:
+					fail(failed, fmt.Errorf("get: %w", err))
+				case terminal(job):
+					w.woke(i)
+					return
+				}
+				select {
+				case <-ticker.C:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	limit := time.NewTimer(attachLimit)
+	defer limit.Stop()
+	select {
+	case <-all:
+		return nil
+	case err := <-failed:
+		return err
+	case <-limit.C:
+		return fmt.Errorf("after %s %d of %d jobs have been asked for", attachLimit, asked.Load(), len(w.targets))
+	}
+}
+
+// watchPerWait has an informer and a watch stream for each wait.
+func watchPerWait(ctx context.Context, w *waiter) error {
+	client, err := kubernetes.NewForConfig(w.config)
+	if err != nil {
+		return err
+	}
+	var synced atomic.Int64
+	failed := make(chan error, 1)
+	for i, t := range w.targets {
+		only := fields.OneTermEqualSelector("metadata.name", t.Name).String()
+		go func() {
+			lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+				ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+					o.FieldSelector = only
+					return client.BatchV1().Jobs(w.namespace).List(ctx, o)
+				},
+				WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+					o.FieldSelector = only
+					return client.BatchV1().Jobs(w.namespace).Watch(ctx, o)
+				},
+			}, client)
+			var once sync.Once
+			ended := func(e watch.Event) (bool, error) {
+				once.Do(func() { synced.Add(1) }) // by the event of the initial state
+				job, ok := e.Object.(*batchv1.Job)
+				return ok && terminal(job), nil
+			}
+			if _, err := watchtools.UntilWithSync(ctx, lw, &batchv1.Job{}, nil, ended); err != nil {
+				fail(failed, fmt.Errorf("watch: %w", err))
+				return
+			}
+			w.woke(i)
+		}()
+	}
+	return w.attached(ctx, &synced, failed)
+}
