@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -32,7 +33,8 @@ type Config struct {
 	// client-side rate limit is off unless QPS or RateLimiter is set: client-go's
 	// own default of 5 requests a second would hold back users who run more than
 	// a handful of steps, and API servers protect themselves (API Priority and
-	// Fairness). A Timeout is ignored, since it would also cut the watches.
+	// Fairness). A Timeout is ignored, since it would also cut the watches. Objects
+	// travel as protobuf unless ContentType or AcceptContentTypes is set.
 	RESTConfig *rest.Config
 	// Clientset is used instead of RESTConfig, as it is. It is meant for tests
 	// on a fake clientset.
@@ -42,7 +44,9 @@ type Config struct {
 	// Group is the worker group: the client sees the Jobs and Pods of its own
 	// group and of no other. Default: "default".
 	Group string
-	// Logger receives the client's log lines. Default: they are discarded.
+	// Logger receives the client's log lines and those of client-go, down to
+	// slog.LevelDebug: below it client-go logs the bodies of requests, with all
+	// that is in env and args. Default: they are discarded.
 	Logger *slog.Logger
 	// OnProgress is told of each change of a step's state, as the watch brings
 	// it and at the cost of no request. It is called from the goroutine that
@@ -67,6 +71,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.Logger = slog.New(debugAtMost{c.Logger.Handler()})
 	if c.StartTimeout == 0 {
 		c.StartTimeout = defaultStartTimeout
 	}
@@ -109,6 +114,11 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 	if rc.UserAgent == "" {
 		rc.UserAgent = rest.DefaultKubernetesUserAgent() + " kontinue/" + c.Group
 	}
+	if rc.ContentType == "" && rc.AcceptContentTypes == "" {
+		// Lists and events of thousands of pods cost a fraction of JSON's time to
+		// decode. An API server or proxy that does not speak it answers in JSON.
+		rc.ContentType, rc.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
+	}
 	if rc.WarningHandler == nil && rc.WarningHandlerWithContext == nil {
 		rc.WarningHandlerWithContext = warnings{c.Logger}
 	}
@@ -118,6 +128,22 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 		return nil, invalid("Config.RESTConfig", err)
 	}
 	return cs, nil
+}
+
+// debugAtMost keeps what is more verbose than slog.LevelDebug from a handler that
+// would take it.
+type debugAtMost struct{ slog.Handler }
+
+func (h debugAtMost) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelDebug && h.Handler.Enabled(ctx, level)
+}
+
+func (h debugAtMost) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return debugAtMost{h.Handler.WithAttrs(attrs)}
+}
+
+func (h debugAtMost) WithGroup(name string) slog.Handler {
+	return debugAtMost{h.Handler.WithGroup(name)}
 }
 
 // warnings passes the API server's warnings (KEP-1693) on to the logger;

@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/kontinue/kontinue/dispatch"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
@@ -142,6 +145,8 @@ func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), _ er
 		return nil, nil, err
 	}
 	c.calls.Add(1)
+	// client-go's own default is to print what it has to say.
+	ctx = klog.NewContext(ctx, logr.FromSlogHandler(c.log.Handler()))
 	ctx, cancel := context.WithCancelCause(ctx)
 	release := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
 	return ctx, func() {

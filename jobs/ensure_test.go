@@ -154,7 +154,6 @@ func TestEnsurePermanent(t *testing.T) {
 		"namespace terminating": {errTerminating(), "namespace ns is being deleted"},
 		"no namespace":          {errNoNS, "create namespace ns first"},
 		"invalid":               {errInvalid, "correct the fields"},
-		"unauthorized":          {errUnauth, "credentials"},
 		"too large":             {errTooLarge, "too large"},
 		"bad request":           {apierrors.NewBadRequest("bad"), "bad"},
 		"not supported":         {apierrors.NewMethodNotSupported(resource, "create"), "not supported"},
@@ -176,6 +175,34 @@ func TestEnsurePermanent(t *testing.T) {
 			require.Equal(t, []int{1, 1}, []int{c.count("create"), c.count("get")}, name)
 		})
 	}
+}
+
+// TestExpiredToken: its file holds a new one soon, and the Job is created then.
+func TestExpiredToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.fail("create", errUnauth, errUnauth)
+		c.fail("get", errUnauth)
+		start := time.Now()
+		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.NoError(t, err)
+		require.False(t, got.Adopted)
+		require.Less(t, time.Since(start), 10*time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		for range 100 {
+			c.fail("create", errUnauth)
+			c.fail("get", errUnauth)
+		}
+		start := time.Now()
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		require.ErrorIs(t, err, errUnauth)
+		require.ErrorContains(t, err, "renew them")
+		require.NotContains(t, err.Error(), "may have been created")
+		require.LessOrEqual(t, time.Since(start), 2*time.Minute)
+	})
 }
 
 func TestEnsureMayNotLook(t *testing.T) {

@@ -61,7 +61,8 @@ func (e *APIError) Unwrap() error { return e.Err }
 
 // Transient tells that the same request may succeed if it is sent again: there
 // was no answer, the server was overloaded (429) or failed (5xx), a webhook could
-// not be called, or two writers met.
+// not be called, two writers met, or a token has expired (401), which client-go
+// reads again from its file within a minute.
 func (e *APIError) Transient() bool {
 	var status apierrors.APIStatus
 	if !errors.As(e.Err, &status) {
@@ -73,7 +74,7 @@ func (e *APIError) Transient() bool {
 		// Quota admission answers a create with it when two requests met on the
 		// ResourceQuota. AlreadyExists has the same code and is final.
 		return s.Reason == metav1.StatusReasonConflict
-	case s.Code == http.StatusRequestTimeout, s.Code == http.StatusTooManyRequests:
+	case s.Code == http.StatusRequestTimeout, s.Code == http.StatusTooManyRequests, s.Code == http.StatusUnauthorized:
 		return true
 	case s.Code == http.StatusGone: // a list took longer than its state is kept
 		return true
@@ -126,7 +127,7 @@ func (e *APIError) final() bool {
 // unknown tells that the server may have done what was asked although it did not
 // say so: there was no answer, or it failed on the way.
 func (e *APIError) unknown() bool {
-	return e.Transient() && !apierrors.IsConflict(e.Err) && !apierrors.IsTooManyRequests(e.Err)
+	return e.Transient() && !apierrors.IsConflict(e.Err) && !apierrors.IsTooManyRequests(e.Err) && !apierrors.IsUnauthorized(e.Err)
 }
 
 func apiError(verb, namespace, name string, err error) *APIError {

@@ -35,7 +35,7 @@ func TestAPIErrorClasses(t *testing.T) {
 		"terminating":   {"create", errTerminating(), false, false, "namespace ns is being deleted"},
 		"no namespace":  {"create", errNoNS, false, false, "create namespace ns first"},
 		"not found":     {"get", errNotFound, false, false, ""},
-		"unauthorized":  {"create", errUnauth, false, false, "credentials"},
+		"unauthorized":  {"create", errUnauth, true, false, "credentials"},
 		"too large":     {"create", errTooLarge, false, false, "ConfigMap"},
 		"invalid":       {"create", errInvalid, false, false, "correct the fields"},
 		"invalid patch": {"patch", errInvalid, false, false, ""},

@@ -35,6 +35,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !isWatch(req) {
 		return t.next.RoundTrip(req)
 	}
+	line := lineOf(req.Context())
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(t.idle, func() { cancel(errIdle) })
 	resp, err := t.next.RoundTrip(req.WithContext(ctx))
@@ -46,9 +47,10 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return resp, err
 	}
+	line.hear()
 	body := resp.Body
 	release := context.AfterFunc(ctx, func() { _ = body.Close() })
-	resp.Body = &idleBody{ReadCloser: body, ctx: ctx, idle: t.idle, timer: timer, end: func() {
+	resp.Body = &idleBody{ReadCloser: body, ctx: ctx, idle: t.idle, timer: timer, line: line, end: func() {
 		timer.Stop()
 		release()
 		cancel(nil)
@@ -69,6 +71,7 @@ type idleBody struct {
 	ctx   context.Context // of the request
 	idle  time.Duration
 	timer *time.Timer
+	line  *line
 	end   func()
 }
 
@@ -76,15 +79,21 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
 		b.timer.Reset(b.idle)
+		b.line.hear()
 	}
 	if err != nil && context.Cause(b.ctx) == errIdle { //nolint:errorlint // it is that very value
+		b.line.end(errIdle)
 		// For client-go a stream that broke off, which is resumed without a list.
-		err = io.ErrUnexpectedEOF
+		return n, io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		b.line.end(err)
 	}
 	return n, err
 }
 
 func (b *idleBody) Close() error {
+	b.line.end(io.EOF) // the informer ends it: what a read says now is no news
 	b.end()
 	return b.ReadCloser.Close()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -41,6 +43,15 @@ func (e *Error) Error() string {
 // Unwrap returns the API server's or the transport's error.
 func (e *Error) Unwrap() error { return e.Err }
 
+// cause is what happened without where: the URL of a watch is never the same.
+func (e *Error) cause() string {
+	var at *url.Error
+	if errors.As(e.Err, &at) {
+		return at.Err.Error()
+	}
+	return e.Err.Error()
+}
+
 // fatal reports whether retrying at start is pointless: nobody grants a right
 // or mends a credential in the seconds that a start may take.
 func (e *Error) fatal() bool {
@@ -55,11 +66,13 @@ type source struct {
 	list                func(context.Context, metav1.ListOptions) (runtime.Object, error)
 	watch               func(context.Context, metav1.ListOptions) (watch.Interface, error)
 
+	log     *slog.Logger
 	changed chan struct{} // capacity 1: something below has changed
 
 	mu     sync.Mutex
 	opened bool   // a watch was open at some time
-	err    *Error // the last request failed; nil once a watch is open
+	err    *Error // the last request failed, or the watch broke off; nil once one is open
+	line   *line  // of the watch that was opened last
 }
 
 // listerWatcher hides that the client may be able to stream its initial list
@@ -72,7 +85,11 @@ func (s *source) listerWatcher() cache.ListerWatcher {
 			return obj, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			w, err := s.watch(ctx, opts)
+			l := &line{source: s}
+			w, err := s.watch(context.WithValue(ctx, lineKey{}, l), opts)
+			if err == nil {
+				s.setLine(l)
+			}
 			s.note("watch", err)
 			return w, err
 		},
@@ -99,8 +116,11 @@ type noWatchList struct{}
 
 func (noWatchList) IsWatchListSemanticsUnSupported() bool { return true }
 
+// note takes in how a request went, or that a watch broke off. It says so in the
+// log when that is news: a reflector tells nobody of a connection that is refused.
 func (s *source) note(verb string, err error) {
 	s.mu.Lock()
+	before := s.err
 	switch {
 	case err == nil && verb == "watch":
 		s.opened, s.err = true, nil
@@ -111,15 +131,44 @@ func (s *source) note(verb string, err error) {
 	default:
 		s.err = &Error{Verb: verb, Resource: s.resource, Namespace: s.namespace, Err: err}
 	}
+	now := s.err
 	s.mu.Unlock()
+	switch {
+	case now == before:
+	case now == nil:
+		s.log.Info("watch is open again")
+	case before == nil || before.cause() != now.cause():
+		s.log.Warn("informer will list and watch again", "error", now)
+	}
 	select {
 	case s.changed <- struct{}{}:
 	default:
 	}
 }
 
+// broke notes that a watch has broken off, if it is the one that counts.
+func (s *source) broke(l *line, err error) {
+	s.mu.Lock()
+	counts := s.line == l
+	s.mu.Unlock()
+	if counts {
+		s.note("watch", err)
+	}
+}
+
+func (s *source) setLine(l *line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line = l
+}
+
 func (s *source) state() (opened bool, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil && s.line != nil {
+		if trouble := s.line.trouble(); trouble != nil {
+			return s.opened, &Error{Verb: "watch", Resource: s.resource, Namespace: s.namespace, Err: trouble}
+		}
+	}
 	return s.opened, s.err
 }

@@ -153,6 +153,7 @@ func (w *Watcher) begin() *run {
 	}
 	for _, s := range r.sources {
 		s.namespace, s.changed = ns, r.changed
+		s.log = w.cfg.Logger.With("resource", s.resource, "namespace", ns)
 	}
 	r.jobs = w.inform(r, r.sources[0], &batchv1.Job{}, jobIndexers, jobEvents(w.cfg.Handler))
 	r.pods = w.inform(r, r.sources[1], &corev1.Pod{}, podIndexers, podEvents(w.cfg.Handler))
@@ -170,11 +171,11 @@ func (w *Watcher) inform(r *run, s *source, object runtime.Object, indexers cach
 	informer := r.factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
 		return cache.NewSharedIndexInformerWithOptions(s.listerWatcher(), object, cache.SharedIndexInformerOptions{Indexers: indexers})
 	})
-	log := w.cfg.Logger.With("resource", s.resource, "namespace", s.namespace)
 	// None of the three can fail before the informer is started.
 	_ = informer.SetTransform(transform)
 	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
-		log.Warn("informer will list and watch again", "error", err)
+		// What failed is in the log by the source already.
+		s.log.Debug("informer backs off", "error", err)
 	})
 	handle, _ := informer.AddEventHandler(events)
 	r.synced = append(r.synced, informer.HasSyncedChecker(), handle.HasSyncedChecker())
@@ -202,9 +203,11 @@ func (w *Watcher) Stop(ctx context.Context) error {
 	}
 }
 
-// Healthy returns nil while both watches are open, and otherwise an error that
-// wraps the [*Error] of the request that failed last. The informers go on
-// trying; a process need not be restarted for it.
+// Healthy returns nil while both watches are open and heard of, and otherwise an
+// error that wraps the [*Error] of what failed last. Through a transport of
+// [CloseIdle] that includes a watch that was ended more than two seconds ago and
+// one from which no event and no bookmark came for two minutes. The informers go
+// on trying; a process need not be restarted for it.
 func (w *Watcher) Healthy() error {
 	w.mu.Lock()
 	r, stopped := w.run, w.stopped

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -75,6 +76,14 @@ func (k *kubelet) write(pod *corev1.Pod, phase corev1.PodPhase, began metav1.Tim
 	if err != nil {
 		return err
 	}
-	_, err = k.client.CoreV1().Pods(pod.Namespace).Patch(k.ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	// A busy machine may take longer than the short pings of this process allow.
+	for range writeTries {
+		_, err = k.client.CoreV1().Pods(pod.Namespace).Patch(k.ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+		if err == nil || apierrors.IsNotFound(err) || !pause(k.ctx, time.Second) {
+			return err
+		}
+	}
 	return err
 }
+
+const writeTries = 20
