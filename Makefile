@@ -18,6 +18,8 @@ BENCHTIME ?= 1s
 BENCHCOUNT ?= 1
 # How long fuzz-smoke runs each fuzz target.
 FUZZTIME ?= 10s
+# How many workers durability kills.
+KILLS ?= 300
 # More flags for cluster-up, e.g. CLUSTERFLAGS=-control-plane-only.
 CLUSTERFLAGS ?=
 
@@ -139,3 +141,7 @@ cluster-down: bin/kontinue-cluster ## end it and remove what it left
 e2e: ## the end-to-end scenarios against a real Kubernetes: this machine's, or that of KUBECONFIG
 	$(if $(KUBECONFIG),,$(MAKE) cluster-build)
 	$(GO) -C test/e2e test -count=1 -timeout 30m $(TESTFLAGS) ./...
+
+.PHONY: durability
+durability: cluster-build ## kill KILLS workers at any instruction on a real control plane, and count what ran twice or got lost (root; minutes)
+	$(GO) -C test/durability run ./driver -kills $(KILLS)
