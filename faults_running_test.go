@@ -1,0 +1,172 @@
+package kontinue_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// running starts a client with a log of its own and a step that runs for an hour.
+func (w *world) running(user string, run time.Duration) (*kontinue.Client, *buffer, <-chan error) {
+	w.Helper()
+	w.cluster.On(kubelet.Match{}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 3}})
+	client, log := w.logged(user, nil)
+	require.NoError(w, client.Start(w.Context()))
+	ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+	require.NoError(w, err)
+	ended := make(chan error, 1)
+	go func() {
+		r, err := kontinue.RunScript(ktx, script("a", "exit 3"))
+		if err == nil && exitCode(r) != 3 {
+			err = r.Err()
+		}
+		ended <- err
+	}()
+	after(w.Context(), 10*time.Minute)
+	return client, log, ended
+}
+
+// TestTroubleWhileRunning: it is in the log, Healthy says why, and when it is over
+// all is well again, without a restart and with the right result.
+func TestTroubleWhileRunning(t *testing.T) {
+	t.Parallel()
+	for name, x := range troubles {
+		if x.says == "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				client, log, ended := w.running("worker", time.Hour)
+				require.NoError(w, client.Healthy())
+				require.Empty(w, log.warnings())
+				end := x.begin(w, "worker")
+				after(w.Context(), 3*time.Minute)
+				require.ErrorContains(w, client.Healthy(), x.says)
+				require.Contains(w, log.warnings(), x.says)
+				after(w.Context(), 7*time.Minute)
+				require.ErrorContains(w, client.Healthy(), x.says)
+				end()
+				after(w.Context(), 3*time.Minute)
+				require.NoError(w, client.Healthy())
+				require.Contains(w, log.String(), "watch is open again")
+				require.NoError(w, <-ended)
+				w.ranOnce(map[string]int{"a": 1})
+				require.Zero(w, bounded(w, client))
+			})
+		})
+	}
+}
+
+// TestJobEndsDuringTrouble: its end is known when the trouble is over. Where it
+// could be seen and its pods not read, a wait tries that for two minutes.
+func TestJobEndsDuringTrouble(t *testing.T) {
+	t.Parallel()
+	for name, x := range troubles {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				client, _, ended := w.running("worker", 20*time.Minute)
+				end := x.begin(w, "worker")
+				after(w.Context(), 11*time.Minute)
+				end()
+				over := time.Now()
+				require.NoError(w, <-ended)
+				// client-go's longest pause, with its jitter.
+				require.Less(w, time.Since(over), 70*time.Second)
+				require.Zero(w, bounded(w, client))
+			})
+		})
+	}
+}
+
+// TestTokenExpiresBeforeTheOutcomeIsRecorded: client-go reads the new one within
+// a minute. The step must not fail for it.
+func TestTokenExpiresBeforeTheOutcomeIsRecorded(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		client, _, ended := w.running("worker", 20*time.Minute)
+		undo := w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: "worker", Verb: "patch"}, Before: errExpired})
+		time.AfterFunc(11*time.Minute, undo)
+		require.NoError(w, <-ended)
+		require.Zero(w, bounded(w, client))
+	})
+}
+
+// TestJobGoesInAnOutage: it is created and deleted, or deleted while it runs, and
+// no event tells of it.
+func TestJobGoesInAnOutage(t *testing.T) {
+	t.Parallel()
+	for name, running := range map[string]bool{"before the watch has shown it": false, "while it runs": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+				p := w.worker()
+				server := w.cluster.APIServer()
+				outage := func(but string) (end func()) {
+					var undo []func()
+					for _, verb := range []string{"get", "list", "watch", "patch", "create"} {
+						if verb != but {
+							undo = append(undo, server.AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: verb}, Before: errRefused}))
+						}
+					}
+					server.CutWatches(apiserver.WatchMatch{User: p.user})
+					return func() {
+						for _, u := range undo {
+							u()
+						}
+					}
+				}
+				var end func()
+				if !running {
+					end = outage("create")
+				} else {
+					time.AfterFunc(time.Minute, func() { end = outage("") })
+				}
+				var over time.Time
+				time.AfterFunc(2*time.Minute, func() {
+					for _, job := range w.jobs()["a"] {
+						require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
+					}
+				})
+				time.AfterFunc(5*time.Minute, func() {
+					server.CompactHistory() // so that nothing tells of what was
+					end()
+					over = time.Now()
+				})
+				_, err := kontinue.RunScript(p.context(), script("a", "true"))
+				require.ErrorIs(w, err, kontinue.ErrJobDeleted)
+				require.False(w, over.IsZero(), "an API server that does not answer is no proof")
+				require.Less(w, time.Since(over), 2*time.Minute)
+				require.Empty(w, w.jobs())
+			})
+		})
+	}
+}
+
+// TestQuietHour: no list, and no watch but in place of one that the API server has
+// ended after the time that was asked for.
+func TestQuietHour(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		client, log := w.logged("worker", nil)
+		require.NoError(w, client.Start(w.Context()))
+		for range 3600 {
+			after(w.Context(), time.Second)
+			require.NoError(w, client.Healthy())
+		}
+		stats := w.cluster.APIServer().Stats()
+		require.Equal(w, 2, stats.Count("worker", "list", ""))
+		require.Equal(w, stats.Count("worker", "", ""), 2+stats.Count("worker", "watch", ""))
+		require.LessOrEqual(w, stats.Count("worker", "watch", ""), 2+2*12, "watches last five minutes at least")
+		require.Empty(w, log.warnings())
+		require.Zero(w, bounded(w, client))
+	})
+}

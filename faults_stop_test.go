@@ -1,0 +1,130 @@
+package kontinue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// call is what a step or another call is in the middle of when Stop comes.
+type call struct {
+	faults []apiserver.Fault
+	// run is how long the step's pod runs, before the time that Stop comes at.
+	run  time.Duration
+	call func(*kontinue.Client, *kontinue.ExecutionContext, kontinue.Execution) error
+}
+
+func runA(_ *kontinue.Client, ktx *kontinue.ExecutionContext, _ kontinue.Execution) error {
+	_, err := kontinue.RunScript(ktx, script("a", "true"))
+	return err
+}
+
+var calls = map[string]call{
+	"a wait": {run: time.Hour, call: runA},
+	"a create without an answer": {call: runA, faults: []apiserver.Fault{
+		{Match: apiserver.Match{Verb: "create"}, Delay: time.Hour}}},
+	"a create that is tried again": {call: runA, faults: []apiserver.Fault{
+		{Match: apiserver.Match{Verb: "create"}, Before: errRefused}}},
+	"a record without an answer": {call: runA, run: time.Second, faults: []apiserver.Fault{
+		{Match: apiserver.Match{Verb: "patch"}, Delay: time.Hour}}},
+	"a record that is tried again": {call: runA, run: time.Second, faults: []apiserver.Fault{
+		{Match: apiserver.Match{Verb: "patch"}, Before: errRefused}}},
+	"a Finish": {faults: []apiserver.Fault{{Match: apiserver.Match{Verb: "list"}, Delay: time.Hour}},
+		call: func(c *kontinue.Client, _ *kontinue.ExecutionContext, e kontinue.Execution) error {
+			e.TTL = &metav1.Duration{Duration: time.Minute}
+			return c.Finish(context.Background(), e)
+		}},
+	"a Cancel": {faults: []apiserver.Fault{{Match: apiserver.Match{Verb: "list"}, Before: errRefused}},
+		call: func(c *kontinue.Client, _ *kontinue.ExecutionContext, e kontinue.Execution) error {
+			return c.Cancel(context.Background(), e)
+		}},
+}
+
+// TestStopInEveryState: it takes no time, the call returns, and nothing is left,
+// in each trouble of the watches, within each call.
+func TestStopInEveryState(t *testing.T) {
+	t.Parallel()
+	for trouble, x := range troubles {
+		for name, c := range calls {
+			t.Run(trouble+", "+name, func(t *testing.T) {
+				t.Parallel()
+				inWorld(t, func(w *world) {
+					w.cluster.On(kubelet.Match{}, kubelet.Script{Run: c.run})
+					client, _ := w.logged("worker", nil)
+					require.NoError(w, client.Start(w.Context()))
+					ktx, err := client.NewExecutionContext(context.Background(), w.execution)
+					require.NoError(w, err)
+					for _, f := range c.faults {
+						f.User = "worker"
+						w.cluster.APIServer().AddFault(f)
+					}
+					ended := make(chan error, 1)
+					go func() { ended <- c.call(client, ktx, w.execution) }()
+					after(w.Context(), 20*time.Second)
+					require.Empty(w, ended)
+					x.begin(w, "worker")
+					after(w.Context(), 30*time.Second)
+					require.Empty(w, ended, "it is still under way")
+					require.Zero(w, bounded(w, client))
+					require.ErrorIs(w, <-ended, kontinue.ErrNotRunning)
+					synctest.Wait()
+					require.Zero(w, w.cluster.APIServer().Stats().Active("worker", ""), "open watches")
+					require.Zero(w, bounded(w, client), "again")
+					require.ErrorIs(w, client.Start(w.Context()), kontinue.ErrNotRunning)
+				})
+			})
+		}
+	}
+}
+
+// TestStopBeforeStart: there is nothing to stop.
+func TestStopBeforeStart(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		client, _ := w.logged("worker", nil)
+		require.Zero(w, bounded(w, client))
+		require.ErrorIs(w, client.Start(w.Context()), kontinue.ErrNotRunning)
+	})
+}
+
+// TestStopIsBounded: a function of the user that does not return holds Stop up for
+// StopTimeout, and no longer.
+func TestStopIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]time.Duration{"default": 10 * time.Second, "configured": 3 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				release := make(chan struct{})
+				client, _ := w.logged("worker", func(c *kontinue.Config) {
+					c.OnProgress = func(kontinue.Progress) { <-release }
+					if name == "configured" {
+						c.StopTimeout = want
+					}
+				})
+				require.NoError(w, client.Start(w.Context()))
+				ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+				require.NoError(w, err)
+				ended := make(chan error, 1)
+				go func() { ended <- runA(client, ktx, w.execution) }()
+				after(w.Context(), time.Minute)
+				began := time.Now()
+				err = client.Stop(context.Background())
+				require.ErrorIs(w, err, context.DeadlineExceeded)
+				require.ErrorContains(w, err, "steps have not returned yet")
+				require.Equal(w, want, time.Since(began))
+				close(release)
+				require.ErrorIs(w, <-ended, kontinue.ErrNotRunning)
+				require.Zero(w, bounded(w, client))
+			})
+		})
+	}
+}
