@@ -111,7 +111,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 func (c *Cluster) startComponents(ctx context.Context) error {
 	began := time.Now()
 	progress := func(what string) {
-		c.options.Logger.DebugContext(ctx, what, slog.String("cluster", c.options.Name), slog.Duration("after", time.Since(began)))
+		c.options.Logger.DebugContext(ctx, "cluster starts", slog.String("cluster", c.options.Name), slog.String("done", what), slog.Duration("after", time.Since(began)))
 	}
 	if err := c.run(Etcd); err != nil {
 		return err

@@ -177,11 +177,11 @@ func processes(t *testing.T, dir string) []string {
 func noProcesses(t *testing.T, dir string) error {
 	t.Helper()
 	if found := processes(t, dir); len(found) > 0 {
-		return errorList(found)
+		return leftoverError(found)
 	}
 	return nil
 }
 
-type errorList []string
+type leftoverError []string
 
-func (e errorList) Error() string { return "still running: " + strings.Join(e, "; ") }
+func (e leftoverError) Error() string { return "still running: " + strings.Join(e, "; ") }

@@ -23,12 +23,12 @@ import (
 // account is the ServiceAccount of deploy/rbac.yaml.
 const account = "kontinue-worker"
 
-// real is the shared cluster as a backend of the scenarios.
-type real struct{ role *rbacv1.Role }
+// realBackend is the shared cluster as a backend of the scenarios.
+type realBackend struct{ role *rbacv1.Role }
 
-func (real) Name() string { return scenarios.Real }
+func (realBackend) Name() string { return scenarios.Real }
 
-func (real) Lacks(c scenarios.Capability) string {
+func (realBackend) Lacks(c scenarios.Capability) string {
 	if shared.own != nil {
 		return ""
 	}
@@ -38,7 +38,7 @@ func (real) Lacks(c scenarios.Capability) string {
 	}[c]
 }
 
-func (r real) Run(t *testing.T, _ bool, play func(t *testing.T, c scenarios.Cluster)) {
+func (r realBackend) Run(t *testing.T, _ bool, play func(t *testing.T, c scenarios.Cluster)) {
 	t.Helper()
 	admin, err := kubernetes.NewForConfig(shared.admin)
 	if err != nil {

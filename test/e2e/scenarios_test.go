@@ -16,7 +16,7 @@ import (
 
 // TestScenarios runs the scenarios on the real cluster.
 func TestScenarios(t *testing.T) {
-	backend := real{role: workerRole(t)}
+	backend := realBackend{role: workerRole(t)}
 	began := time.Now()
 	record := scenarios.RunAll(t, backend)
 	t.Cleanup(func() {
@@ -35,7 +35,7 @@ func TestScenarios(t *testing.T) {
 // TestLeastPrivilege takes each right of deploy/rbac.yaml away in turn.
 func TestLeastPrivilege(t *testing.T) {
 	role := workerRole(t)
-	scenarios.LeastPrivilege(t, real{role: role}, role)
+	scenarios.LeastPrivilege(t, realBackend{role: role}, role)
 }
 
 func workerRole(t *testing.T) *rbacv1.Role {

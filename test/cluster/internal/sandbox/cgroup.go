@@ -120,7 +120,7 @@ func (c *cgroup) create(groups []string) error {
 func initCpuset(parent, root string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 		// v2 has files of these names too, but an empty one there means "as above".
-		if _, err := os.Stat(filepath.Join(root, "cgroup.clone_children")); err != nil {
+		if !exists(filepath.Join(root, "cgroup.clone_children")) {
 			return nil
 		}
 		value, err := os.ReadFile(filepath.Join(parent, file))
@@ -165,10 +165,7 @@ func (c *cgroup) pids(exclude ...string) ([]int, error) {
 			case entry.IsDir() || entry.Name() != "cgroup.procs":
 				return nil
 			}
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return nil // its cgroup went away
-			}
+			data, _ := os.ReadFile(path) // empty when its cgroup went away
 			for _, field := range strings.Fields(string(data)) {
 				// 0 stands for a process of another pid namespace.
 				if pid, err := strconv.Atoi(field); err == nil && pid > 0 && pid != os.Getpid() {
@@ -240,4 +237,9 @@ func removeTree(root string) error {
 		return fmt.Errorf("remove cgroup %s: %w", root, err)
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
