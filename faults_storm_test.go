@@ -1,0 +1,141 @@
+package kontinue_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+)
+
+// canary stands for what only the Job itself may hold.
+const canary = "canary-5f2d9c"
+
+// storm lets one fault after the other loose on a user for two minutes.
+func storm(w *world, rnd *rand.Rand, user string) {
+	server := w.cluster.APIServer()
+	answers := []error{
+		errRefused, errExpired, apierrors.NewInternalError(fmt.Errorf("etcdserver: request timed out")),
+		apierrors.NewServiceUnavailable("the server is shutting down"),
+		apierrors.NewTooManyRequests("too many requests", 1), apierrors.NewTimeoutError("timed out", 0),
+	}
+	match, mine := apiserver.WatchMatch{User: user}, apiserver.Match{User: user}
+	var hiccup sync.Map // resources of which the watch is late
+	server.SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+		if late, ok := hiccup.Load(i.Resource); ok && i.User == user {
+			return true, late.(time.Duration) //nolint:forcetypeassert // stored below
+		}
+		return true, 0
+	})
+	var undo []func()
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
+		after(w.Context(), time.Duration(rnd.IntN(5000))*time.Millisecond)
+		mine.Verb = []string{"", "create", "patch", "get", "list", "watch"}[rnd.IntN(6)]
+		answer, times := answers[rnd.IntN(len(answers))], 1+rnd.IntN(5)
+		switch rnd.IntN(9) {
+		case 0:
+			server.CutWatches(match)
+		case 1:
+			server.ExpireWatches(match)
+		case 2:
+			server.StallWatches(match)
+			time.AfterFunc(45*time.Second, func() { server.CutWatches(match) }) // as HTTP/2 pings do
+		case 3:
+			server.CompactHistory()
+			server.CutWatches(match)
+		case 4, 5:
+			undo = append(undo, server.AddFault(apiserver.Fault{Match: mine, Times: times, Before: answer}))
+		case 6, 7:
+			undo = append(undo, server.AddFault(apiserver.Fault{Match: mine, Times: times, After: answer}))
+		case 8:
+			resource := []string{"jobs", "pods"}[rnd.IntN(2)]
+			hiccup.Store(resource, time.Duration(rnd.IntN(8000))*time.Millisecond)
+			time.AfterFunc(5*time.Second, func() { hiccup.Delete(resource) })
+		}
+	}
+	for _, u := range undo {
+		u()
+	}
+}
+
+// TestStorms: with all kinds of faults at once every wait returns, once and
+// rightly, and nothing tells of what is in env and args.
+func TestStorms(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) { oneStorm(w, rand.New(rand.NewPCG(seed, 6))) })
+		})
+	}
+}
+
+func oneStorm(w *world, rnd *rand.Rand) {
+	const steps = 25
+	codes, want := [steps]int32{}, map[string]int{}
+	for i := range steps {
+		name := fmt.Sprintf("step-of-%d", i)
+		codes[i], want[name] = int32(rnd.IntN(3)*rnd.IntN(40)), 1
+		w.cluster.On(kubelet.Match{Step: name}, kubelet.Script{
+			Run: time.Duration(rnd.IntN(90)) * time.Second, Exit: kubelet.Exit{Code: codes[i]},
+		})
+	}
+	var told buffer
+	client, log := w.logged("worker", func(c *kontinue.Config) {
+		c.OnProgress = func(p kontinue.Progress) { fmt.Fprintf(&told, "%+v\n", p) }
+	})
+	require.NoError(w, client.Start(w.Context()))
+	ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+	require.NoError(w, err)
+	var wait sync.WaitGroup
+	for i := range steps {
+		begin := time.Duration(rnd.IntN(60)) * time.Second
+		wait.Go(func() {
+			after(w.Context(), begin)
+			options := script(fmt.Sprintf("step-of-%d", i), "login --token="+canary)
+			r, err := kontinue.RunPod(ktx, &kontinue.PodOptions{StepOptions: options.StepOptions, Spec: corev1.PodSpec{Containers: []corev1.Container{{
+				Name: "c", Image: "alpine:3", Command: []string{options.Command}, Args: []string{"--password", canary},
+				Env: []corev1.EnvVar{{Name: "PASSWORD", Value: canary}},
+			}}}})
+			fmt.Fprintln(&told, err)
+			require.NoError(w, err)
+			require.Equal(w, codes[i], exitCode(r))
+			require.Equal(w, codes[i] == 0, r.Succeeded())
+			fmt.Fprintln(&told, r.Message, r.Err())
+		})
+	}
+	storm(w, rnd, "worker")
+	wait.Wait()
+	w.ranOnce(want)
+	after(w.Context(), 2*time.Minute)
+	require.NoError(w, client.Healthy())
+	require.Zero(w, bounded(w, client))
+
+	for _, jobs := range w.jobs() {
+		for name, value := range jobs[0].Annotations {
+			require.NotContains(w, value, canary, name)
+		}
+		require.Contains(w, jobs[0].Spec.Template.Spec.Containers[0].Args, canary, "it is there")
+	}
+	events, err := w.admin().CoreV1().Events("ns").List(context.Background(), metav1.ListOptions{})
+	require.NoError(w, err)
+	require.NotEmpty(w, events.Items)
+	for _, event := range events.Items {
+		fmt.Fprintln(&told, event.String())
+	}
+	require.Positive(w, strings.Count(log.String(), "\n"))
+	require.NotContains(w, log.String(), canary)
+	require.NotContains(w, told.String(), canary)
+}
