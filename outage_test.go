@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
@@ -171,4 +173,52 @@ func TestTimeoutOfAnotherCall(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNamespaceGoesWithTheWorkersAccount: the watch shows the Job's deletion, and
+// nobody answers the worker any more.
+func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]error{
+		"its rights":  apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no rule")),
+		"its account": apierrors.NewUnauthorized("Unauthorized"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+				p := w.worker()
+				time.AfterFunc(10*time.Second, func() {
+					w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user}, Before: answer})
+					for _, job := range w.jobs()["a"] {
+						_ = w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
+					}
+				})
+				began := time.Now()
+				_, err := kontinue.RunScript(p.context(), script("a", "true"))
+				require.ErrorIs(w, err, kontinue.ErrJobDeleted)
+				require.ErrorIs(w, err, answer)
+				require.Less(w, time.Since(began), 3*time.Minute)
+			})
+		})
+	}
+}
+
+// TestExpiredTokenWhileAJobGoes: it is renewed, and the question is answered.
+func TestExpiredTokenWhileAJobGoes(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.worker()
+		time.AfterFunc(10*time.Second, func() {
+			undo := w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user}, Before: apierrors.NewUnauthorized("Unauthorized")})
+			time.AfterFunc(50*time.Second, undo)
+			for _, job := range w.jobs()["a"] {
+				_ = w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
+			}
+		})
+		_, err := kontinue.RunScript(p.context(), script("a", "true"))
+		require.ErrorIs(w, err, kontinue.ErrJobDeleted)
+		require.False(w, apierrors.IsUnauthorized(err))
+	})
 }

@@ -2,11 +2,9 @@ package kontinue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kontinue/kontinue/dispatch"
@@ -29,6 +27,9 @@ const (
 	// double up to confirmMax. A Job in the cache costs no request.
 	confirmAfter = 10 * time.Second
 	confirmMax   = time.Minute
+	// maxUnauthorized is how many of those requests may be answered with 401, for
+	// about two minutes in all: client-go reads a token's file again each minute.
+	maxUnauthorized = 3
 	// deadlineSlack is how long after its deadline a Job may take to end: the
 	// pods' termination grace and the controllers' own pace.
 	deadlineSlack = 2 * time.Minute
@@ -43,18 +44,19 @@ type wait struct {
 
 	view view // guarded by the future: see Future.Do
 
-	observed  bool // Config.OnProgress is set
-	report    func(Progress)
-	reported  Progress
-	confirm   *time.Timer // nil once the watch has shown the Job
-	pause     time.Duration
-	settle    *time.Timer // set when the Job has ended and its pods have not settled
-	listings  int
-	relisted  bool
-	gaveUp    bool        // pods that still run after all are taken as they are
-	overdue   *time.Timer // set while the Job runs against its deadline
-	namespace string
-	name      string
+	observed     bool // Config.OnProgress is set
+	report       func(Progress)
+	reported     Progress
+	confirm      *time.Timer // nil once the watch has shown the Job
+	pause        time.Duration
+	unauthorized int
+	settle       *time.Timer // set when the Job has ended and its pods have not settled
+	listings     int
+	relisted     bool
+	gaveUp       bool        // pods that still run after all are taken as they are
+	overdue      *time.Timer // set while the Job runs against its deadline
+	namespace    string
+	name         string
 }
 
 // newWait registers for events before anything is created, and fails if the
@@ -205,32 +207,6 @@ func (w *wait) tell(p Progress, v verdict) {
 func (w *wait) watched() (watched bool) {
 	w.future.Do(func() { watched = w.view.watched })
 	return watched
-}
-
-// confirmJob asks for a Job that the watch does not show: not yet, or no longer.
-// An API server that does not answer leaves the question open.
-func (w *wait) confirmJob(ctx context.Context) error {
-	asking, cancel := context.WithTimeout(ctx, confirmAfter)
-	defer cancel()
-	live, err := w.client.jobs.Get(asking, w.namespace, w.name)
-	var failure *jobs.APIError
-	switch {
-	case apierrors.IsNotFound(err):
-		w.future.Do(func() { w.view.gone = true })
-	case err == nil:
-		job := watch.NewJob(live)
-		w.future.Do(func() { w.view.confirm(job, w.uid) })
-		w.client.log.DebugContext(ctx, "job was read, since the watch does not show it", "namespace", w.namespace, "job", w.name)
-	case ctx.Err() != nil:
-		return fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, endOf(ctx))
-	case errors.As(err, &failure) && !failure.Transient() && asking.Err() == nil:
-		return err
-	default:
-		w.client.log.WarnContext(ctx, "job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
-	}
-	w.pause = min(2*w.pause, confirmMax)
-	w.confirm.Reset(w.pause)
-	return nil
 }
 
 // relist asks with a consistent read which pods of the ended Job there are.
