@@ -162,6 +162,7 @@ func watchConfig(cfg Config, clientset kubernetes.Interface, d *dispatch.Dispatc
 		Namespace: cfg.Namespace,
 		Selector:  identity.Selector(cfg.Group),
 		Handler:   router{d},
+		Finished:  finished,
 		Logger:    cfg.Logger,
 	}
 }

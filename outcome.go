@@ -163,6 +163,13 @@ func (o *outcome) complete(seen []pods.Outcome) {
 	o.pods = all
 }
 
+// finished reports that a Job's outcome is recorded, all of it: nobody asks for
+// its pods again, and the cache need not keep them. It reads no JSON, since it is
+// asked for every state of every Job; a record that only looks cut costs memory.
+func finished(job *watch.Job) bool {
+	return job.Outcome != "" && !strings.Contains(job.Outcome, `"cut":true`)
+}
+
 // pod returns the object of one of the outcome's pods, restored from the
 // record if the object itself is gone.
 func (o *outcome) pod(p pods.Outcome) *corev1.Pod {

@@ -82,8 +82,11 @@ func (r *JobResult) Err() error {
 // PodResult is how a pod ended.
 type PodResult struct {
 	// Pod is the pod in its last known state, without managedFields. After a
-	// resume from a recorded outcome, when the pod itself is gone, it holds the
-	// pod's identity and status alone.
+	// resume from a recorded outcome, when the process no longer holds the pod, it
+	// is restored from the record: the pod's identity, the names and images of its
+	// containers, and how they ended. A process holds the pods of the steps that
+	// ended last (see watch.RecentlyFinished); the results of older ones would cost
+	// it a whole pod each.
 	Pod *corev1.Pod
 	// Message explains a failure in one line: the container that failed first,
 	// its exit code or signal and reason, or why the pod never ran. It is empty

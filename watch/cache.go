@@ -6,55 +6,64 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/cache"
 )
 
 // Job returns the cached Job of that name. False means that it is not in the
 // cache, never that it does not exist.
 func (w *Watcher) Job(namespace, name string) (*Job, bool) {
-	r := w.current()
-	if r == nil {
+	s := w.current()
+	if s == nil {
 		return nil, false
 	}
-	obj, ok, _ := r.jobs.GetByKey(namespace + "/" + name)
-	job, isJob := obj.(*Job)
-	return job, ok && isJob
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	kept := s.jobs[name]
+	if kept == nil {
+		return nil, false
+	}
+	job := kept.view()
+	return job, job.Namespace == namespace
 }
 
 // Jobs returns the cached Jobs of one step of an Execution, in no order.
-func (w *Watcher) Jobs(execution types.UID, step string) []*Job {
-	if r := w.current(); r != nil {
-		return lookUp[*Job](r.jobs, byStep, stepKey(execution, step))
+func (w *Watcher) Jobs(execution types.UID, step string) (jobs []*Job) {
+	s := w.current()
+	if s == nil {
+		return nil
 	}
-	return nil
-}
-
-// Pods returns the cached Pods that a Job controls, in no order.
-func (w *Watcher) Pods(job types.UID) []*Pod {
-	if r := w.current(); r != nil {
-		return lookUp[*Pod](r.pods, byJob, string(job))
-	}
-	return nil
-}
-
-func (w *Watcher) current() *run {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.run
-}
-
-func lookUp[T any](indexer cache.Indexer, index, key string) []T {
-	objs, err := indexer.ByIndex(index, key)
-	if err != nil {
-		return nil // the index exists: this package made it
-	}
-	out := make([]T, 0, len(objs))
-	for _, obj := range objs {
-		if t, ok := obj.(T); ok {
-			out = append(out, t)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for kept := s.steps[s.stepKey(execution, step)]; kept != nil; kept = kept.next {
+		if e, n := kept.step(); e == execution && n == step {
+			jobs = append(jobs, kept.view())
 		}
 	}
-	return out
+	return jobs
+}
+
+// Pods returns the cached Pods that a Job controls, in no order. Of
+// finished Jobs (Config.Finished) only the last [RecentlyFinished] have theirs in
+// the cache.
+func (w *Watcher) Pods(job types.UID) (pods []*Pod) {
+	s := w.current()
+	if s == nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for kept := s.byJob[job]; kept != nil; kept = kept.next {
+		pods = append(pods, kept.pod)
+	}
+	return pods
+}
+
+func (w *Watcher) current() *store {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.run == nil {
+		return nil
+	}
+	return w.run.store
 }
 
 // ListPods reads the Pods that a Job controls from the API server, never from

@@ -5,17 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/tools/cache"
 )
 
-// run is one start of the informers; client-go's cannot be started twice.
+// run is one start of the reflectors.
 type run struct {
-	factory    informers.SharedInformerFactory
-	jobs, pods cache.Indexer
+	store      *store
 	sources    [2]*source
-	synced     []cache.DoneChecker
+	synced     [2]<-chan struct{} // closed when the handler knows the first list
+	reflectors sync.WaitGroup
 	changed    chan struct{}
 	stopping   <-chan struct{}
 	cancel     context.CancelFunc
@@ -52,7 +49,7 @@ func (r *run) await(ctx context.Context) error {
 	}
 	for _, s := range r.synced {
 		select {
-		case <-s.Done():
+		case <-s:
 		case <-r.stopping:
 			return ErrStopped
 		case <-ctx.Done():
@@ -75,13 +72,13 @@ func (r *run) unready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// end stops the informers; gone is closed when their goroutines have ended.
+// end stops the reflectors; gone is closed when their goroutines have ended.
 func (r *run) end() {
 	r.cancel()
 	r.ending.Do(func() {
 		go func() {
 			defer close(r.gone)
-			r.factory.Shutdown()
+			r.reflectors.Wait()
 		}()
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
@@ -15,9 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 )
 
@@ -25,7 +22,7 @@ import (
 var ErrStopped = errors.New("watch: stopped")
 
 // Handler is told of every change in the cache. Its methods are called from
-// the informers' goroutines, one at a time for Jobs and one at a time for
+// the watches' goroutines, one at a time for Jobs and one at a time for
 // Pods, in the order of the API server within each of the two and in no order
 // between them. They must be quick, must not block and must be idempotent: a
 // relist repeats what is known already.
@@ -49,6 +46,10 @@ type Config struct {
 	// Selector is the label selector of both LIST and WATCH requests.
 	Selector string
 	Handler  Handler
+	// Finished, if set, tells of a Job whose Pods nobody will ask for any more. The
+	// cache keeps little of such a Job, and the Pods of the last [RecentlyFinished]
+	// alone; the Handler is told of both as of others. It is called for each state of a Job and must be quick.
+	Finished func(*Job) bool
 	// Logger receives the informers' log lines. Default: discarded.
 	Logger *slog.Logger
 }
@@ -137,8 +138,7 @@ func (w *Watcher) begin() *run {
 	// context: that of an fx hook ends when the application has started.
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
 	c, ns := w.cfg.Clientset, w.cfg.Namespace
-	factory := informers.NewSharedInformerFactoryWithOptions(c, 0, informers.WithNamespace(ns))
-	r := &run{factory: factory, stopping: ctx.Done(), cancel: cancel, ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1)}
+	r := &run{store: newStore(w.cfg.Handler, w.cfg.Finished), stopping: ctx.Done(), cancel: cancel, ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1)}
 	r.sources = [2]*source{
 		{resource: "jobs", list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			return c.BatchV1().Jobs(ns).List(ctx, w.selected(o))
@@ -155,9 +155,11 @@ func (w *Watcher) begin() *run {
 		s.namespace, s.changed = ns, r.changed
 		s.log = w.cfg.Logger.With("resource", s.resource, "namespace", ns)
 	}
-	r.jobs = w.inform(r, r.sources[0], &batchv1.Job{}, jobIndexers, jobEvents(w.cfg.Handler))
-	r.pods = w.inform(r, r.sources[1], &corev1.Pod{}, podIndexers, podEvents(w.cfg.Handler))
-	factory.StartWithContext(ctx)
+	jobs := &jobSink{store: r.store, trim: newTrimmer(), synced: make(chan struct{})}
+	pods := &podSink{store: r.store, trim: newTrimmer(), synced: make(chan struct{})}
+	r.synced = [2]<-chan struct{}{jobs.synced, pods.synced}
+	r.reflectors.Go(func() { r.sources[0].reflect(ctx, &batchv1.Job{}, jobs) })
+	r.reflectors.Go(func() { r.sources[1].reflect(ctx, &corev1.Pod{}, pods) })
 	return r
 }
 
@@ -165,21 +167,6 @@ func (w *Watcher) begin() *run {
 func (w *Watcher) selected(o metav1.ListOptions, and ...string) metav1.ListOptions {
 	o.LabelSelector = strings.Join(append([]string{w.cfg.Selector}, and...), ",")
 	return o
-}
-
-func (w *Watcher) inform(r *run, s *source, object runtime.Object, indexers cache.Indexers, events cache.ResourceEventHandler) cache.Indexer {
-	informer := r.factory.InformerFor(object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
-		return cache.NewSharedIndexInformerWithOptions(s.listerWatcher(), object, cache.SharedIndexInformerOptions{Indexers: indexers})
-	})
-	// None of the three can fail before the informer is started.
-	_ = informer.SetTransform(transform)
-	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
-		// What failed is in the log by the source already.
-		s.log.Debug("informer backs off", "error", err)
-	})
-	handle, _ := informer.AddEventHandler(events)
-	r.synced = append(r.synced, informer.HasSyncedChecker(), handle.HasSyncedChecker())
-	return informer.GetIndexer()
 }
 
 // Stop closes the watches and returns when every goroutine of the watcher has

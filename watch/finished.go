@@ -1,0 +1,92 @@
+package watch
+
+import (
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+// finishedJob is what is kept of a Job whose outcome is recorded: what a later
+// call of its step needs. It may stay for long, so it is small; of the status
+// only the verdict and the counts are left.
+type finishedJob struct {
+	name, step, version, hash, outcome string
+	uid                                types.UID
+	origin                             *origin
+	created                            int64 // Unix seconds
+	deleting                           *metav1.Time
+	ttl                                *int32
+	run, attempt                       int32
+	succeededPods, failedPods          int32
+	terminal, failed, canceled         bool
+	recent                             bool // its Pods are kept
+}
+
+// origin is what the Jobs of one Execution have in common.
+type origin struct {
+	namespace, group string
+	execution, owner types.UID
+}
+
+// origins lets Jobs of one Execution share it. The reflector of Jobs alone uses
+// it. It remembers a bounded number; beyond that some are stored twice.
+type origins map[origin]*origin
+
+const maxOrigins = 1024
+
+func (o *origins) of(job *Job) *origin {
+	key := origin{job.Namespace, job.Group, job.ExecutionUID, job.OwnerUID}
+	if known := (*o)[key]; known != nil {
+		return known
+	}
+	if *o == nil || len(*o) >= maxOrigins {
+		*o = origins{}
+	}
+	(*o)[key] = &key
+	return &key
+}
+
+func newFinishedJob(job *Job, origins *origins) *finishedJob {
+	f := &finishedJob{
+		name: job.Name, step: job.Step, version: job.ResourceVersion, hash: job.SpecHash, outcome: job.Outcome,
+		uid: job.UID, origin: origins.of(job),
+		created: job.CreationTimestamp.Unix(), deleting: job.DeletionTimestamp, ttl: job.TTLSeconds,
+		run: int32(job.Run), attempt: int32(job.Attempt),
+		succeededPods: job.Status.Succeeded, failedPods: job.Status.Failed, canceled: job.Canceled,
+	}
+	for _, c := range job.Status.Conditions {
+		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
+			f.terminal, f.failed = true, c.Type == batchv1.JobFailed
+		}
+	}
+	return f
+}
+
+// job is the Job again, as far as it was kept.
+func (f *finishedJob) job() *Job {
+	job := &Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: f.origin.namespace, Name: f.name, UID: f.uid, ResourceVersion: f.version,
+			CreationTimestamp: metav1.NewTime(time.Unix(f.created, 0)), DeletionTimestamp: f.deleting,
+		},
+		Marks: identity.Marks{
+			Group: f.origin.group, ExecutionUID: f.origin.execution, Step: f.step,
+			Run: int(f.run), Attempt: int(f.attempt), SpecHash: f.hash, Outcome: f.outcome, TTLSeconds: f.ttl, Canceled: f.canceled,
+		},
+		OwnerUID: f.origin.owner,
+		Status:   batchv1.JobStatus{Succeeded: f.succeededPods, Failed: f.failedPods},
+	}
+	if f.terminal {
+		verdict := batchv1.JobComplete
+		if f.failed {
+			verdict = batchv1.JobFailed
+		}
+		job.Status.Conditions = []batchv1.JobCondition{{Type: verdict, Status: corev1.ConditionTrue}}
+	}
+	return job
+}
