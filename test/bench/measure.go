@@ -20,8 +20,8 @@ func (m measurement) perThousand() float64 {
 
 // String is a line for the progress.
 func (m measurement) String() string {
-	return fmt.Sprintf("attach %.3fs %d requests %d streams %.1f MB; idle %.1f/s; wake %s %s %s; cpu/1000 %.2fs",
-		m.attach.Took, m.attach.Requests, m.idle.Watches, m.attach.Memory.total()/1e6, m.idleRate(),
+	return fmt.Sprintf("attach %.3fs %d requests %d streams %.1f MB (%.1f live, %.1f stacks); idle %.1f/s; wake %s %s %s; cpu/1000 %.2fs",
+		m.attach.Took, m.attach.Requests, m.idle.Watches, m.attach.Memory.total()/1e6, float64(m.attach.Memory.Live)/1e6, float64(m.attach.Memory.Stacks)/1e6, m.idleRate(),
 		seconds(quantile(m.sample.Wake, 0.5)), seconds(quantile(m.sample.Wake, 0.99)), seconds(quantile(m.sample.Wake, 1)), m.perThousand())
 }
 

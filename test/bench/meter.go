@@ -13,10 +13,17 @@ import (
 )
 
 // memory is what a process holds: heap spans in use and stacks, after garbage
-// collection.
-type memory struct{ Heap, Stacks uint64 }
+// collection. Live is what of the heap is reachable.
+type memory struct{ Heap, Stacks, Live uint64 }
 
 func (m memory) total() float64 { return float64(m.Heap + m.Stacks) }
+
+// since is what was added after before.
+func (m memory) since(before memory) memory {
+	return memory{
+		Heap: m.Heap - min(before.Heap, m.Heap), Stacks: m.Stacks - min(before.Stacks, m.Stacks), Live: m.Live - min(before.Live, m.Live),
+	}
+}
 
 // readMemory collects garbage until stacks have shrunk: each collection halves
 // those that use less than a quarter.
@@ -26,7 +33,7 @@ func readMemory() memory {
 	}
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
-	return memory{Heap: s.HeapInuse, Stacks: s.StackInuse}
+	return memory{Heap: s.HeapInuse, Stacks: s.StackInuse, Live: s.HeapAlloc}
 }
 
 // cpuTime is the CPU time that the process has used, user and system.

@@ -190,6 +190,11 @@ func (r *runner) one(ctx context.Context, w *world, style Style, k int) (m measu
 	if m.idle, err = p.ask("idle"); err != nil {
 		return m, err
 	}
+	if r.Profile != "" {
+		if _, err := p.ask("memory"); err != nil {
+			return m, err
+		}
+	}
 	sample := w.sample(k)
 	// What a style does when its waits have ended must be over before the Jobs are
 	// replaced.

@@ -155,8 +155,7 @@ func (w *waiter) obey(ctx context.Context, style func(context.Context, *waiter) 
 	}
 	took := time.Since(began)
 	f := figures{Took: took.Seconds(), CPU: (cpuTime() - cpu).Seconds()}
-	after := readMemory()
-	f.Memory = memory{Heap: after.Heap - min(before.Heap, after.Heap), Stacks: after.Stacks - min(before.Stacks, after.Stacks)}
+	f.Memory = readMemory().since(before)
 	f.Requests, f.Writes, f.Watches = w.count.requests.Load(), w.count.writes.Load(), w.count.streams.Load()
 	tell(f)
 	commands := bufio.NewScanner(os.Stdin)
@@ -166,8 +165,7 @@ func (w *waiter) obey(ctx context.Context, style func(context.Context, *waiter) 
 		case "idle":
 			f, err = w.idle(ctx)
 		case "memory":
-			after := readMemory()
-			f = figures{Memory: memory{Heap: after.Heap - min(before.Heap, after.Heap), Stacks: after.Stacks - min(before.Stacks, after.Stacks)}}
+			f = figures{Memory: readMemory().since(before)}
 			err = writeHeap(profile)
 		case "quit":
 			return nil
@@ -235,7 +233,7 @@ func (w *waiter) sample(ctx context.Context, k int, profile string) (figures, er
 	return f, w.latencies(&f)
 }
 
-const sampleLimit = 2 * time.Minute
+const sampleLimit = 5 * time.Minute
 
 // all reports that k waits have ended, and given their results.
 func (w *waiter) all(k int) bool {
