@@ -11,6 +11,15 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
+// unseen is when the watch should have shown the Job. The waiter was not woken for
+// it if the watch has shown a Job that runs.
+func (w *wait) unseen(ctx context.Context) error {
+	if w.watched() {
+		return nil
+	}
+	return w.confirmJob(ctx)
+}
+
 // confirmJob asks for a Job that the watch does not show: not yet, or no longer.
 // An API server that does not answer leaves the question open.
 func (w *wait) confirmJob(ctx context.Context) error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	batchv1 "k8s.io/api/batch/v1"
+
 	"github.com/kontinue/kontinue/pods"
 )
 
@@ -21,7 +23,7 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunJob", err)
 	}
-	o, err := ktx.runStep(opts.StepOptions, opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations)
+	o, err := ktx.runStep(&opts.StepOptions, &opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations)
 	if err != nil {
 		return nil, fmt.Errorf("kontinue: RunJob: %w", err)
 	}
@@ -51,20 +53,39 @@ func RunScript(ktx *ExecutionContext, opts *ScriptOptions) (*PodResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunScript", err)
 	}
-	spec, err := pods.ScriptSpec(pods.Script{Image: opts.Image, Command: opts.Command, Shell: opts.Shell})
+	pod, err := podOf(opts)
 	if err != nil {
 		return nil, invalid("RunScript", err)
 	}
-	return ktx.runPod("RunScript", &PodOptions{
+	return ktx.runPod("RunScript", pod)
+}
+
+// podOf is the pod that runs a script. See step for why it stands apart.
+//
+//go:noinline
+func podOf(opts *ScriptOptions) (*PodOptions, error) {
+	spec, err := pods.ScriptSpec(pods.Script{Image: opts.Image, Command: opts.Command, Shell: opts.Shell})
+	if err != nil {
+		return nil, err
+	}
+	return &PodOptions{
 		StepOptions:      opts.StepOptions,
 		Spec:             spec,
 		ExtraAnnotations: opts.ExtraAnnotations,
 		ExtraLabels:      opts.ExtraLabels,
-	})
+	}, nil
+}
+
+// jobOf is the Job that runs a pod. See step for why it stands apart.
+//
+//go:noinline
+func jobOf(opts *PodOptions) *batchv1.JobSpec {
+	spec := pods.JobSpec(opts.Spec)
+	return &spec
 }
 
 func (k *ExecutionContext) runPod(verb string, opts *PodOptions) (*PodResult, error) {
-	o, err := k.runStep(opts.StepOptions, pods.JobSpec(opts.Spec), opts.ExtraLabels, opts.ExtraAnnotations)
+	o, err := k.runStep(&opts.StepOptions, jobOf(opts), opts.ExtraLabels, opts.ExtraAnnotations)
 	if err != nil {
 		return nil, fmt.Errorf("kontinue: %s: %w", verb, err)
 	}

@@ -15,10 +15,17 @@ import (
 )
 
 // step is one call of RunJob, RunPod or RunScript.
+//
+// Thousands of them wait in a process, each with its stack. What is big, such as
+// a spec, is therefore never in the frame of a function that is there during the
+// wait (the functions marked noinline keep it out), and let go before it.
 type step struct {
 	client      *Client
 	ctx         context.Context
-	request     jobs.Request
+	request     *jobs.Request // nil once the Job is there
+	execution   identity.Execution
+	name        string
+	attempt     int
 	policy      jobs.Policy
 	named       bool
 	displayName string
@@ -28,9 +35,8 @@ type step struct {
 }
 
 // runStep runs a Job to its end, or resumes one that is there already.
-func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, labels, annotations map[string]string) (o *outcome, err error) {
-	c := k.client
-	ctx, end, err := c.begin(k.ctx)
+func (k *ExecutionContext) runStep(opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (o *outcome, err error) {
+	ctx, end, err := k.client.begin(k.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,35 +49,50 @@ func (k *ExecutionContext) runStep(opts StepOptions, spec batchv1.JobSpec, label
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	defer func() { leave(err == nil) }()
+	s, err := k.newStep(ctx, name, opts, spec, labels, annotations)
+	if err != nil {
+		return nil, err
+	}
+	if o, err = s.run(); err != nil {
+		return nil, s.explain(err)
+	}
+	return o, nil
+}
+
+// newStep checks what the step is to run.
+//
+//go:noinline
+func (k *ExecutionContext) newStep(ctx context.Context, name string, opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (*step, error) {
 	s := &step{
-		client: c,
+		client: k.client,
 		ctx:    ctx,
-		request: jobs.Request{
+		request: &jobs.Request{
 			Execution:   k.execution.identity(),
 			Owner:       k.execution.Owner,
-			Group:       c.cfg.Group,
+			Group:       k.client.cfg.Group,
 			Step:        name,
 			Attempt:     k.execution.Attempts,
 			DisplayName: opts.DisplayName,
 			Description: opts.Description,
-			Spec:        spec,
+			Spec:        *spec,
 			Timeout:     opts.Timeout,
 			Labels:      labels,
 			Annotations: annotations,
 		},
+		execution:   k.execution.identity(),
+		name:        name,
+		attempt:     k.execution.Attempts,
 		policy:      k.policy,
 		named:       opts.Name != "",
 		displayName: opts.DisplayName,
 		began:       time.Now(),
 	}
-	if err := s.request.Validate(); err != nil {
-		return nil, err
-	}
-	o, err = s.run()
-	if err != nil {
-		return nil, fmt.Errorf("step %q of execution %s/%s: %w", name, k.execution.Namespace, k.execution.Owner.Name, err)
-	}
-	return o, nil
+	return s, s.request.Validate()
+}
+
+//go:noinline
+func (s *step) explain(err error) error {
+	return fmt.Errorf("step %q of execution %s/%s: %w", s.name, s.execution.Namespace, s.execution.Name, err)
 }
 
 func (s *step) run() (*outcome, error) {
@@ -87,33 +108,42 @@ func (s *step) run() (*outcome, error) {
 		return nil, err
 	}
 	if job.Outcome != "" {
-		o, err := recorded(job.Namespace, job.Name, job.Outcome, s.client.watcher.Pods(job.UID))
-		if err != nil {
-			return nil, err
-		}
-		o.drift = drift
-		if w.observed {
-			s.report(o.progress())
-		}
-		return o, nil
+		return s.earlier(job, drift)
 	}
-	// The spec is not needed any more, and the wait may be long.
-	attempt := s.request.Attempt
-	s.request.Spec = batchv1.JobSpec{}
-
 	if err := w.forJob(s.ctx, job); err != nil {
 		return nil, err
 	}
-	o := w.outcome(attempt)
-	o.resumed, o.drift = w.resumed, drift
-	return s.record(o)
+	return s.record(drift)
 }
 
-// attach returns the Job that this step waits for: its own from an earlier run
+// earlier is the outcome that was recorded before this call.
+//
+//go:noinline
+func (s *step) earlier(job *watch.Job, drift []string) (*outcome, error) {
+	o, err := recorded(job.Namespace, job.Name, job.Outcome, s.client.watcher.Pods(job.UID))
+	if err != nil {
+		return nil, err
+	}
+	o.drift = drift
+	if s.wait.observed {
+		s.report(o.progress())
+	}
+	return o, nil
+}
+
+// attach returns the Job that this step waits for, and lets go of what made it.
+//
+//go:noinline
+func (s *step) attach() (*watch.Job, []string, error) {
+	defer func() { s.request = nil }()
+	return s.find()
+}
+
+// find returns the Job that this step waits for: its own from an earlier run
 // of the function, or a new one. The cache may say that a Job exists, never
 // that it does not.
-func (s *step) attach() (job *watch.Job, drift []string, err error) {
-	r := &s.request
+func (s *step) find() (job *watch.Job, drift []string, err error) {
+	r := s.request
 	cached := s.own(s.client.watcher.Jobs(r.Execution.UID, r.Step))
 	if r.Attempt > 0 && s.policy != jobs.None && !s.certain(cached) {
 		// Which run counts depends on all that exist, and the newest may not have
@@ -163,7 +193,7 @@ func (s *step) attach() (job *watch.Job, drift []string, err error) {
 // as a copy that somebody made by hand: another object, or nothing, controls
 // them, or their name is not the one that their run would have.
 func (s *step) own(labelled []*watch.Job) []*watch.Job {
-	r := &s.request
+	r := s.request
 	return slices.DeleteFunc(labelled, func(j *watch.Job) bool {
 		return j.OwnerUID != r.Owner.UID || j.Name != identity.JobName(r.Execution, r.Step, j.Run)
 	})
@@ -204,7 +234,7 @@ func (s *step) plan(existing []*watch.Job) jobs.Decision {
 		}
 		runs = append(runs, run)
 	}
-	return s.policy.Plan(s.request.Attempt, runs)
+	return s.policy.Plan(s.attempt, runs)
 }
 
 // certain reports that what is missing from the cache cannot change the plan:
@@ -212,7 +242,7 @@ func (s *step) plan(existing []*watch.Job) jobs.Decision {
 // RetryFailed makes no other.
 func (s *step) certain(cached []*watch.Job) bool {
 	run := s.plan(cached).Adopt
-	return run != nil && (run.Run == s.request.Attempt ||
+	return run != nil && (run.Run == s.attempt ||
 		s.policy == jobs.RetryFailed && run.Recorded && run.Terminal && !run.Failed)
 }
 
@@ -242,7 +272,7 @@ func (s *step) checkDrift(job string, drift []string) error {
 		return nil
 	}
 	err := fmt.Errorf("%w: job %s/%s: the step has no Name, so its place in the function may be another step's now; give each step a StepOptions.Name, or run the function as it was",
-		ErrSpecDrift, s.request.Execution.Namespace, job)
+		ErrSpecDrift, s.execution.Namespace, job)
 	for _, line := range drift {
 		err = fmt.Errorf("%w\n\t%s", err, line)
 	}
@@ -252,7 +282,11 @@ func (s *step) checkDrift(job string, drift []string) error {
 // record leaves the outcome on the Job, so that a resume gives the same result
 // when pods and logs are gone. Only then is the result given out: the one that
 // is on the Job, should another worker have been first.
-func (s *step) record(o *outcome) (*outcome, error) {
+//
+//go:noinline
+func (s *step) record(drift []string) (*outcome, error) {
+	o := s.wait.outcome(s.attempt)
+	o.resumed, o.drift = s.wait.resumed, drift
 	text, err := o.encode()
 	if err != nil {
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.namespace, o.job, err)
@@ -279,8 +313,8 @@ func (s *step) record(o *outcome) (*outcome, error) {
 
 // report tells Config.OnProgress where the step stands.
 func (s *step) report(p Progress) {
-	p.Namespace, p.Execution = s.request.Execution.Namespace, s.request.Execution.Name
-	p.Step, p.DisplayName = s.request.Step, s.displayName
+	p.Namespace, p.Execution = s.execution.Namespace, s.execution.Name
+	p.Step, p.DisplayName = s.name, s.displayName
 	p.Elapsed = time.Since(s.began)
 	s.client.cfg.OnProgress(p)
 }

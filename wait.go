@@ -91,6 +91,44 @@ func (w *wait) end() {
 // forJob returns when the Job and its pods are final, or with the reason why
 // that will never be known. job is what attach returned.
 func (w *wait) forJob(ctx context.Context, job *watch.Job) error {
+	if err := w.begin(job); err != nil {
+		return err
+	}
+	for {
+		done, err := w.look()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-w.future.Ready():
+		case <-expired(w.confirm):
+			err = w.unseen(ctx)
+		case <-expired(w.settle):
+			err = w.relist(ctx)
+		case <-expired(w.overdue):
+			err = w.late()
+		case <-w.future.Done():
+			err = w.goesOn("", w.future.Err())
+		case <-ctx.Done():
+			err = w.goesOn("the wait was ended, ", endOf(ctx))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// goesOn is why a wait ends though its Job does not.
+//
+//go:noinline
+func (w *wait) goesOn(what string, cause error) error {
+	return fmt.Errorf("%sjob %s/%s goes on: %w", what, w.namespace, w.name, cause)
+}
+
+// begin binds the wait to its Job and takes in what is known of it.
+//
+//go:noinline
+func (w *wait) begin(job *watch.Job) error {
 	w.uid, w.namespace, w.name = job.UID, job.Namespace, job.Name
 	if err := w.future.Bind(job.UID); err != nil {
 		return err
@@ -106,31 +144,7 @@ func (w *wait) forJob(ctx context.Context, job *watch.Job) error {
 	for _, p := range w.client.watcher.Pods(job.UID) {
 		w.future.Offer(event{pod: p})
 	}
-	for {
-		done, err := w.look()
-		if done || err != nil {
-			return err
-		}
-		select {
-		case <-w.future.Ready():
-		case <-expired(w.confirm):
-			// The waiter was not woken for it if the watch has shown a Job that runs.
-			if !w.watched() {
-				err = w.confirmJob(ctx)
-			}
-		case <-expired(w.settle):
-			err = w.relist(ctx)
-		case <-expired(w.overdue):
-			err = w.late()
-		case <-w.future.Done():
-			err = fmt.Errorf("job %s/%s goes on: %w", w.namespace, w.name, w.future.Err())
-		case <-ctx.Done():
-			err = fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, endOf(ctx))
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return nil
 }
 
 // expired is the channel of a timer that may not be set.
