@@ -121,11 +121,11 @@ func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 		return err
 	}
 	failed := make(chan error, 1)
-	spec := podSpec()
+	spec := new(podSpec())
 	began := time.Now()
 	for i := range o.N {
 		go func() {
-			_, err := kontinue.RunPod(ktx, &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: stepName(i)}, Spec: spec})
+			_, err := kontinue.RunPod(ktx, podOptions(i, spec))
 			if ctx.Err() == nil {
 				fail(failed, err)
 			}

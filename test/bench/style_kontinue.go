@@ -6,6 +6,8 @@ import (
 	"path"
 	"sync/atomic"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kontinue/kontinue"
 )
 
@@ -31,22 +33,38 @@ func runPods(ctx context.Context, w *waiter) error {
 	}
 	var begun atomic.Int64
 	failed := make(chan error, 1)
-	spec := podSpec()
+	spec := new(podSpec())
 	for i := range w.targets {
 		go func() {
 			begun.Add(1)
-			r, err := kontinue.RunPod(ktx, &kontinue.PodOptions{
-				StepOptions: kontinue.StepOptions{Name: stepName(i)}, Spec: spec,
-			})
-			switch {
-			case err != nil:
-				fail(failed, err)
-			case !r.Succeeded() || !r.Resumed() || len(r.Drift()) > 0 || len(r.Pod.Spec.Containers) != 1 || len(r.Pod.Spec.Containers[0].Env) != 10:
-				fail(failed, fmt.Errorf("step %s: %s, resumed %v, drift %v, pod %+v", stepName(i), r.Message, r.Resumed(), r.Drift(), r.Pod))
-			default:
-				w.gave(i)
+			r, err := kontinue.RunPod(ktx, podOptions(i, spec))
+			if err == nil {
+				err = wrong(i, r)
 			}
+			if err != nil {
+				fail(failed, err)
+				return
+			}
+			w.gave(i)
 		}()
 	}
 	return w.attached(ctx, &begun, failed)
+}
+
+// podOptions are those of the i-th step. They are not in the frame of the
+// goroutine that waits, which needs them no more by then.
+//
+//go:noinline
+func podOptions(i int, spec *corev1.PodSpec) *kontinue.PodOptions {
+	return &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: stepName(i)}, Spec: *spec}
+}
+
+// wrong tells what is wrong with the result of the i-th step: it has the whole pod.
+//
+//go:noinline
+func wrong(i int, r *kontinue.PodResult) error {
+	if !r.Succeeded() || !r.Resumed() || len(r.Drift()) > 0 || len(r.Pod.Spec.Containers) != 1 || len(r.Pod.Spec.Containers[0].Env) != 10 {
+		return fmt.Errorf("step %s: %s, resumed %v, drift %v, pod %+v", stepName(i), r.Message, r.Resumed(), r.Drift(), r.Pod)
+	}
+	return nil
 }
