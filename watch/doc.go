@@ -1,14 +1,16 @@
 // Package watch keeps one worker group's Jobs and Pods of a namespace in
 // memory, from two watch streams, and tells a [Handler] of every change.
 //
-// A [Watcher] owns two of client-go's reflectors, both selecting on the worker
-// group's labels, so that foreign objects never cross the network. They write
-// into one store and tell the handler on the spot. What is stored is trimmed on
-// arrival: of a Job its identity, kontinue's own marks and its status; of a Pod
-// what tells its progress, and the whole object only once it is terminal or being
-// deleted, when a result needs it; next to nothing of a Job that is finished.
+// A [Watcher] owns one shared informer factory with two informers, both
+// selecting on the worker group's labels, so that foreign objects never cross
+// the network. Their event handlers write into one small store and tell the
+// [Handler]; the informers' own caches keep name and version of each object. What
+// is stored is trimmed on arrival: of a Job its identity, kontinue's own marks and
+// its status; of a Pod what tells its progress, and the whole object only once it
+// is terminal or being deleted, when a result needs it; next to nothing of a Job
+// that is finished.
 //
-// The reflectors LIST and then WATCH. The streaming list (WatchList, KEP-3157)
+// The informers LIST and then WATCH. The streaming list (WatchList, KEP-3157)
 // is left off on purpose: with it a refused connection reaches no error
 // handler, a lost bookmark stalls the first sync for ever, and a stop has to
 // wait for a back-off of up to a minute.

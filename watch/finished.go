@@ -33,8 +33,8 @@ type origin struct {
 	execution, owner types.UID
 }
 
-// origins lets Jobs of one Execution share it. The reflector of Jobs alone uses
-// it. It remembers a bounded number; beyond that some are stored twice.
+// origins lets Jobs of one Execution share it. The store uses it for
+// Jobs. It remembers a bounded number; beyond that some are stored twice.
 type origins map[origin]*origin
 
 const maxOrigins = 1024

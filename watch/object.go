@@ -45,6 +45,8 @@ type Pod struct {
 	// Whole says that nothing but managedFields was taken from Object. It is
 	// true from the moment that the Pod is terminal, being deleted or gone.
 	Whole bool
+
+	owner string // name of the controller
 }
 
 // NewJob trims a Job as the cache does. It keeps no reference to job's spec or

@@ -5,22 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 )
 
-// run is one start of the reflectors.
+// run is one start of the informers; client-go's cannot be started twice.
 type run struct {
-	store      *store
-	sources    [2]*source
-	synced     [2]<-chan struct{} // closed when the handler knows the first list
-	reflectors sync.WaitGroup
-	changed    chan struct{}
-	stopping   <-chan struct{}
-	cancel     context.CancelFunc
-	ending     sync.Once
-	ready      chan struct{} // closed when the outcome of Start is known
-	err        error
-	abandoned  bool          // because the caller's context ended
-	gone       chan struct{} // closed when every goroutine has ended
+	factory   informers.SharedInformerFactory
+	store     *store
+	sources   [2]*source
+	synced    []cache.DoneChecker
+	changed   chan struct{}
+	stopping  <-chan struct{}
+	cancel    context.CancelFunc
+	ending    sync.Once
+	ready     chan struct{} // closed when the outcome of Start is known
+	err       error
+	abandoned bool          // because the caller's context ended
+	gone      chan struct{} // closed when every goroutine has ended
 }
 
 // await waits until caches, handlers and watches are all there.
@@ -49,7 +52,7 @@ func (r *run) await(ctx context.Context) error {
 	}
 	for _, s := range r.synced {
 		select {
-		case <-s:
+		case <-s.Done():
 		case <-r.stopping:
 			return ErrStopped
 		case <-ctx.Done():
@@ -72,13 +75,13 @@ func (r *run) unready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// end stops the reflectors; gone is closed when their goroutines have ended.
+// end stops the informers; gone is closed when their goroutines have ended.
 func (r *run) end() {
 	r.cancel()
 	r.ending.Do(func() {
 		go func() {
 			defer close(r.gone)
-			r.reflectors.Wait()
+			r.factory.Shutdown()
 		}()
 	})
 }

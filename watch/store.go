@@ -8,13 +8,12 @@ import (
 )
 
 // store holds the Jobs and Pods of a watcher, and tells the handler of what
-// changes in it. The reflectors write to it directly: there is no queue between
-// the stream and the handler, so an event is told as soon as it is decoded, and
-// what is told is in the store by then. Each kind is written by its own
-// reflector's goroutine alone.
+// changes in it; what is told is in the store by then. Each kind is written by
+// its own informer's event handler alone.
 //
 // It takes the place of client-go's indexers for their size: with two sets of
-// names for each object those are half of what a waiting step costs.
+// names for each object those are half of what a waiting step costs, and they
+// cannot let go of the Pods of a finished Job.
 type store struct {
 	handler  Handler
 	finished func(*Job) bool
@@ -26,8 +25,9 @@ type store struct {
 	pods  map[string]*keptPod    // by name
 	byJob map[types.UID]*keptPod // by the UID of their Job
 
-	recent [RecentlyFinished]jobRef // whose Pods are kept all the same
-	oldest int                      // in recent
+	origins origins                  // used by putJob alone
+	recent  [RecentlyFinished]jobRef // whose Pods are kept all the same
+	oldest  int                      // in recent
 }
 
 // RecentlyFinished is how many finished Jobs (Config.Finished) a cache keeps the
@@ -92,10 +92,10 @@ func (s *store) stepKey(execution types.UID, step string) uint64 {
 
 // putJob takes in a Job's state and tells of it. A delete and a create under one
 // name can arrive as one change.
-func (s *store) putJob(job *Job, origins *origins) {
+func (s *store) putJob(job *Job) {
 	kept := &keptJob{job: job}
 	if s.finished(job) {
-		kept.job, kept.done = nil, newFinishedJob(job, origins)
+		kept.job, kept.done = nil, newFinishedJob(job, &s.origins)
 	}
 	s.mu.Lock()
 	before := s.unlinkJob(job.Name)
@@ -168,11 +168,11 @@ func (s *store) retire(job jobRef) {
 }
 
 // putPod takes in a Pod's state and tells of it. The Pods of Jobs that have been
-// finished for long are not kept. owner is the name of the Pod's Job.
-func (s *store) putPod(pod *Pod, owner string) {
+// finished for long are not kept.
+func (s *store) putPod(pod *Pod) {
 	s.mu.Lock()
 	before := s.unlinkPod(pod.Name)
-	if job := s.jobs[owner]; job == nil || job.done == nil || job.done.recent || job.done.uid != pod.JobUID {
+	if job := s.jobs[pod.owner]; job == nil || job.done == nil || job.done.recent || job.done.uid != pod.JobUID {
 		kept := &keptPod{pod: pod, next: s.byJob[pod.JobUID]}
 		s.pods[pod.Name] = kept
 		s.byJob[pod.JobUID] = kept
@@ -216,25 +216,4 @@ func (s *store) unlinkPod(name string) *keptPod {
 		delete(s.byJob, job)
 	}
 	return kept
-}
-
-// jobNames and podNames are who is in the store.
-func (s *store) jobNames() []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	names := make([]string, 0, len(s.jobs))
-	for name := range s.jobs {
-		names = append(names, name)
-	}
-	return names
-}
-
-func (s *store) podNames() []string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	names := make([]string, 0, len(s.pods))
-	for name := range s.pods {
-		names = append(names, name)
-	}
-	return names
 }

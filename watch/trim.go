@@ -2,6 +2,7 @@ package watch
 
 import (
 	"hash/maphash"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,10 @@ import (
 type trimmer struct {
 	seed   maphash.Seed
 	recent [256]string // by hash: the last one seen
+
+	// apart has all that is kept of an object copied. A list is decoded into one
+	// large piece of memory, and whatever is kept of it would keep a page of it each.
+	apart bool
 }
 
 func newTrimmer() *trimmer { return &trimmer{seed: maphash.MakeSeed()} }
@@ -27,9 +32,17 @@ func (t *trimmer) share(s string) string {
 	}
 	slot := &t.recent[maphash.String(t.seed, s)%uint64(len(t.recent))]
 	if *slot != s {
-		*slot = s
+		*slot = strings.Clone(s)
 	}
 	return *slot
+}
+
+// own is s, in memory of its own if it is to be.
+func (t *trimmer) own(s string) string {
+	if t == nil || !t.apart {
+		return s
+	}
+	return strings.Clone(s)
 }
 
 func (t *trimmer) shareUID(uid types.UID) types.UID { return types.UID(t.share(string(uid))) }
@@ -42,6 +55,10 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 		Status:     job.Status,
 	}
 	out.Group, out.ExecutionUID = t.share(out.Group), t.shareUID(out.ExecutionUID)
+	out.Step, out.SpecHash, out.Outcome = t.own(out.Step), t.own(out.SpecHash), t.own(out.Outcome)
+	if t != nil && t.apart {
+		t.takeApart(&out.Status)
+	}
 	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
 		out.OwnerUID = t.shareUID(uidOf(owner.UID, job.Namespace, owner.Name))
 	}
@@ -51,11 +68,23 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 	return out
 }
 
+// takeApart copies what the status refers to. Reasons and messages are mostly the
+// same ones.
+func (t *trimmer) takeApart(status *batchv1.JobStatus) {
+	*status = *status.DeepCopy()
+	status.CompletedIndexes = strings.Clone(status.CompletedIndexes)
+	for i := range status.Conditions {
+		c := &status.Conditions[i]
+		c.Type, c.Status = batchv1.JobConditionType(t.share(string(c.Type))), corev1.ConditionStatus(t.share(string(c.Status)))
+		c.Reason, c.Message = t.share(c.Reason), t.share(c.Message)
+	}
+}
+
 // pod trims a Pod. One that is gone is left whole: nothing more will come of it.
 func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 	out := &Pod{ObjectMeta: t.meta(&pod.ObjectMeta)}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		out.JobUID = uidOf(owner.UID, pod.Namespace, owner.Name)
+		out.JobUID, out.owner = uidOf(owner.UID, pod.Namespace, owner.Name), owner.Name
 	}
 	out.Whole = gone || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if out.Whole {
@@ -70,12 +99,12 @@ func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 
 func (t *trimmer) meta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Name:              m.Name,
+		Name:              t.own(m.Name),
 		Namespace:         t.share(m.Namespace),
-		UID:               uidOf(m.UID, m.Namespace, m.Name),
-		ResourceVersion:   m.ResourceVersion,
+		UID:               types.UID(t.own(string(uidOf(m.UID, m.Namespace, m.Name)))),
+		ResourceVersion:   t.own(m.ResourceVersion),
 		CreationTimestamp: m.CreationTimestamp,
-		DeletionTimestamp: m.DeletionTimestamp,
+		DeletionTimestamp: m.DeletionTimestamp.DeepCopy(),
 	}
 }
 
@@ -88,17 +117,18 @@ func (t *trimmer) runningPod(pod *corev1.Pod, meta *metav1.ObjectMeta) *corev1.P
 		ObjectMeta: *meta,
 		Spec: corev1.PodSpec{
 			NodeName:       t.share(pod.Spec.NodeName),
-			RestartPolicy:  pod.Spec.RestartPolicy,
+			RestartPolicy:  corev1.RestartPolicy(t.share(string(pod.Spec.RestartPolicy))),
 			InitContainers: t.containers(pod.Spec.InitContainers),
 		},
 		Status: corev1.PodStatus{
-			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, StartTime: pod.Status.StartTime,
+			Phase:  corev1.PodPhase(t.share(string(pod.Status.Phase))),
+			Reason: t.own(pod.Status.Reason), Message: t.own(pod.Status.Message), StartTime: pod.Status.StartTime.DeepCopy(),
 			InitContainerStatuses: t.statuses(pod.Status.InitContainerStatuses),
 			ContainerStatuses:     t.statuses(pod.Status.ContainerStatuses),
 		},
 	}
 	if index, ok := pod.Labels[batchv1.JobCompletionIndexAnnotation]; ok {
-		out.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
+		out.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: t.own(index)}
 	}
 	if len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
 		out.Spec.Containers = t.containers(pod.Spec.Containers)
@@ -133,8 +163,8 @@ func (t *trimmer) statuses(in []corev1.ContainerStatus) []corev1.ContainerStatus
 	for i := range in {
 		s := &in[i]
 		out[i] = corev1.ContainerStatus{
-			Name: t.share(s.Name), Image: t.share(s.Image), State: s.State, LastTerminationState: s.LastTerminationState,
-			Ready: s.Ready, RestartCount: s.RestartCount, Started: s.Started,
+			Name: t.share(s.Name), Image: t.share(s.Image), State: *s.State.DeepCopy(), LastTerminationState: *s.LastTerminationState.DeepCopy(),
+			Ready: s.Ready, RestartCount: s.RestartCount,
 		}
 	}
 	return out
@@ -148,11 +178,4 @@ func uidOf(uid types.UID, namespace, name string) types.UID {
 		return types.UID(namespace + "/" + name)
 	}
 	return uid
-}
-
-func ownerName(pod *corev1.Pod) string {
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		return owner.Name
-	}
-	return ""
 }

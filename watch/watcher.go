@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 )
@@ -22,7 +23,7 @@ import (
 var ErrStopped = errors.New("watch: stopped")
 
 // Handler is told of every change in the cache. Its methods are called from
-// the watches' goroutines, one at a time for Jobs and one at a time for
+// the informers' goroutines, one at a time for Jobs and one at a time for
 // Pods, in the order of the API server within each of the two and in no order
 // between them. They must be quick, must not block and must be idempotent: a
 // relist repeats what is known already.
@@ -138,7 +139,9 @@ func (w *Watcher) begin() *run {
 	// context: that of an fx hook ends when the application has started.
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
 	c, ns := w.cfg.Clientset, w.cfg.Namespace
-	r := &run{store: newStore(w.cfg.Handler, w.cfg.Finished), stopping: ctx.Done(), cancel: cancel, ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1)}
+	factory := informers.NewSharedInformerFactoryWithOptions(c, 0, informers.WithNamespace(ns))
+	store := newStore(w.cfg.Handler, w.cfg.Finished)
+	r := &run{factory: factory, store: store, stopping: ctx.Done(), cancel: cancel, ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1)}
 	r.sources = [2]*source{
 		{resource: "jobs", list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			return c.BatchV1().Jobs(ns).List(ctx, w.selected(o))
@@ -155,11 +158,9 @@ func (w *Watcher) begin() *run {
 		s.namespace, s.changed = ns, r.changed
 		s.log = w.cfg.Logger.With("resource", s.resource, "namespace", ns)
 	}
-	jobs := &jobSink{store: r.store, trim: newTrimmer(), synced: make(chan struct{})}
-	pods := &podSink{store: r.store, trim: newTrimmer(), synced: make(chan struct{})}
-	r.synced = [2]<-chan struct{}{jobs.synced, pods.synced}
-	r.reflectors.Go(func() { r.sources[0].reflect(ctx, &batchv1.Job{}, jobs) })
-	r.reflectors.Go(func() { r.sources[1].reflect(ctx, &corev1.Pod{}, pods) })
+	r.synced = append(r.sources[0].inform(factory, &batchv1.Job{}, jobReceiver(store)),
+		r.sources[1].inform(factory, &corev1.Pod{}, podReceiver(store))...)
+	factory.StartWithContext(ctx)
 	return r
 }
 
