@@ -61,7 +61,7 @@ func (r *runner) seed(ctx context.Context, number uint64) (err error) {
 	defer s.proxy.Close()
 	client, err := kontinue.New(kontinue.Config{
 		RESTConfig: s.proxy.RESTConfig(), Namespace: s.namespace, OnProgress: s.progress, StartTimeout: stepLimit,
-		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: everything(s.log),
 	})
 	if err != nil {
 		return err
@@ -234,6 +234,11 @@ func (s *seed) faultf(counter *int, format string, args ...any) {
 	if len(s.report.Faults) < 20 {
 		s.report.Faults = append(s.report.Faults, fmt.Sprintf("seed %d: ", s.number)+fmt.Sprintf(format, args...))
 	}
+}
+
+// everything is a logger that would also take the bodies of client-go's requests.
+func everything(to *buffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: slog.Level(-10)}))
 }
 
 // buffer is a writer that may be read meanwhile.

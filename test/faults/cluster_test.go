@@ -1,0 +1,184 @@
+package faults
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/test/cluster"
+	"github.com/kontinue/kontinue/test/faults/proxy"
+)
+
+// TestClusterFails breaks one part of a real cluster after the other under steps
+// that run. The tests share the cluster, so they are no parallel ones; the node
+// dies last.
+func TestClusterFails(t *testing.T) {
+	shared.use(t)
+	t.Run("API server killed", func(t *testing.T) {
+		disturb(t, func(s *site, c *cluster.Cluster) {
+			require.NoError(s, c.Kill(s.ctx, cluster.APIServer))
+			s.until(30*time.Second, "the client is not healthy", func() bool { return s.client.Healthy() != nil })
+			require.NoError(s, c.Restart(s.ctx, cluster.APIServer))
+		})
+	})
+	t.Run("API server upgraded", func(t *testing.T) {
+		disturb(t, func(s *site, c *cluster.Cluster) {
+			require.NoError(s, c.Terminate(s.ctx, cluster.APIServer))
+			require.NoError(s, c.Restart(s.ctx, cluster.APIServer))
+		})
+	})
+	t.Run("etcd compacted", func(t *testing.T) {
+		disturb(t, func(s *site, c *cluster.Cluster) {
+			require.NoError(s, c.Kill(s.ctx, cluster.APIServer)) // its watch cache would answer
+			require.NoError(s, c.CompactEtcd(s.ctx))
+			require.NoError(s, c.Restart(s.ctx, cluster.APIServer))
+		})
+	})
+	t.Run("etcd restarted", func(t *testing.T) {
+		disturb(t, func(s *site, c *cluster.Cluster) { require.NoError(s, c.Restart(s.ctx, cluster.Etcd)) })
+	})
+	t.Run("controller-manager away", func(t *testing.T) {
+		disturb(t, func(s *site, c *cluster.Cluster) {
+			require.NoError(s, c.Kill(s.ctx, cluster.ControllerManager))
+			late := s.run("late", "exit 5", 0) // its Job gets no pod before
+			require.True(s, pause(s.ctx, time.Minute))
+			require.Empty(s, late)
+			require.NoError(s, s.client.Healthy())
+			require.NoError(s, c.Restart(s.ctx, cluster.ControllerManager))
+			e := <-late
+			require.NoError(s, e.err)
+			require.Equal(s, int32(5), e.code)
+			s.once("late")
+		})
+	})
+	t.Run("kubelet restarted", func(t *testing.T) {
+		disturb(t, func(s *site, c *cluster.Cluster) { require.NoError(s, c.Restart(s.ctx, cluster.Kubelet)) })
+	})
+	t.Run("clock is wrong", testClock)
+	t.Run("job goes in an outage", testJobGoes)
+	t.Run("node killed", testNodeKilled)
+}
+
+// disturb runs steps of different length and exit code, disturbs the cluster while
+// they run, and requires their results.
+func disturb(t *testing.T, do func(*site, *cluster.Cluster)) {
+	t.Helper()
+	s := shared.site(t, shared.cluster.RESTConfig(cluster.Worker))
+	ends := map[string]<-chan end{}
+	codes := map[string]int32{"short": 0, "middle": 3, "long": 7}
+	for name, seconds := range map[string]int{"short": 4, "middle": 8, "long": 20} {
+		ends[name] = s.run(name, fmt.Sprintf("sleep %d; exit %d", seconds, codes[name]), 0)
+	}
+	for name := range ends {
+		s.runs(name)
+	}
+	do(s, shared.cluster)
+	for name, ended := range ends {
+		e := <-ended
+		require.NoError(t, e.err, name)
+		require.Equal(t, codes[name], e.code, name)
+		require.Equal(t, codes[name] == 0, e.result.Succeeded(), name)
+		s.once(name)
+	}
+	s.until(2*time.Minute, "the client is healthy", func() bool { return s.client.Healthy() == nil })
+}
+
+// testClock: all times that the client sees are 15 minutes off. No wait may end
+// early or late for it.
+func testClock(t *testing.T) {
+	for _, shift := range []time.Duration{15 * time.Minute, -15 * time.Minute} {
+		t.Run(shift.String(), func(t *testing.T) {
+			p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker), Shift: shift})
+			require.NoError(t, err)
+			t.Cleanup(p.Close)
+			s := shared.site(t, p.RESTConfig())
+			good, bad, slow := s.run("good", "sleep 2", 5*time.Minute), s.run("bad", "sleep 1; exit 9", 0), s.run("slow", "sleep 300", 8*time.Second)
+			began := time.Now()
+			e := <-good
+			require.NoError(t, e.err)
+			require.True(t, e.result.Succeeded())
+			require.InDelta(t, shift, time.Until(e.result.Pod.CreationTimestamp.Time), float64(2*time.Minute), "the clock is not wrong at all")
+			e = <-bad
+			require.NoError(t, e.err)
+			require.Equal(t, int32(9), e.code)
+			e = <-slow
+			require.NoError(t, e.err)
+			require.False(t, e.result.Succeeded())
+			require.ErrorIs(t, e.result.Err(), kontinue.ErrDeadlineExceeded)
+			require.Less(t, time.Since(began), 2*time.Minute)
+			for _, name := range []string{"good", "bad", "slow"} {
+				s.once(name)
+			}
+			s.execution.TTL = &metav1.Duration{Duration: time.Hour}
+			require.NoError(t, s.client.Finish(s.ctx, s.execution))
+		})
+	}
+}
+
+// testJobGoes: a Job is deleted while the client is cut off, so that no event
+// tells of it.
+func testJobGoes(t *testing.T) {
+	p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker)})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	s := shared.site(t, p.RESTConfig())
+	runs := s.run("runs", "sleep 300", 0)
+	s.runs("runs")
+	// The watches are the first to go, so that nothing is seen of the new one.
+	p.Inject(proxy.Fault{Kind: proxy.Unavailable, Verb: "watch", Times: -1})
+	p.Inject(proxy.Fault{Kind: proxy.Unavailable, Verb: "list", Times: -1})
+	p.EndWatches()
+	unseen := s.run("unseen", "sleep 300", 0)
+	jobs := shared.admin.BatchV1().Jobs(s.namespace)
+	list := &batchv1.JobList{}
+	s.until(time.Minute, "both jobs are there", func() bool {
+		list, err = jobs.List(s.ctx, metav1.ListOptions{})
+		return err == nil && len(list.Items) == 2
+	})
+	p.Inject(proxy.Fault{Kind: proxy.Refuse})
+	for _, job := range list.Items {
+		require.NoError(t, jobs.Delete(s.ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
+	}
+	require.True(t, pause(s.ctx, 5*time.Second))
+	require.Empty(t, runs)
+	require.Empty(t, unseen)
+	p.Clear()
+	began := time.Now()
+	for _, ended := range []<-chan end{runs, unseen} {
+		e := <-ended
+		require.ErrorIs(t, e.err, kontinue.ErrJobDeleted, e.name)
+	}
+	require.Less(t, time.Since(began), 90*time.Second)
+}
+
+// testNodeKilled: the node never comes back, so its pods never end. A step with a
+// Timeout ends with an error that says so; one without ends when somebody
+// declares its pod dead.
+func testNodeKilled(t *testing.T) {
+	s := shared.site(t, shared.cluster.RESTConfig(cluster.Worker))
+	bounded, unbounded := s.run("bounded", "sleep 600", 30*time.Second), s.run("unbounded", "sleep 600", 0)
+	s.runs("bounded")
+	pod := s.runs("unbounded")
+	began := time.Now()
+	require.NoError(t, shared.cluster.KillNode(s.ctx))
+	s.until(3*time.Minute, "the pod is to be evicted", func() bool {
+		p, err := shared.admin.CoreV1().Pods(s.namespace).Get(s.ctx, pod.Name, metav1.GetOptions{})
+		return err == nil && p.DeletionTimestamp != nil
+	})
+	require.Empty(t, unbounded)
+	require.NoError(t, shared.admin.CoreV1().Pods(s.namespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	e := <-unbounded
+	require.NoError(t, e.err)
+	require.False(t, e.result.Succeeded())
+	require.Error(t, e.result.Err())
+	s.once("unbounded")
+	e = <-bounded
+	require.ErrorIs(t, e.err, kontinue.ErrDeadlineExceeded)
+	require.ErrorContains(t, e.err, "is the Job controller running, and its node alive?")
+	require.Less(t, e.at.Sub(began), 4*time.Minute)
+}
