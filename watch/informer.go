@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -54,23 +55,25 @@ func (s *source) transform(obj any) (any, error) {
 	if namespace == s.namespace {
 		namespace = s.namespace // one string for all
 	}
-	return &parcel{namespace, o.GetName(), o.GetResourceVersion(), obj}, nil
+	// Names of their own, since the object goes.
+	return &parcel{namespace, strings.Clone(o.GetName()), strings.Clone(o.GetResourceVersion()), obj}, nil
 }
 
 // receiver is the event handler of one informer, for objects of type T.
 type receiver[T any] struct {
-	put func(T)
+	// put takes an object, and is told whether it comes from the first list.
+	put func(object T, listed bool)
 	// remove has the last state that the watch has shown, or the zero T when a list
 	// has shown that the object is gone.
 	remove func(name string, last T)
 }
 
-func (r receiver[T]) OnAdd(obj any, _ bool) {
+func (r receiver[T]) OnAdd(obj any, isInInitialList bool) {
 	if p, ok := obj.(*parcel); ok {
 		// No other goroutine looks at the content.
 		if content, ok := p.content.(T); ok {
 			p.content = nil
-			r.put(content)
+			r.put(content, isInInitialList)
 		}
 	}
 }
@@ -92,7 +95,10 @@ func (r receiver[T]) OnDelete(obj any) {
 func jobReceiver(s *store) receiver[*batchv1.Job] {
 	t := newTrimmer()
 	return receiver[*batchv1.Job]{
-		put: func(job *batchv1.Job) { s.putJob(t.job(job)) },
+		put: func(job *batchv1.Job, listed bool) {
+			t.apart = listed
+			s.putJob(t.job(job))
+		},
 		remove: func(name string, last *batchv1.Job) {
 			if last == nil {
 				s.removeJob(name, nil)
@@ -106,7 +112,10 @@ func jobReceiver(s *store) receiver[*batchv1.Job] {
 func podReceiver(s *store) receiver[*corev1.Pod] {
 	t := newTrimmer()
 	return receiver[*corev1.Pod]{
-		put: func(pod *corev1.Pod) { s.putPod(t.pod(pod, false)) },
+		put: func(pod *corev1.Pod, listed bool) {
+			t.apart = listed
+			s.putPod(t.pod(pod, false))
+		},
 		remove: func(name string, last *corev1.Pod) {
 			if last == nil {
 				s.removePod(name, nil)

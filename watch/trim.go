@@ -84,7 +84,7 @@ func (t *trimmer) takeApart(status *batchv1.JobStatus) {
 func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 	out := &Pod{ObjectMeta: t.meta(&pod.ObjectMeta)}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		out.JobUID, out.owner = uidOf(owner.UID, pod.Namespace, owner.Name), owner.Name
+		out.JobUID, out.owner = types.UID(t.own(string(uidOf(owner.UID, pod.Namespace, owner.Name)))), t.own(owner.Name)
 	}
 	out.Whole = gone || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if out.Whole {
