@@ -318,8 +318,24 @@ func (r *runner) finish(ctx context.Context, w *world) error {
 	if f, err = p.ask("memory"); err != nil {
 		return err
 	}
-	r.report.value("finished", n, f.Memory.total()/float64(n))
-	fmt.Fprintf(r.Progress, "%d finished steps: %.0f bytes each, %.2f requests each\n", n, f.Memory.total()/float64(n), requests)
+	r.report.value("finished-here", n, f.Memory.total()/float64(n))
+	fmt.Fprintf(r.Progress, "%d finished steps: %.0f bytes each (%.0f live), %.2f requests each\n",
+		n, f.Memory.total()/float64(n), float64(f.Memory.Live)/float64(n), requests)
+	p.end()
+	for range r.Runs {
+		p, err := r.attach(ctx, w, clientAlone)
+		if err != nil {
+			return err
+		}
+		f, err := p.ask("")
+		p.end()
+		if err != nil {
+			return err
+		}
+		r.report.value("finished", n, f.Memory.total()/float64(n))
+		fmt.Fprintf(r.Progress, "%d finished steps in another process: %.0f bytes each (%.0f live)\n",
+			n, f.Memory.total()/float64(n), float64(f.Memory.Live)/float64(n))
+	}
 	return nil
 }
 

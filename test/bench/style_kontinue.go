@@ -11,6 +11,15 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
+// cacheOnly starts a client and calls no step.
+func cacheOnly(ctx context.Context, w *waiter) error {
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
+	if err != nil {
+		return err
+	}
+	return client.Start(ctx)
+}
+
 // runPods resumes all steps: their Jobs are there. A waiter has gone on when the
 // record of its outcome is about to be sent, which is the first that can be seen
 // from the outside; it has its result when RunPod returns.

@@ -21,6 +21,7 @@ const (
 	Informer      Style = "informer"
 	Kontinue      Style = "kontinue"
 	Floor         Style = "floor"
+	clientAlone   Style = "client-alone" // for what is kept of finished steps
 )
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which every
@@ -47,6 +48,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	HandlerCache:  handlerPerWait,
 	Informer:      informer,
 	Kontinue:      runPods,
+	clientAlone:   cacheOnly,
 }
 
 // attachLimit is when a style that does not come to wait is given up.
