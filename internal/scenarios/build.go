@@ -40,6 +40,11 @@ func podOf(shell string) *kontinue.PodOptions {
 	return &kontinue.PodOptions{Spec: pod(container("main", shell))}
 }
 
+func named(name string, o *kontinue.PodOptions) *kontinue.PodOptions {
+	o.Name = name
+	return o
+}
+
 // jobOf is a Job of one container named main.
 func jobOf(shell string, change func(spec *batchv1.JobSpec)) *kontinue.JobOptions {
 	spec := batchv1.JobSpec{BackoffLimit: new(int32(0))}

@@ -38,6 +38,13 @@ func durability() []*Scenario {
 			},
 		},
 		{
+			Name: "retry-all", Shows: "a retry of the Execution runs a Job that succeeded again, by the policy RetryAll",
+			Pod: podOf("true"), Want: podSucceeds(),
+			After: func(ctx context.Context, r *Run) error {
+				return r.retry(ctx, kontinue.ChildPolicyRetryAll, 2)
+			},
+		},
+		{
 			Name: "retry-none", Shows: "a retry of the Execution takes the failed Job's result, by the policy None",
 			Pod:  podOf("exit 3"),
 			Want: podFails(WantExit{Container: "main", Code: 3, Reason: "Error"}, "exit code 3"),

@@ -1,0 +1,171 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue"
+)
+
+// identities are steps that find a Job of theirs which somebody else has changed,
+// taken or runs as well.
+func identities() []*Scenario {
+	var second string
+	return []*Scenario{
+		{
+			Name: "two-workers", Shows: "another worker resumes the step while the first one waits; both get the same result",
+			Pod:  podOf("sleep 2; echo 'at once'; exit 4"),
+			Want: podFails(WantExit{Container: "main", Code: 4, Reason: "Error"}, "exit code 4: at once"),
+			During: func(ctx context.Context, r *Run) error {
+				if _, err := r.runningPod(ctx); err != nil {
+					return err
+				}
+				return r.elsewhere(ctx, func(ktx *kontinue.ExecutionContext) error {
+					job, pod, err := r.call(ktx)
+					if err == nil {
+						second = newResult(job, pod).text()
+					}
+					return err
+				})
+			},
+			After: func(ctx context.Context, r *Run) error {
+				if first := r.result().text(); first != second {
+					return fmt.Errorf("the second worker got another result:\n%s\nthe first one's was:\n%s", second, first)
+				}
+				return r.wantJobs(ctx, 1)
+			},
+		},
+		{
+			Name: "drift-of-a-named-step", Shows: "the function was changed; a named step takes the old Job's result and tells what differs",
+			Pod:  named("build", podOf("exit 5")),
+			Want: podFails(WantExit{Container: "main", Code: 5, Reason: "Error"}, "exit code 5"),
+			After: func(ctx context.Context, r *Run) error {
+				return r.elsewhere(ctx, func(ktx *kontinue.ExecutionContext) error {
+					pod, err := kontinue.RunPod(ktx, changed(named("build", podOf("exit 5")), r.cluster.Image()))
+					if err != nil {
+						return err
+					}
+					if pod.Err().Error() != r.Pod.Err().Error() || !pod.Resumed() {
+						return fmt.Errorf("the result is %w, want that of the first run: %w", pod.Err(), r.Pod.Err())
+					}
+					return errors.Join(tellsDrift(strings.Join(pod.Drift(), "\n")), r.wantJobs(ctx, 1))
+				})
+			},
+		},
+		{
+			Name: "drift-of-an-unnamed-step", Shows: "the function was changed; an unnamed step takes no other step's Job",
+			Pod:  podOf("exit 5"),
+			Want: podFails(WantExit{Container: "main", Code: 5, Reason: "Error"}, "exit code 5"),
+			After: func(ctx context.Context, r *Run) error {
+				return r.elsewhere(ctx, func(ktx *kontinue.ExecutionContext) error {
+					_, err := kontinue.RunPod(ktx, changed(podOf("exit 5"), r.cluster.Image()))
+					if !errors.Is(err, kontinue.ErrSpecDrift) {
+						return fmt.Errorf("no ErrSpecDrift, but %w", err)
+					}
+					return errors.Join(tellsDrift(err.Error()), r.wantJobs(ctx, 1))
+				})
+			},
+		},
+		{
+			Name: "name-taken", Shows: "the Job is deleted and a foreign one made under its name; the step does not touch it",
+			Pod: podOf("true"), Want: podSucceeds(),
+			After: func(ctx context.Context, r *Run) error {
+				r.over = true
+				list, err := r.jobs(ctx)
+				if err != nil {
+					return err
+				}
+				foreign, err := r.replace(ctx, &list[0])
+				if err != nil {
+					return err
+				}
+				return r.elsewhere(ctx, func(ktx *kontinue.ExecutionContext) error {
+					if _, _, err := r.call(ktx); !errors.Is(err, kontinue.ErrNameConflict) {
+						return fmt.Errorf("no ErrNameConflict, but %w", err)
+					}
+					live, err := r.Admin.BatchV1().Jobs(r.Namespace).Get(ctx, foreign.Name, metav1.GetOptions{})
+					if err == nil && (live.UID != foreign.UID || live.Generation != foreign.Generation || len(live.Annotations) != len(foreign.Annotations)) {
+						err = errors.New("the foreign Job was changed")
+					}
+					return err
+				})
+			},
+		},
+	}
+}
+
+// elsewhere runs the function in another worker.
+func (r *Run) elsewhere(ctx context.Context, function func(*kontinue.ExecutionContext) error) (err error) {
+	client, err := kontinue.New(r.config)
+	if err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Stop(context.Background())) }()
+	ktx, err := client.NewExecutionContext(ctx, r.Context.Execution())
+	if err != nil {
+		return err
+	}
+	return function(ktx)
+}
+
+// changed is what the step's options have become: an argument and a variable.
+func changed(o *kontinue.PodOptions, image string) *kontinue.PodOptions {
+	main := &o.Spec.Containers[0]
+	main.Image = image
+	main.Env = append(main.Env, corev1.EnvVar{Name: "TOKEN", Value: "canary"})
+	main.WorkingDir = "/tmp"
+	return o
+}
+
+// tellsDrift requires that a text names what [changed] has changed, and not the
+// value of a variable.
+func tellsDrift(text string) error {
+	for _, want := range []string{"workingDir", "/tmp", "env"} {
+		if !strings.Contains(text, want) {
+			return fmt.Errorf("the drift does not tell %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "canary") {
+		return fmt.Errorf("the drift tells the value of a variable:\n%s", text)
+	}
+	return nil
+}
+
+func (r *Run) wantJobs(ctx context.Context, want int) error {
+	list, err := r.jobs(ctx)
+	if err == nil && len(list) != want {
+		err = fmt.Errorf("there are %d Jobs, want %d", len(list), want)
+	}
+	return err
+}
+
+// replace deletes a Job and makes another under its name, which nobody owns and
+// which never runs.
+func (r *Run) replace(ctx context.Context, of *batchv1.Job) (*batchv1.Job, error) {
+	client := r.Admin.BatchV1().Jobs(r.Namespace)
+	err := client.Delete(ctx, of.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
+	if err != nil {
+		return nil, err
+	}
+	err = eventually(ctx, func(ctx context.Context) (bool, error) {
+		list, err := r.jobs(ctx)
+		return len(list) == 0, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	template := corev1.PodTemplateSpec{Spec: of.Spec.Template.Spec}
+	return client.Create(ctx, &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: of.Name},
+		Spec:       batchv1.JobSpec{Suspend: new(true), Template: template},
+	}, metav1.CreateOptions{})
+}
