@@ -6,23 +6,23 @@ import (
 )
 
 // measurement is one run of one style.
-type measurement struct{ attach, idle, sample figures }
+type measurement struct{ Attach, Idle, Sample figures }
 
 // perWait is the memory of one of n waits, in bytes.
-func (m measurement) perWait(n int) float64 { return m.attach.Memory.total() / float64(n) }
+func (m measurement) perWait(n int) float64 { return m.Attach.Memory.total() / float64(n) }
 
-func (m measurement) idleRate() float64 { return float64(m.idle.Requests) / m.idle.Took }
+func (m measurement) idleRate() float64 { return float64(m.Idle.Requests) / m.Idle.Took }
 
 // perThousand is the CPU time of 1,000 completions, in seconds.
 func (m measurement) perThousand() float64 {
-	return m.sample.CPU / float64(len(m.sample.Wake)) * 1000
+	return m.Sample.CPU / float64(len(m.Sample.Wake)) * 1000
 }
 
 // String is a line for the progress.
 func (m measurement) String() string {
 	return fmt.Sprintf("attach %.3fs %d requests %d streams %.1f MB (%.1f live, %.1f stacks); idle %.1f/s; wake %s %s %s; cpu/1000 %.2fs",
-		m.attach.Took, m.attach.Requests, m.idle.Watches, m.attach.Memory.total()/1e6, float64(m.attach.Memory.Live)/1e6, float64(m.attach.Memory.Stacks)/1e6, m.idleRate(),
-		seconds(quantile(m.sample.Wake, 0.5)), seconds(quantile(m.sample.Wake, 0.99)), seconds(quantile(m.sample.Wake, 1)), m.perThousand())
+		m.Attach.Took, m.Attach.Requests, m.Idle.Watches, m.Attach.Memory.total()/1e6, float64(m.Attach.Memory.Live)/1e6, float64(m.Attach.Memory.Stacks)/1e6, m.idleRate(),
+		seconds(quantile(m.Sample.Wake, 0.5)), seconds(quantile(m.Sample.Wake, 0.99)), seconds(quantile(m.Sample.Wake, 1)), m.perThousand())
 }
 
 // quantile of unsorted values, by the nearest rank; 0 of none.

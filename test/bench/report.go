@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,37 +20,82 @@ type Report struct {
 	Cores, Runs    int
 	Waits          []int
 	Styles         []Style
+	// Command made it.
+	Command string
 
-	cells  map[cell][]measurement
-	reason map[cell]string // why a style could not be run
-	values map[string]map[int][]float64
+	Cells  []*runsOf
+	Values []*valuesOf
+}
+
+// runsOf are all runs of a style at one N.
+type runsOf struct {
+	Style  Style
+	N      int
+	Runs   []measurement
+	Reason string // why it could not be run
+}
+
+// valuesOf are the figures of an experiment.
+type valuesOf struct {
+	Name   string
+	N      int
+	Values []float64
 }
 
 func newReport(kubernetes string, o Options) *Report {
 	return &Report{
-		Go: runtime.Version(), Kubernetes: kubernetes, Cores: runtime.NumCPU(), Runs: o.Runs, Waits: o.Waits, Styles: o.Styles,
-		cells: map[cell][]measurement{}, reason: map[cell]string{}, values: map[string]map[int][]float64{},
+		Go: runtime.Version(), Kubernetes: kubernetes, Cores: runtime.NumCPU(), Runs: o.Runs, Waits: o.Waits, Styles: o.Styles, Command: o.Command,
 	}
+}
+
+// cell finds the runs of a style, or begins them.
+func (r *Report) cell(s Style, n int) *runsOf {
+	for _, c := range r.Cells {
+		if c.Style == s && c.N == n {
+			return c
+		}
+	}
+	c := &runsOf{Style: s, N: n}
+	r.Cells = append(r.Cells, c)
+	return c
 }
 
 func (r *Report) add(s Style, n int, m measurement) {
-	r.cells[cell{s, n}] = append(r.cells[cell{s, n}], m)
+	c := r.cell(s, n)
+	c.Runs = append(c.Runs, m)
 }
 
-func (r *Report) cannot(s Style, n int, why string) { r.reason[cell{s, n}] = why }
+func (r *Report) cannot(s Style, n int, why string) { r.cell(s, n).Reason = why }
 
 // value adds a figure of an experiment.
 func (r *Report) value(name string, n int, v float64) {
-	if r.values[name] == nil {
-		r.values[name] = map[int][]float64{}
+	for _, x := range r.Values {
+		if x.Name == name && x.N == n {
+			x.Values = append(x.Values, v)
+			return
+		}
 	}
-	r.values[name][n] = append(r.values[name][n], v)
+	r.Values = append(r.Values, &valuesOf{name, n, []float64{v}})
 }
 
-// of is the median of an experiment, over all its N if there is but one.
+// of is the median of an experiment; false if it was not made.
 func (r *Report) of(name string, n int) (float64, bool) {
-	v := r.values[name][n]
-	return median(v), len(v) > 0
+	for _, x := range r.Values {
+		if x.Name == name && x.N == n {
+			return median(x.Values), true
+		}
+	}
+	return 0, false
+}
+
+// last is the median of an experiment at its largest N.
+func (r *Report) last(name string) (value float64, n int, ok bool) {
+	for _, x := range r.Values {
+		if x.Name == name && x.N >= n {
+			value, n, ok = median(x.Values), x.N, true
+		}
+	}
+	return value, n, ok
 }
 
 // summary is the medians of a cell.
@@ -62,7 +108,7 @@ type summary struct {
 
 // summary returns false for a style that was not run at n.
 func (r *Report) summary(s Style, n int) (summary, bool) {
-	runs := r.cells[cell{s, n}]
+	runs := r.cell(s, n).Runs
 	if len(runs) == 0 {
 		return summary{}, false
 	}
@@ -74,19 +120,19 @@ func (r *Report) summary(s Style, n int) (summary, bool) {
 		return median(values)
 	}
 	wake := func(q float64) float64 {
-		return over(func(m measurement) float64 { return quantile(m.sample.Wake, q) })
+		return over(func(m measurement) float64 { return quantile(m.Sample.Wake, q) })
 	}
 	return summary{
-		attach:   over(func(m measurement) float64 { return m.attach.Took }),
+		attach:   over(func(m measurement) float64 { return m.Attach.Took }),
 		memory:   over(func(m measurement) float64 { return m.perWait(n) }),
 		idle:     over(measurement.idleRate),
 		cpu:      over(measurement.perThousand),
-		requests: over(func(m measurement) float64 { return float64(m.attach.Requests) }),
-		streams:  over(func(m measurement) float64 { return float64(m.idle.Watches) }),
+		requests: over(func(m measurement) float64 { return float64(m.Attach.Requests) }),
+		streams:  over(func(m measurement) float64 { return float64(m.Idle.Watches) }),
 		wake50:   wake(0.5), wake99: wake(0.99), wakeMax: wake(1),
-		result50:      over(func(m measurement) float64 { return quantile(m.sample.Result, 0.5) }),
-		perCompletion: over(func(m measurement) float64 { return float64(m.sample.Requests) / float64(len(m.sample.Wake)) }),
-		writes:        over(func(m measurement) float64 { return float64(m.sample.Writes) / float64(len(m.sample.Wake)) }),
+		result50:      over(func(m measurement) float64 { return quantile(m.Sample.Result, 0.5) }),
+		perCompletion: over(func(m measurement) float64 { return float64(m.Sample.Requests) / float64(len(m.Sample.Wake)) }),
+		writes:        over(func(m measurement) float64 { return float64(m.Sample.Writes) / float64(len(m.Sample.Wake)) }),
 	}, true
 }
 
@@ -95,13 +141,32 @@ func (r *Report) machine() string {
 	return fmt.Sprintf("%d cores, %s, Kubernetes %s, medians of %d runs", r.Cores, r.Go, r.Kubernetes, r.Runs)
 }
 
+// Save leaves all measurements in a file, in JSON, for [Load].
+func (r *Report) Save(file string) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
+}
+
+// Load reads what Save has written.
+func Load(file string) (*Report, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{}
+	return r, json.Unmarshal(text, r)
+}
+
 // Write leaves the tables and the plot in a directory, and with record the
 // figures for benchstat.
-func (r *Report) Write(dir, command string, record bool) error {
+func (r *Report) Write(dir string, record bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	files := map[string]string{"README.md": r.Markdown(command)}
+	files := map[string]string{"README.md": r.Markdown()}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err

@@ -38,6 +38,8 @@ type Options struct {
 	Profile string
 	// LogDir is where the log files of the control plane stay. Default: they go.
 	LogDir string
+	// Command is what the report says that it was made by.
+	Command string
 	// Progress is where a line is written now and then. Default: nowhere.
 	Progress io.Writer
 }
@@ -184,10 +186,10 @@ func (r *runner) one(ctx context.Context, w *world, style Style, k int) (m measu
 		return m, err
 	}
 	defer p.end()
-	if m.attach, err = p.ask(""); err != nil {
+	if m.Attach, err = p.ask(""); err != nil {
 		return m, err
 	}
-	if m.idle, err = p.ask("idle"); err != nil {
+	if m.Idle, err = p.ask("idle"); err != nil {
 		return m, err
 	}
 	if r.Profile != "" {
@@ -208,7 +210,7 @@ func (r *runner) one(ctx context.Context, w *world, style Style, k int) (m measu
 	if err = w.endPaced(ctx, sample, r.Pace); err != nil {
 		return m, err
 	}
-	m.sample, err = p.ask("")
+	m.Sample, err = p.ask("")
 	return m, err
 }
 

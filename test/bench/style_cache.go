@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -153,7 +154,32 @@ func handlerPerWait(ctx context.Context, w *waiter) error {
 // informer is what one would write by hand: a shared informer each for Jobs and
 // Pods, whole objects, one handler and a map of channels. The waiter takes the
 // Pod from the cache.
-func informer(ctx context.Context, w *waiter) error {
+func informer(ctx context.Context, w *waiter) error { return w.inform(ctx, nil) }
+
+// informerRecord also leaves a record of the result on the Job, by one PATCH, as
+// one must who wants a result to survive its pod and its process.
+func informerRecord(ctx context.Context, w *waiter) error {
+	return w.inform(ctx, func(client kubernetes.Interface, job *batchv1.Job, pod *corev1.Pod) error {
+		record, err := json.Marshal(map[string]any{"job": job.Status, "pod": pod.Name, "node": pod.Spec.NodeName, "containers": pod.Status.ContainerStatuses})
+		if err != nil {
+			return err
+		}
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+			"resourceVersion": job.ResourceVersion, "annotations": map[string]string{"example.com/outcome": string(record)},
+		}})
+		if err != nil {
+			return err
+		}
+		_, err = client.BatchV1().Jobs(job.Namespace).Patch(ctx, job.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		return err
+	})
+}
+
+// inform is both; record may be nil.
+func (w *waiter) inform(ctx context.Context, record func(kubernetes.Interface, *batchv1.Job, *corev1.Pod) error) error {
+	if record != nil {
+		w.tellPatches()
+	}
 	client, err := kubernetes.NewForConfig(w.config)
 	if err != nil {
 		return err
@@ -180,9 +206,20 @@ func informer(ctx context.Context, w *waiter) error {
 		waits[t.UID] = c
 		go func() {
 			job := <-c
-			w.woke(i)
-			if found, err := pods.GetIndexer().ByIndex("job", string(job.UID)); err != nil || len(found) != 1 {
+			if record == nil {
+				w.woke(i)
+			}
+			found, err := pods.GetIndexer().ByIndex("job", string(job.UID))
+			if err != nil || len(found) != 1 {
 				fail(failed, fmt.Errorf("job %s has %d pods: %w", job.Name, len(found), err))
+				return
+			}
+			if pod, ok := found[0].(*corev1.Pod); ok && record != nil {
+				if err := record(client, job, pod); err != nil {
+					fail(failed, err)
+					return
+				}
+				w.gave(i)
 			}
 		}()
 	}

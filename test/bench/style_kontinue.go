@@ -24,11 +24,7 @@ func cacheOnly(ctx context.Context, w *waiter) error {
 // record of its outcome is about to be sent, which is the first that can be seen
 // from the outside; it has its result when RunPod returns.
 func runPods(ctx context.Context, w *waiter) error {
-	w.count.onPatch = func(url string) {
-		if i, ok := w.index[path.Base(url)]; ok {
-			w.woke(i)
-		}
-	}
+	w.tellPatches()
 	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
 	if err != nil {
 		return err
@@ -58,6 +54,15 @@ func runPods(ctx context.Context, w *waiter) error {
 		}()
 	}
 	return w.attached(ctx, &begun, failed)
+}
+
+// tellPatches takes the sending of a Job's PATCH for the waking of its waiter.
+func (w *waiter) tellPatches() {
+	w.count.onPatch = func(url string) {
+		if i, ok := w.index[path.Base(url)]; ok {
+			w.woke(i)
+		}
+	}
 }
 
 // podOptions are those of the i-th step. They are not in the frame of the

@@ -19,6 +19,7 @@ const (
 	StatusWatcher Style = "status-watcher"
 	HandlerCache  Style = "handler-per-wait"
 	Informer      Style = "informer"
+	Recorder      Style = "informer-record"
 	Kontinue      Style = "kontinue"
 	Floor         Style = "floor"
 	clientAlone   Style = "client-alone" // for what is kept of finished steps
@@ -26,7 +27,7 @@ const (
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which every
 // process has.
-var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Kontinue}
+var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue}
 
 var descriptions = map[Style]string{
 	Floor:         "raw watch of the Jobs, nothing else",
@@ -35,6 +36,7 @@ var descriptions = map[Style]string{
 	StatusWatcher: "cli-utils `StatusWatcher`, one for all Jobs",
 	HandlerCache:  "controller-runtime cache, one handler per wait",
 	Informer:      "hand-written informers (Jobs, Pods), map of channels",
+	Recorder:      "the same, with a record of each result (one PATCH)",
 	Kontinue:      "kontinue (`RunPod`)",
 }
 
@@ -47,6 +49,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	StatusWatcher: statusWatcher,
 	HandlerCache:  handlerPerWait,
 	Informer:      informer,
+	Recorder:      informerRecord,
 	Kontinue:      runPods,
 	clientAlone:   cacheOnly,
 }

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Markdown renders the tables; command is what made them.
-func (r *Report) Markdown(command string) string {
+// Markdown renders the tables.
+func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Ways to wait for Jobs, side by side\n\nMade by `%s` in `test/bench` (%s).\n", command, r.machine())
+	fmt.Fprintf(&b, "# Ways to wait for Jobs, side by side\n\nMade by `%s` in `test/bench` (%s).\n", r.Command, r.machine())
 	for _, n := range r.Waits {
 		r.waitsTable(&b, n)
 	}
@@ -31,7 +31,7 @@ func (r *Report) waitsTable(b *strings.Builder, n int) {
 		s, ok := r.summary(style, n)
 		switch {
 		case !ok:
-			fmt.Fprintf(b, "| %s | cannot be run: %s | | | | | | | | |\n", descriptions[style], r.reason[cell{style, n}])
+			fmt.Fprintf(b, "| %s | cannot be run: %s | | | | | | | | |\n", descriptions[style], r.cell(style, n).Reason)
 		case style == Floor:
 			fmt.Fprintf(b, "| %s | | 1 | 0 | | 0 | 0 | 0 | %.2f | |\n", descriptions[style], s.cpu)
 		default:

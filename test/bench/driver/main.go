@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -44,6 +45,8 @@ func run(ctx context.Context) error {
 	flag.StringVar(&options.Profile, "profile", "", "directory for CPU and heap profiles of the workers")
 	flag.StringVar(&options.LogDir, "logs", "", "directory in which the log files of the control plane stay")
 	out := flag.String("out", "../../docs/benchmarks", "directory for the tables and the plot; empty: print the tables only")
+	save := flag.String("save", "", "also leave all measurements in this file, for -from")
+	from := flag.String("from", "", "measure nothing: make the tables from a file of -save")
 	record := flag.Bool("record", false, "also write figures.txt, for benchstat")
 	flag.Parse()
 	for text := range strings.SplitSeq(*waits, ",") {
@@ -56,17 +59,24 @@ func run(ctx context.Context) error {
 	if *styles != "" {
 		options.Styles = strings.Split(*styles, ",")
 	}
-	command := "go run ./driver"
-	if len(os.Args) > 1 {
-		command += " " + strings.Join(os.Args[1:], " ")
+	options.Command = strings.TrimSpace("go run ./driver " + strings.Join(os.Args[1:], " "))
+	var report *bench.Report
+	var err error
+	if *from != "" {
+		report, err = bench.Load(*from)
+	} else {
+		report, err = bench.Run(ctx, options)
 	}
-	report, err := bench.Run(ctx, options)
-	if report != nil {
-		// What was measured before a failure counts too.
-		fmt.Print(report.Markdown(command))
-		if *out != "" && err == nil {
-			err = report.Write(*out, command, *record)
-		}
+	if report == nil {
+		return err
+	}
+	// What was measured before a failure counts too.
+	fmt.Print(report.Markdown())
+	if *save != "" {
+		err = errors.Join(err, report.Save(*save))
+	}
+	if *out != "" && err == nil {
+		err = report.Write(*out, *record)
 	}
 	return err
 }
