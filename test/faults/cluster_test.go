@@ -157,8 +157,10 @@ func testJobGoes(t *testing.T) {
 }
 
 // testNodeKilled: the node never comes back, so its pods never end. A step with a
-// Timeout ends with an error that says so; one without ends when somebody
-// declares its pod dead.
+// Timeout ends with an error that says so; one without ends when the Node is
+// deleted, as a cloud's controller does with that of a machine that is gone. To
+// delete the pod by force is not enough: the Job controller keeps it until it has
+// ended (podReplacementPolicy Failed, KEP-3939).
 func testNodeKilled(t *testing.T) {
 	s := shared.site(t, shared.cluster.RESTConfig(cluster.Worker))
 	bounded, unbounded := s.run("bounded", "sleep 600", 30*time.Second), s.run("unbounded", "sleep 600", 0)
@@ -170,15 +172,16 @@ func testNodeKilled(t *testing.T) {
 		p, err := shared.admin.CoreV1().Pods(s.namespace).Get(s.ctx, pod.Name, metav1.GetOptions{})
 		return err == nil && p.DeletionTimestamp != nil
 	})
-	require.Empty(t, unbounded)
 	require.NoError(t, shared.admin.CoreV1().Pods(s.namespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
-	e := <-unbounded
+	e := <-bounded
+	require.ErrorIs(t, e.err, kontinue.ErrDeadlineExceeded)
+	require.ErrorContains(t, e.err, "is the Job controller running, and its node alive?")
+	require.Less(t, e.at.Sub(began), 4*time.Minute)
+	require.Empty(t, unbounded)
+	require.NoError(t, shared.admin.CoreV1().Nodes().Delete(s.ctx, cluster.NodeName, metav1.DeleteOptions{}))
+	e = <-unbounded
 	require.NoError(t, e.err)
 	require.False(t, e.result.Succeeded())
 	require.Error(t, e.result.Err())
 	s.once("unbounded")
-	e = <-bounded
-	require.ErrorIs(t, e.err, kontinue.ErrDeadlineExceeded)
-	require.ErrorContains(t, e.err, "is the Job controller running, and its node alive?")
-	require.Less(t, e.at.Sub(began), 4*time.Minute)
 }

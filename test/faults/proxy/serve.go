@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
+var statusType = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+
 var codec = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 
 const (
@@ -109,6 +111,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, kind Kind, q requ
 		panic("no answer for " + kind)
 	}
 	status := err.Status()
+	status.TypeMeta = statusType
 	w.Header().Set("Content-Type", protobufType)
 	w.WriteHeader(int(status.Code))
 	_ = codec.Encode(&status, w)
@@ -121,7 +124,7 @@ func expired() *apierrors.StatusError {
 // goneFrame is the ERROR event of an expired resource version.
 func goneFrame() ([]byte, error) {
 	status := expired().Status()
-	status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	status.TypeMeta = statusType
 	raw, err := runtime.Encode(codec, &status)
 	if err != nil {
 		return nil, err
