@@ -28,8 +28,8 @@ const (
 	confirmAfter = 10 * time.Second
 	confirmMax   = time.Minute
 	// maxUnauthorized is how many of those requests may be answered with 401, for
-	// about two minutes in all: client-go reads a token's file again each minute.
-	maxUnauthorized = 3
+	// a minute and a half in all: client-go reads a token's file again each minute.
+	maxUnauthorized = 2
 	// deadlineSlack is how long after its deadline a Job may take to end: the
 	// pods' termination grace and the controllers' own pace.
 	deadlineSlack = 2 * time.Minute
