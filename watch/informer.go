@@ -34,14 +34,18 @@ func (s *source) inform(factory informers.SharedInformerFactory, object runtime.
 // handler has taken it, it brings the object to the store, which is what the
 // package looks things up in. client-go's indexers would be half of a waiting step.
 type parcel struct {
+	*metav1.ObjectMeta       // &noMeta: for what client-go does not ask
 	namespace, name, version string
 	content                  any // *batchv1.Job or *corev1.Pod; nil once it was taken
 }
 
-// GetObjectMeta is for the informer, which asks for key and version.
-func (p *parcel) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: p.namespace, Name: p.name, ResourceVersion: p.version}
-}
+var noMeta metav1.ObjectMeta
+
+// GetNamespace, GetName and GetResourceVersion are what an informer asks for, a few
+// times for each event.
+func (p *parcel) GetNamespace() string       { return p.namespace }
+func (p *parcel) GetName() string            { return p.name }
+func (p *parcel) GetResourceVersion() string { return p.version }
 
 // transform is the informers' TransformFunc. It must be idempotent and must
 // never fail: client-go applies it more than once to some objects, and drops
@@ -56,7 +60,7 @@ func (s *source) transform(obj any) (any, error) {
 		namespace = s.namespace // one string for all
 	}
 	// Names of their own, since the object goes.
-	return &parcel{namespace, strings.Clone(o.GetName()), strings.Clone(o.GetResourceVersion()), obj}, nil
+	return &parcel{&noMeta, namespace, strings.Clone(o.GetName()), strings.Clone(o.GetResourceVersion()), obj}, nil
 }
 
 // receiver is the event handler of one informer, for objects of type T.

@@ -171,6 +171,12 @@ func (s *store) retire(job jobRef) {
 // finished for long are not kept.
 func (s *store) putPod(pod *Pod) {
 	s.mu.Lock()
+	if kept := s.pods[pod.Name]; kept != nil && kept.pod.UID == pod.UID && kept.pod.JobUID == pod.JobUID {
+		kept.pod = pod // as mostly
+		s.mu.Unlock()
+		s.handler.PodChanged(pod)
+		return
+	}
 	before := s.unlinkPod(pod.Name)
 	if job := s.jobs[pod.owner]; job == nil || job.done == nil || job.done.recent || job.done.uid != pod.JobUID {
 		kept := &keptPod{pod: pod, next: s.byJob[pod.JobUID]}

@@ -87,13 +87,17 @@ func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 		out.JobUID, out.owner = types.UID(t.own(string(uidOf(owner.UID, pod.Namespace, owner.Name)))), t.own(owner.Name)
 	}
 	out.Whole = gone || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	if out.Whole {
-		object := *pod
-		object.ManagedFields = nil
-		out.Object = &object
-	} else {
-		out.Object = t.runningPod(pod, &out.ObjectMeta)
+	object := pod
+	if !t.mayChange() {
+		object = new(corev1.Pod)
+		*object = *pod
 	}
+	if out.Whole {
+		object.ManagedFields = nil
+	} else {
+		t.trimRunning(object, &out.ObjectMeta)
+	}
+	out.Object = object
 	return out
 }
 
@@ -108,39 +112,42 @@ func (t *trimmer) meta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
-// runningPod is what a running step and its progress need of a Pod. The names,
-// images and restart policies of init containers stay: they tell a native
+// mayChange reports that an object is nobody else's, so that a copy can be saved.
+func (t *trimmer) mayChange() bool { return t != nil && !t.apart }
+
+// trimRunning leaves what a running step and its progress need of a Pod. The
+// names, images and restart policies of init containers stay: they tell a native
 // sidecar from an init container. Those of containers stay until the kubelet has
-// reported on all.
-func (t *trimmer) runningPod(pod *corev1.Pod, meta *metav1.ObjectMeta) *corev1.Pod {
-	out := &corev1.Pod{
-		ObjectMeta: *meta,
-		Spec: corev1.PodSpec{
-			NodeName:       t.share(pod.Spec.NodeName),
-			RestartPolicy:  corev1.RestartPolicy(t.share(string(pod.Spec.RestartPolicy))),
-			InitContainers: t.containers(pod.Spec.InitContainers),
-		},
-		Status: corev1.PodStatus{
-			Phase:  corev1.PodPhase(t.share(string(pod.Status.Phase))),
-			Reason: t.own(pod.Status.Reason), Message: t.own(pod.Status.Message), StartTime: pod.Status.StartTime.DeepCopy(),
-			InitContainerStatuses: t.statuses(pod.Status.InitContainerStatuses),
-			ContainerStatuses:     t.statuses(pod.Status.ContainerStatuses),
-		},
+// reported on all. It changes pod, and what pod refers to if it may.
+func (t *trimmer) trimRunning(pod *corev1.Pod, meta *metav1.ObjectMeta) {
+	index, indexed := pod.Labels[batchv1.JobCompletionIndexAnnotation]
+	pod.ObjectMeta = *meta
+	if indexed {
+		pod.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: t.own(index)}
 	}
-	if index, ok := pod.Labels[batchv1.JobCompletionIndexAnnotation]; ok {
-		out.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: t.own(index)}
+	containers := pod.Spec.Containers
+	pod.Spec = corev1.PodSpec{
+		NodeName:       t.share(pod.Spec.NodeName),
+		RestartPolicy:  corev1.RestartPolicy(t.share(string(pod.Spec.RestartPolicy))),
+		InitContainers: t.containers(pod.Spec.InitContainers),
 	}
-	if len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
-		out.Spec.Containers = t.containers(pod.Spec.Containers)
+	if len(pod.Status.ContainerStatuses) < len(containers) {
+		pod.Spec.Containers = t.containers(containers)
 	}
-	for _, c := range pod.Status.Conditions {
+	conditions := pod.Status.Conditions
+	pod.Status = corev1.PodStatus{
+		Phase:  corev1.PodPhase(t.share(string(pod.Status.Phase))),
+		Reason: t.own(pod.Status.Reason), Message: t.own(pod.Status.Message), StartTime: pod.Status.StartTime.DeepCopy(),
+		InitContainerStatuses: t.statuses(pod.Status.InitContainerStatuses),
+		ContainerStatuses:     t.statuses(pod.Status.ContainerStatuses),
+	}
+	for _, c := range conditions {
 		// All is well where a condition is True, but for the one that says that the
 		// pod is about to be evicted.
 		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget {
-			out.Status.Conditions = append(out.Status.Conditions, c)
+			pod.Status.Conditions = append(pod.Status.Conditions, c)
 		}
 	}
-	return out
 }
 
 func (t *trimmer) containers(in []corev1.Container) []corev1.Container {
@@ -159,11 +166,18 @@ func (t *trimmer) statuses(in []corev1.ContainerStatus) []corev1.ContainerStatus
 	if len(in) == 0 {
 		return nil
 	}
-	out := make([]corev1.ContainerStatus, len(in))
+	out := in
+	if !t.mayChange() {
+		out = make([]corev1.ContainerStatus, len(in))
+	}
 	for i := range in {
 		s := &in[i]
+		state, last := s.State, s.LastTerminationState
+		if t != nil && t.apart {
+			state, last = *state.DeepCopy(), *last.DeepCopy()
+		}
 		out[i] = corev1.ContainerStatus{
-			Name: t.share(s.Name), Image: t.share(s.Image), State: *s.State.DeepCopy(), LastTerminationState: *s.LastTerminationState.DeepCopy(),
+			Name: t.share(s.Name), Image: t.share(s.Image), State: state, LastTerminationState: last,
 			Ready: s.Ready, RestartCount: s.RestartCount,
 		}
 	}
