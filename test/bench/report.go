@@ -166,7 +166,10 @@ func (r *Report) Write(dir string, record bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	files := map[string]string{"README.md": r.Markdown()}
+	files := map[string]string{"README.md": r.Markdown(), "waits.svg": r.plot()}
+	if record {
+		files["figures.txt"] = r.figures()
+	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err

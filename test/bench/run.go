@@ -116,12 +116,15 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	if err := c.Kill(ctx, cluster.ControllerManager); err != nil {
 		return nil, err
 	}
+	if err := r.experiments(ctx); err != nil {
+		return r.report, err
+	}
 	for _, n := range r.Waits {
 		if err := r.waits(ctx, n); err != nil {
 			return r.report, fmt.Errorf("%d waits: %w", n, err)
 		}
 	}
-	return r.report, r.experiments(ctx)
+	return r.report, nil
 }
 
 const experimentNamespace = "bench-experiments"

@@ -21,12 +21,18 @@ import (
 // pollEvery is the period of the polling style.
 const pollEvery = 2 * time.Second
 
+// openAtOnce is how many requests poll and watchPerWait open at a time: Go dials a
+// connection for each that finds no free stream, and thousands of TLS handshakes
+// at once all time out.
+const openAtOnce = 90
+
 // poll asks for each Job every two seconds, the waits spread over the period.
 func poll(ctx context.Context, w *waiter) error {
 	client, err := kubernetes.NewForConfig(w.config)
 	if err != nil {
 		return err
 	}
+	slots := make(chan struct{}, openAtOnce)
 	var asked atomic.Int64
 	failed := make(chan error, 1)
 	all := make(chan struct{})
@@ -38,7 +44,9 @@ func poll(ctx context.Context, w *waiter) error {
 			ticker := time.NewTicker(pollEvery)
 			defer ticker.Stop()
 			for first := true; ; first = false {
+				slots <- struct{}{}
 				job, err := client.BatchV1().Jobs(w.namespace).Get(ctx, t.Name, metav1.GetOptions{})
+				<-slots
 				if first && err == nil && asked.Add(1) == int64(len(w.targets)) {
 					close(all)
 				}
@@ -75,6 +83,7 @@ func watchPerWait(ctx context.Context, w *waiter) error {
 	if err != nil {
 		return err
 	}
+	slots := make(chan struct{}, openAtOnce)
 	var synced atomic.Int64
 	failed := make(chan error, 1)
 	for i, t := range w.targets {
@@ -90,9 +99,13 @@ func watchPerWait(ctx context.Context, w *waiter) error {
 					return client.BatchV1().Jobs(w.namespace).Watch(ctx, o)
 				},
 			}, client)
+			slots <- struct{}{}
 			var once sync.Once
 			ended := func(e watch.Event) (bool, error) {
-				once.Do(func() { synced.Add(1) }) // by the event of the initial state
+				once.Do(func() { // by the event of the initial state
+					synced.Add(1)
+					<-slots
+				})
 				job, ok := e.Object.(*batchv1.Job)
 				return ok && terminal(job), nil
 			}

@@ -1,0 +1,109 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+)
+
+// verdict is one line of the table of targets.
+type verdict struct {
+	what, figure, target string
+	reached              bool
+}
+
+// targets compares what was measured with what is to be reached. What a run left
+// out has no line.
+func (r *Report) targets() (all []verdict) {
+	say := func(what, figure, target string, reached bool) {
+		all = append(all, verdict{what, figure, target, reached})
+	}
+	n := 0
+	for _, waits := range r.Waits {
+		if _, ok := r.summary(Kontinue, waits); ok {
+			n = max(n, waits)
+		}
+	}
+	for _, waits := range r.Waits {
+		if k, ok := r.summary(Kontinue, waits); ok {
+			say(fmt.Sprintf("1. watch streams and requests while %d wait", waits), fmt.Sprintf("%.0f, %.2f/s", k.streams, k.idle), "2, 0", k.streams == 2 && k.idle == 0)
+		}
+	}
+	if writes, _, ok := r.last("finish-writes"); ok {
+		requests, _, _ := r.last("finish-requests")
+		say("1. requests of a resumed step (its create was the other write)", fmt.Sprintf("%.2f writes, %.2f reads", writes, requests-writes), "≤ 1, ≤ 1", writes <= 1.001 && requests-writes <= 1)
+	}
+	k, ok := r.summary(Kontinue, n)
+	if !ok {
+		return all
+	}
+	say(fmt.Sprintf("2. wake at p99 after the raw watch, %d waits", n), seconds(k.wake99), "≤ 1 ms", k.wake99 <= 0.001)
+	r.wakeTargets(say)
+	floor, hasFloor := r.summary(Floor, n)
+	say(fmt.Sprintf("3. bytes of a waiting step, %d waits", n), fmt.Sprintf("%.0f", k.memory), "≤ 10,000", k.memory <= 10000)
+	if i, ok := r.summary(Informer, n); ok {
+		say("3. … of those of the hand-written informers", fmt.Sprintf("%.2f", k.memory/i.memory), "≤ 0.33", k.memory*3 <= i.memory)
+	}
+	if w, ok := r.summary(WatchPerWait, n); ok {
+		say("3. … of those of a watch per wait", fmt.Sprintf("%.3f", k.memory/w.memory), "≤ 0.1", k.memory*10 <= w.memory)
+	}
+	if bytes, steps, ok := r.last("finished"); ok {
+		say(fmt.Sprintf("3. bytes of a finished step whose Job exists, %d steps, the client itself included", steps), fmt.Sprintf("%.0f", bytes), "≤ 1,024", bytes <= 1024)
+	}
+	if with, steps, ok := r.last("foreign-memory"); ok {
+		without, _, _ := r.last("alone-memory")
+		startWith, _, _ := r.last("foreign-start")
+		start, _, _ := r.last("alone-start")
+		say(fmt.Sprintf("3. with pods of others in the namespace, %d waits: memory, time to attach", steps), fmt.Sprintf("%.2f×, %.2f×", with/without, startWith/start), "1×, 1×",
+			with <= 1.1*without && startWith <= 1.2*start)
+	}
+	if list, ok := r.of("list", n); ok {
+		say(fmt.Sprintf("5. resume of %d running steps against a paged LIST of the same objects", n), fmt.Sprintf("%.2f× (%s, %s)", k.attach/list, seconds(k.attach), seconds(list)), "≤ 1.2×", k.attach <= 1.2*list)
+	}
+	if kontinue, steps, ok := r.last(launchKontinue); ok {
+		if raw, ok := r.of(launchRaw, steps); ok {
+			say(fmt.Sprintf("6. launch of %d steps against a plain loop of creates", steps), fmt.Sprintf("%.2f× (%.0f/s, %.0f/s)", kontinue/raw, kontinue, raw), "≥ 0.9×", kontinue >= 0.9*raw)
+		}
+	}
+	for _, other := range []Style{Informer, Recorder} {
+		if i, ok := r.summary(other, n); ok && hasFloor {
+			ratio := (k.cpu - floor.cpu) / (i.cpu - floor.cpu)
+			say("7. CPU time of a completion against: "+descriptions[other], fmt.Sprintf("%.2f×", ratio), "≤ 1.2×", ratio <= 1.2)
+		}
+	}
+	return all
+}
+
+// wakeTargets compares the wakes at each N.
+func (r *Report) wakeTargets(say func(what, figure, target string, reached bool)) {
+	for _, n := range r.Waits {
+		k, ok := r.summary(Kontinue, n)
+		if !ok {
+			continue
+		}
+		for _, other := range []Style{Informer, Recorder} {
+			if i, ok := r.summary(other, n); ok {
+				say(fmt.Sprintf("2. median wake, %d waits, less that of: %s", n, descriptions[other]), seconds(k.wake50-i.wake50), "≤ 0", k.wake50 <= i.wake50)
+			}
+		}
+		if p, ok := r.summary(Poll, n); ok {
+			// The wake itself may come before the raw watch; a microsecond stands for that.
+			ratio := p.wake50 / max(k.wake50, 1e-6)
+			say(fmt.Sprintf("2. polling behind, %d waits", n), fmt.Sprintf("%.0f×", ratio), "> 500×", ratio > 500)
+		}
+	}
+}
+
+func (r *Report) targetsTable(b *strings.Builder) {
+	all := r.targets()
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprint(b, "\n## Targets\n\n| target | measured | to reach | reached |\n|---|---:|---:|---|\n")
+	for _, v := range all {
+		reached := "yes"
+		if !v.reached {
+			reached = "**no**"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", v.what, v.figure, v.target, reached)
+	}
+}
