@@ -81,10 +81,17 @@ func (b *idleBody) Read(p []byte) (int, error) {
 		b.timer.Reset(b.idle)
 		b.line.hear()
 	}
-	if err != nil && context.Cause(b.ctx) == errIdle { //nolint:errorlint // it is that very value
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+	case context.Cause(b.ctx) == errIdle: //nolint:errorlint // it is that very value
 		b.line.end(errIdle)
-		// For client-go a stream that broke off, which is resumed without a list.
-		return n, io.ErrUnexpectedEOF
+		err = io.ErrUnexpectedEOF
+	case b.ctx.Err() == nil:
+		// A connection that was lost is for client-go an error of the API server's,
+		// after which it lists anew; this one is a stream that broke off, which is
+		// resumed where it was.
+		b.line.end(err)
+		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		b.line.end(err)

@@ -80,18 +80,22 @@ type source struct {
 func (s *source) listerWatcher() cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			obj, err := answered(ctx, opts, s.list)
-			s.note("list", err)
-			return obj, err
+			return persist(ctx, func() (runtime.Object, error) {
+				obj, err := answered(ctx, opts, s.list)
+				s.note("list", err)
+				return obj, err
+			})
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			l := &line{source: s}
-			w, err := s.watch(context.WithValue(ctx, lineKey{}, l), opts)
-			if err == nil {
-				s.setLine(l)
-			}
-			s.note("watch", err)
-			return w, err
+			return persist(ctx, func() (watch.Interface, error) {
+				l := &line{source: s}
+				w, err := s.watch(context.WithValue(ctx, lineKey{}, l), opts)
+				if err == nil {
+					s.setLine(l)
+				}
+				s.note("watch", err)
+				return w, err
+			})
 		},
 	}, noWatchList{})
 }
