@@ -5,6 +5,8 @@ go 1.26.0
 require (
 	github.com/kontinue/kontinue v0.0.0
 	github.com/kontinue/kontinue/test/cluster v0.0.0-00010101000000-000000000000
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2
 	k8s.io/client-go v0.37.2

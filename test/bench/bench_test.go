@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+)
+
+func TestMain(m *testing.M) {
+	if Worker() {
+		return
+	}
+	// It would slow every error down to one in a millisecond.
+	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
+	goleak.VerifyTestMain(m)
+}
+
+// TestSmoke runs every style and experiment once, small, and checks what does not
+// depend on the machine.
+func TestSmoke(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	var progress bytes.Buffer
+	report, err := Run(t.Context(), Options{Runs: 1, Waits: []int{n}, Launch: 50, Finish: 20, Foreign: 20, Progress: &progress})
+	require.NoError(t, err, progress.String())
+	for _, style := range AllStyles {
+		require.Empty(t, report.cell(style, n).Reason, style)
+		s, ok := report.summary(style, n)
+		require.True(t, ok, style)
+		m := report.cell(style, n).Runs[0]
+		require.Len(t, m.Sample.Wake, sampleOf(n), style)
+		switch style {
+		case Floor:
+			require.Zero(t, m.Attach.Requests+m.Idle.Requests+m.Sample.Requests)
+		case Poll:
+			require.InDelta(t, n/pollEvery.Seconds(), s.idle, n/4)
+		case WatchPerWait:
+			require.EqualValues(t, n, s.streams)
+		default:
+			require.Zero(t, s.idle, style)
+			require.LessOrEqual(t, s.streams, 2.0, style)
+		}
+	}
+	k, _ := report.summary(Kontinue, n)
+	require.EqualValues(t, 4, k.requests, "a list and a watch each of Jobs and Pods")
+	require.EqualValues(t, 1, k.writes, "the record")
+	require.EqualValues(t, 1, k.perCompletion)
+	writes, steps, ok := report.last("finish-writes")
+	require.True(t, ok)
+	require.EqualValues(t, 1, writes)
+	require.Equal(t, 20, steps)
+	for _, name := range []string{launchRaw, launchKontinue} {
+		rate, ok := report.of(name, 50)
+		require.True(t, ok)
+		require.Positive(t, rate)
+	}
+}
+
+// example is a report without a cluster.
+func example() *Report {
+	r := newReport("v1.0.0", Options{Runs: 3, Waits: []int{10, 100}, Styles: []Style{Floor, Poll, Informer, Kontinue}, Command: "go run ./driver"})
+	for _, n := range r.Waits {
+		for run := range 3 {
+			add := func(s Style, memory uint64, requests int64, wake, cpu float64) {
+				r.add(s, n, measurement{
+					Attach: figures{Took: 1, Requests: 4, Memory: memorize(memory * uint64(n))},
+					Idle:   figures{Took: 2, Requests: requests, Watches: 2},
+					Sample: figures{CPU: cpu + float64(run), Requests: 2, Writes: 2, Wake: []float64{wake, wake}, Result: []float64{wake, wake}},
+				})
+			}
+			add(Floor, 0, 0, 0, 1)
+			add(Poll, 5000, int64(n), 1, 9)
+			add(Informer, 30000, 0, 0.0005, 2)
+			add(Kontinue, 9000, 0, 0.0004, 2)
+		}
+	}
+	r.value("list", 100, 0.9)
+	r.value(launchRaw, 50, 100)
+	r.value(launchKontinue, 50, 80)
+	return r
+}
+
+func memorize(bytes uint64) memory { return memory{Heap: bytes} }
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	r := example()
+	file := filepath.Join(t.TempDir(), "report.json")
+	require.NoError(t, r.Save(file))
+	loaded, err := Load(file)
+	require.NoError(t, err)
+	require.Equal(t, r, loaded)
+
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, loaded.Write(dir, true))
+	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "| hand-written informers (Jobs, Pods), map of channels | 4 | 2 | 0.0 | 30000 (3.33×) | 500 µs | 500 µs | 500 µs | 500.00 (1×) | 1.00 s (1×) |")
+	require.Contains(t, string(text), "| 3. … of those of the hand-written informers | 0.30 | ≤ 0.33 | yes |")
+	require.Contains(t, string(text), "| 6. launch of 50 steps against a plain loop of creates | 0.80× (80/s, 100/s) | ≥ 0.9× | **no** |")
+	lines, err := os.ReadFile(filepath.Join(dir, "figures.txt"))
+	require.NoError(t, err)
+	require.Contains(t, string(lines), "\nBenchmarkWait/style=kontinue/n=100 1 1000000000 ns/attach 9000 B/wait ")
+	require.Equal(t, 2*4*3+3, strings.Count(string(lines), "\nBenchmark"))
+	svg, err := os.Open(filepath.Join(dir, "waits.svg"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, svg.Close()) }()
+	polylines := 0
+	for d := xml.NewDecoder(svg); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "polyline" {
+			polylines++
+		}
+	}
+	require.Equal(t, 2*3, polylines, "a line for each style in each of the two panels, none for the floor")
+}
+
+func TestStyleThatCannotBeRunIsInTheTable(t *testing.T) {
+	t.Parallel()
+	r := newReport("v1.0.0", Options{Runs: 1, Waits: []int{10}, Styles: []Style{Poll, Kontinue}})
+	r.cannot(Poll, 10, "too many open files")
+	require.Contains(t, r.Markdown(), "cannot be run: too many open files")
+}
+
+func TestQuantile(t *testing.T) {
+	t.Parallel()
+	values := []float64{5, 1, 4, 2, 3}
+	require.Equal(t, 3.0, median(values))
+	require.Equal(t, 5.0, quantile(values, 1))
+	require.Equal(t, 1.0, quantile(values, 0))
+	require.Equal(t, []float64{5, 1, 4, 2, 3}, values)
+	require.Zero(t, median(nil))
+	require.False(t, math.IsNaN(median(nil)))
+}
+
+func TestSecondsForPeople(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]float64{"1.50 s": 1.5, "2.00 ms": 0.002, "-2.00 ms": -0.002, "12 µs": 0.000012} {
+		require.Equal(t, want, seconds(s))
+	}
+}

@@ -1,0 +1,27 @@
+package bench_test
+
+import (
+	"fmt"
+
+	"github.com/kontinue/kontinue/test/bench"
+)
+
+// The styles of a run. A program that calls Run calls Worker first, since it is
+// its own worker.
+func Example() {
+	if bench.Worker() {
+		return
+	}
+	for _, style := range bench.AllStyles {
+		fmt.Println(style)
+	}
+	// Output:
+	// floor
+	// poll
+	// watch-per-wait
+	// status-watcher
+	// handler-per-wait
+	// informer
+	// informer-record
+	// kontinue
+}
