@@ -28,11 +28,12 @@ type Dispatcher[E any] struct {
 	done   chan struct{}
 }
 
-// shard holds the futures of the UIDs that hash to it. Futures of one UID form
-// a list: two waits on the same object are rare, and each gets every event.
+// shard holds the futures of the UIDs that hash to it, by the hash: a UID is then
+// hashed once, and compared where the future is. Futures of one hash form a list:
+// two waits on the same object are rare, and each gets every event.
 type shard[E any] struct {
 	mu      sync.RWMutex
-	futures map[types.UID]*Future[E]
+	futures map[uint64]*Future[E]
 	_       [24]byte // keeps neighbouring locks off one cache line
 }
 
@@ -40,13 +41,14 @@ type shard[E any] struct {
 func New[E any]() *Dispatcher[E] {
 	d := &Dispatcher[E]{seed: maphash.MakeSeed(), done: make(chan struct{})}
 	for i := range d.shards {
-		d.shards[i].futures = make(map[types.UID]*Future[E])
+		d.shards[i].futures = make(map[uint64]*Future[E])
 	}
 	return d
 }
 
-func (d *Dispatcher[E]) shard(uid types.UID) *shard[E] {
-	return &d.shards[maphash.String(d.seed, string(uid))%shardCount]
+func (d *Dispatcher[E]) shard(uid types.UID) (*shard[E], uint64) {
+	hash := maphash.String(d.seed, string(uid))
+	return &d.shards[hash%shardCount], hash
 }
 
 // Register returns a future that is not bound to a UID yet. The future calls
@@ -70,20 +72,27 @@ func (d *Dispatcher[E]) Register(apply func(E) (wake bool)) (*Future[E], error) 
 // them in order. An event nobody waits for costs one look-up and allocates
 // nothing.
 func (d *Dispatcher[E]) Dispatch(uid types.UID, event E) {
-	s := d.shard(uid)
+	s, hash := d.shard(uid)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for f := s.futures[uid]; f != nil; f = f.next {
-		f.Offer(event)
+	for f := s.futures[hash]; f != nil; f = f.next {
+		if f.uid == uid {
+			f.Offer(event)
+		}
 	}
 }
 
 // Waiting reports whether a future is bound to uid.
 func (d *Dispatcher[E]) Waiting(uid types.UID) bool {
-	s := d.shard(uid)
+	s, hash := d.shard(uid)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.futures[uid] != nil
+	for f := s.futures[hash]; f != nil; f = f.next {
+		if f.uid == uid {
+			return true
+		}
+	}
+	return false
 }
 
 // Len returns the number of bound futures.

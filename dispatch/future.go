@@ -33,15 +33,15 @@ func (f *Future[E]) Bind(uid types.UID) error {
 	if d.closed {
 		return d.cause
 	}
-	s := d.shard(uid)
+	s, hash := d.shard(uid)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.bound {
 		panic("dispatch: Bind of a bound future")
 	}
 	f.uid, f.bound = uid, true
-	f.next = s.futures[uid]
-	s.futures[uid] = f
+	f.next = s.futures[hash]
+	s.futures[hash] = f
 	return nil
 }
 
@@ -84,22 +84,22 @@ func (f *Future[E]) Err() error {
 // Dispatch. It is idempotent.
 func (f *Future[E]) Cancel() {
 	uid, d := f.uid, f.dispatcher
-	s := d.shard(uid)
+	s, hash := d.shard(uid)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !f.bound {
 		return
 	}
 	f.bound = false
-	if s.futures[uid] == f {
+	if s.futures[hash] == f {
 		if f.next == nil {
-			delete(s.futures, uid)
+			delete(s.futures, hash)
 		} else {
-			s.futures[uid] = f.next
+			s.futures[hash] = f.next
 		}
 		return
 	}
-	for p := s.futures[uid]; p != nil; p = p.next {
+	for p := s.futures[hash]; p != nil; p = p.next {
 		if p.next == f {
 			p.next = f.next
 			return

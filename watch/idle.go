@@ -12,8 +12,12 @@ import (
 // bookmark about once a minute, so three are missing by then.
 const DefaultIdleTimeout = 3 * time.Minute
 
+// headersWithin is how long the headers of a watch may take. An API server sends
+// them at once, after 15 s in a queue at most (API Priority and Fairness).
+const headersWithin = 30 * time.Second
+
 // CloseIdle returns a transport wrapper, for rest.Config.Wrap, that ends a watch
-// from which nothing came for d, neither its headers nor an event, so that the
+// from which nothing came for d, and one without headers after 30 s, so that the
 // informer opens a new one. It is the last resort against a peer, such as a load
 // balancer, that answers HTTP/2 pings while its own upstream is gone; a dead
 // connection is noticed earlier, by those pings (after 45 s by default).
@@ -37,7 +41,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	line := lineOf(req.Context())
 	ctx, cancel := context.WithCancelCause(req.Context())
-	timer := time.AfterFunc(t.idle, func() { cancel(errIdle) })
+	timer := time.AfterFunc(min(t.idle, headersWithin), func() { cancel(errIdle) })
 	resp, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		timer.Stop()
@@ -47,6 +51,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return resp, err
 	}
+	timer.Reset(t.idle)
 	line.hear()
 	body := resp.Body
 	release := context.AfterFunc(ctx, func() { _ = body.Close() })

@@ -51,6 +51,9 @@ func (p *parcel) GetResourceVersion() string { return p.version }
 // never fail: client-go applies it more than once to some objects, and drops
 // the event of one that it fails on.
 func (s *source) transform(obj any) (any, error) {
+	if _, done := obj.(*parcel); done {
+		return obj, nil
+	}
 	o, ok := obj.(metav1.Object)
 	if !ok {
 		return obj, nil
@@ -59,8 +62,11 @@ func (s *source) transform(obj any) (any, error) {
 	if namespace == s.namespace {
 		namespace = s.namespace // one string for all
 	}
-	// Names of their own, since the object goes.
-	return &parcel{&noMeta, namespace, strings.Clone(o.GetName()), strings.Clone(o.GetResourceVersion()), obj}, nil
+	// The object goes, name and version stay: in memory of their own, which what is
+	// made of the object shares.
+	o.SetName(strings.Clone(o.GetName()))
+	o.SetResourceVersion(strings.Clone(o.GetResourceVersion()))
+	return &parcel{&noMeta, namespace, o.GetName(), o.GetResourceVersion(), obj}, nil
 }
 
 // receiver is the event handler of one informer, for objects of type T.

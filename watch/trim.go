@@ -103,10 +103,10 @@ func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 
 func (t *trimmer) meta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Name:              t.own(m.Name),
+		Name:              m.Name, // the transform has seen to these two
 		Namespace:         t.share(m.Namespace),
 		UID:               types.UID(t.own(string(uidOf(m.UID, m.Namespace, m.Name)))),
-		ResourceVersion:   t.own(m.ResourceVersion),
+		ResourceVersion:   m.ResourceVersion,
 		CreationTimestamp: m.CreationTimestamp,
 		DeletionTimestamp: m.DeletionTimestamp.DeepCopy(),
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"time"
@@ -95,6 +96,7 @@ func (r *runner) seed(ctx context.Context, number uint64) (err error) {
 	<-storm
 	if err := client.Healthy(); err != nil && !s.heals(ctx, client) {
 		s.faultf(&s.report.Unhealthy, "not healthy after the storm: %v", client.Healthy())
+		s.dump()
 	}
 	if err := client.Stop(context.WithoutCancel(ctx)); err != nil {
 		s.faultf(&s.report.Unhealthy, "%v", err)
@@ -131,14 +133,27 @@ func (s *seed) runSteps(ctx context.Context, ktx *kontinue.ExecutionContext, rnd
 	wait.Wait()
 }
 
+// healLimit is generous: a client must be back well before.
+const healLimit = 90 * time.Second
+
 // heals waits until the client is healthy again.
 func (s *seed) heals(ctx context.Context, client *kontinue.Client) bool {
+	ctx, cancel := context.WithTimeout(ctx, healLimit)
+	defer cancel()
 	for pause(ctx, 100*time.Millisecond) {
 		if client.Healthy() == nil {
 			return true
 		}
 	}
 	return false
+}
+
+// dump shows what a client that does not heal has logged last, and where it
+// hangs.
+func (s *seed) dump() {
+	lines := strings.Split(s.log.String(), "\n")
+	fmt.Fprintf(s.Progress, "seed %d does not heal:\n%s\n", s.number, strings.Join(lines[max(0, len(lines)-60):], "\n"))
+	_ = pprof.Lookup("goroutine").WriteTo(s.Progress, 2)
 }
 
 func (s *seed) progress(p kontinue.Progress) {

@@ -1,0 +1,37 @@
+package watch
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestTransformIsIdempotent: client-go applies it to some objects more than once.
+func TestTransformIsIdempotent(t *testing.T) {
+	t.Parallel()
+	s := &source{namespace: "ns"}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", ResourceVersion: "7"}}
+	once, err := s.transform(pod)
+	require.NoError(t, err)
+	twice, err := s.transform(once)
+	require.NoError(t, err)
+	require.Same(t, once, twice)
+
+	m, err := meta.Accessor(twice)
+	require.NoError(t, err)
+	require.Equal(t, [3]string{"ns", "p", "7"}, [3]string{m.GetNamespace(), m.GetName(), m.GetResourceVersion()})
+
+	var got *corev1.Pod
+	r := receiver[*corev1.Pod]{put: func(p *corev1.Pod, listed bool) {
+		require.True(t, listed)
+		got = p
+	}}
+	r.OnAdd(twice, true)
+	require.Same(t, pod, got)
+	got = nil
+	r.OnAdd(twice, true)
+	require.Nil(t, got, "it was taken")
+}
