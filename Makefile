@@ -20,6 +20,10 @@ BENCHCOUNT ?= 1
 FUZZTIME ?= 10s
 # How many workers durability kills.
 KILLS ?= 300
+# How many seeds faults runs.
+SEEDS ?= 100
+# Flags of the comparison in bench, e.g. BENCHFLAGS='-runs 1 -n 100,1000'.
+BENCHFLAGS ?= -record
 # More flags for cluster-up, e.g. CLUSTERFLAGS=-control-plane-only.
 CLUSTERFLAGS ?=
 
@@ -107,13 +111,18 @@ cover: ## coverage of all packages by all tests: cover.out, and a table by packa
 	$(GO) test -coverpkg=./... -coverprofile=cover.out $(TESTFLAGS) $(PKGS)
 	@scripts/cover.sh cover.out
 
-.PHONY: bench
-bench: ## benchmarks with allocations (BENCHTIME, BENCHCOUNT, PKGS)
+.PHONY: microbench
+microbench: ## benchmarks of the packages with allocations (BENCHTIME, BENCHCOUNT, PKGS)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) $(TESTFLAGS) $(PKGS)
 
+.PHONY: bench
+bench: cluster-build ## ways to wait for Jobs side by side on a real control plane: docs/benchmarks anew (root; an hour)
+	$(GO) -C test/bench run ./driver $(BENCHFLAGS)
+
 .PHONY: bench-smoke
-bench-smoke: ## each benchmark once, to see that it still runs
+bench-smoke: cluster-build ## each benchmark once and the comparison once, small, to see that they still run (root)
 	$(GO) test -run '^$$' -bench . -benchtime 1x $(TESTFLAGS) $(PKGS)
+	$(GO) -C test/bench test -count=1 -timeout 30m ./...
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## each fuzz target for FUZZTIME (make test runs their seeds)
@@ -141,6 +150,10 @@ cluster-down: bin/kontinue-cluster ## end it and remove what it left
 e2e: ## the end-to-end scenarios against a real Kubernetes: this machine's, or that of KUBECONFIG
 	$(if $(KUBECONFIG),,$(MAKE) cluster-build)
 	$(GO) -C test/e2e test -count=1 -timeout 30m $(TESTFLAGS) ./...
+
+.PHONY: faults
+faults: cluster-build ## storms of network faults between steps and a real control plane, by SEEDS seeds (root; minutes)
+	$(GO) -C test/faults run ./driver -seeds $(SEEDS)
 
 .PHONY: durability
 durability: cluster-build ## kill KILLS workers at any instruction on a real control plane, and count what ran twice or got lost (root; minutes)

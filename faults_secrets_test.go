@@ -1,7 +1,6 @@
 package kontinue_test
 
 import (
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -67,7 +66,7 @@ func TestNoBodiesInTheLog(t *testing.T) {
 			Name: "c", Image: "alpine:3", Command: []string{"run", canary}, Env: []corev1.EnvVar{{Name: "PASSWORD", Value: canary}},
 		}}}})
 		var denied interface{ Advice() string }
-		require.True(t, errors.As(err, &denied), "%v", err)
+		require.ErrorAs(t, err, &denied)
 		require.NotContains(t, err.Error(), canary)
 		require.Contains(t, log.String(), "level=DEBUG")
 		require.NotContains(t, log.String(), canary)

@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -117,6 +116,6 @@ func TestValidationErrorKeepsFieldAndReason(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	var api *jobs.APIError
-	require.True(t, errors.As(err, &api))
+	require.ErrorAs(t, err, &api)
 	require.True(t, apierrors.IsInvalid(err))
 }
