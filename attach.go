@@ -108,6 +108,7 @@ func (s *step) plan(existing []*watch.Job) jobs.Decision {
 			run.Recorded = true
 			if o, err := recorded(j.Namespace, j.Name, j.Outcome, nil); err == nil {
 				run.RecordedAttempt = o.Attempt
+				run.Failed = run.Failed || s.sole && !o.succeeded()
 			}
 		}
 		runs = append(runs, run)

@@ -24,7 +24,9 @@ const (
 	// whether it succeeded or failed.
 	ChildPolicyNone ChildPolicy = "None"
 	// ChildPolicyRetryFailed runs failed children again and reuses the results
-	// of those that succeeded.
+	// of those that succeeded. A RunPod or RunScript failed if Succeeded is false;
+	// a RunJob if the Job did: one that completed after retries of its own is
+	// reused, although its Succeeded is false.
 	ChildPolicyRetryFailed ChildPolicy = "RetryFailed"
 	// ChildPolicyRetryAll runs every child again.
 	ChildPolicyRetryAll ChildPolicy = "RetryAll"

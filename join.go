@@ -155,6 +155,9 @@ func (v *view) verdict() verdict {
 	default:
 		return undecided
 	}
+	if v.job.Outcome != "" {
+		return settled // another worker has recorded it, and that is what counts
+	}
 	if v.missing(status) > 0 {
 		return unsettled
 	}

@@ -98,7 +98,9 @@ func (o *outcome) addObjects(views []podView) {
 		o.objects = make(map[types.UID]*corev1.Pod, len(views))
 	}
 	for _, v := range views {
-		o.objects[v.UID] = v.Object
+		if v.Whole {
+			o.objects[v.UID] = v.Object
+		}
 	}
 }
 
@@ -173,8 +175,14 @@ func finished(job *watch.Job) bool {
 // pod returns the object of one of the outcome's pods, restored from the
 // record if the object itself is gone.
 func (o *outcome) pod(p pods.Outcome) *corev1.Pod {
-	if object := o.objects[p.UID]; object != nil {
+	if object := o.objects[p.UID]; object != nil && object.Status.Phase == p.Phase {
 		return object
 	}
 	return pods.Restore(o.namespace, p)
+}
+
+// succeeded reports that the one pod of a RunPod did.
+func (o *outcome) succeeded() bool {
+	r, err := o.soleResult()
+	return err == nil && r.Succeeded()
 }

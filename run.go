@@ -23,7 +23,7 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunJob", err)
 	}
-	o, err := ktx.runStep(&opts.StepOptions, &opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations)
+	o, err := ktx.runStep(false, &opts.StepOptions, &opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations)
 	if err != nil {
 		return nil, fmt.Errorf("kontinue: RunJob: %w", err)
 	}
@@ -85,7 +85,7 @@ func jobOf(opts *PodOptions) *batchv1.JobSpec {
 }
 
 func (k *ExecutionContext) runPod(verb string, opts *PodOptions) (*PodResult, error) {
-	o, err := k.runStep(&opts.StepOptions, jobOf(opts), opts.ExtraLabels, opts.ExtraAnnotations)
+	o, err := k.runStep(true, &opts.StepOptions, jobOf(opts), opts.ExtraLabels, opts.ExtraAnnotations)
 	if err != nil {
 		return nil, fmt.Errorf("kontinue: %s: %w", verb, err)
 	}

@@ -27,6 +27,7 @@ type step struct {
 	attempt     int
 	policy      jobs.Policy
 	named       bool
+	sole        bool // a RunPod
 	displayName string
 	began       time.Time
 
@@ -34,7 +35,7 @@ type step struct {
 }
 
 // runStep runs a Job to its end, or resumes one that is there already.
-func (k *ExecutionContext) runStep(opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (o *outcome, err error) {
+func (k *ExecutionContext) runStep(sole bool, opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (o *outcome, err error) {
 	ctx, end, err := k.client.begin(k.ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,12 @@ func (k *ExecutionContext) runStep(opts *StepOptions, spec *batchv1.JobSpec, lab
 	if err != nil {
 		return nil, err
 	}
-	if o, err = s.run(); err != nil {
+	s.sole = sole
+	o, err = s.run()
+	if err == nil && sole {
+		_, err = o.soleResult()
+	}
+	if err != nil {
 		return nil, s.explain(err)
 	}
 	return o, nil
@@ -91,6 +97,10 @@ func (k *ExecutionContext) newStep(ctx context.Context, name string, opts *StepO
 
 //go:noinline
 func (s *step) explain(err error) error {
+	// A request that was under way says only why the context has ended.
+	if end := s.ctx.Err(); end != nil && !errors.Is(err, end) && errors.Is(err, context.Cause(s.ctx)) && !errors.Is(err, ErrNotRunning) {
+		err = fmt.Errorf("%w: %w", end, err)
+	}
 	return fmt.Errorf("step %q of execution %s/%s: %w", s.name, s.execution.Namespace, s.execution.Name, err)
 }
 
@@ -138,6 +148,9 @@ func (s *step) earlier(job *watch.Job, drift []string) (*outcome, error) {
 func (s *step) record(drift []string) (*outcome, error) {
 	o := s.wait.outcome(s.attempt)
 	o.resumed, o.drift = s.wait.resumed, drift
+	if there := s.wait.recorded(); there != "" {
+		return s.given(o, there, true)
+	}
 	text, err := o.encode()
 	if err != nil {
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.namespace, o.job, err)
@@ -149,17 +162,27 @@ func (s *step) record(drift []string) (*outcome, error) {
 	case err != nil:
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.namespace, o.job, err)
 	}
-	// A record may say less than o, since it has to fit in an annotation. What is
-	// given out is the record also by the one who wrote it: all readers get the
-	// same.
+	return s.given(o, there, there != text)
+}
+
+// given is what is on the Job, with what this process knows besides. A record may
+// say less than o, since it has to fit in an annotation; all readers get the same,
+// the one who wrote it among them. other tells that another worker did.
+func (s *step) given(o *outcome, there string, other bool) (*outcome, error) {
 	first, err := recorded(o.namespace, o.job, there, nil)
 	if err != nil {
 		return nil, err
 	}
-	first.resumed = o.resumed || there != text
+	first.resumed = o.resumed || other
 	first.objects, first.drift = o.objects, o.drift
 	first.complete(o.pods)
 	return first, nil
+}
+
+// recorded is the outcome that was on the Job already when the wait saw its end.
+func (w *wait) recorded() (text string) {
+	w.future.Do(func() { text = w.view.job.Outcome })
+	return text
 }
 
 // report tells Config.OnProgress where the step stands.

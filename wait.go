@@ -135,15 +135,18 @@ func (w *wait) begin(job *watch.Job) error {
 	}
 	// What came before the bind is in the cache, what comes after it is offered
 	// to the future: nothing falls in between.
-	w.future.Do(func() { w.view.apply(event{job: job}) })
-	if cached, ok := w.client.watcher.Job(job.Namespace, job.Name); ok && cached.UID == job.UID {
-		w.future.Offer(event{job: cached})
-	} else {
-		w.confirm = time.NewTimer(w.pause)
-	}
-	for _, p := range w.client.watcher.Pods(job.UID) {
-		w.future.Offer(event{pod: p})
-	}
+	// Within Do, so that no event comes between a look-up and what is made of it.
+	w.future.Do(func() {
+		w.view.apply(event{job: job})
+		if cached, ok := w.client.watcher.Job(job.Namespace, job.Name); ok && cached.UID == job.UID {
+			w.apply(event{job: cached})
+		} else {
+			w.confirm = time.NewTimer(w.pause)
+		}
+		for _, p := range w.client.watcher.Pods(job.UID) {
+			w.apply(event{pod: p})
+		}
+	})
 	return nil
 }
 
@@ -187,6 +190,10 @@ func (w *wait) look() (done bool, err error) {
 		return false, fmt.Errorf("%w: job %s/%s (UID %s) went away before it ended, with its Execution, with its namespace or by hand; what its pods did is not known",
 			ErrJobDeleted, w.namespace, w.name, w.uid)
 	case unsettled:
+		if w.overdue != nil {
+			w.overdue.Stop()
+			w.overdue = nil
+		}
 		if w.settle == nil {
 			w.settle = time.NewTimer(settleGrace)
 		} else if w.relisted && w.final() {

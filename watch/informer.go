@@ -91,14 +91,17 @@ func (r receiver[T]) OnAdd(obj any, isInInitialList bool) {
 func (r receiver[T]) OnUpdate(_, obj any) { r.OnAdd(obj, false) }
 
 func (r receiver[T]) OnDelete(obj any) {
+	name := ""
 	if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		_, name, _ = cache.SplitMetaNamespaceKey(tombstone.Key)
 		obj = tombstone.Obj
 	}
+	var last T
 	if p, ok := obj.(*parcel); ok {
-		last, _ := p.content.(T)
-		p.content = nil
-		r.remove(p.name, last)
+		last, _ = p.content.(T)
+		p.content, name = nil, p.name
 	}
+	r.remove(name, last)
 }
 
 // jobReceiver and podReceiver trim what they receive.

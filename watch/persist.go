@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
@@ -50,6 +51,9 @@ func mayPass(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return true
+	}
+	if apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
+		return false // the reflector lists afresh
 	}
 	switch code := status.Status().Code; code {
 	case http.StatusTooManyRequests, http.StatusUnauthorized:

@@ -8,12 +8,6 @@ import (
 	"runtime"
 )
 
-// cell is all runs of a style at one N.
-type cell struct {
-	Style Style
-	N     int
-}
-
 // Report is what a [Run] has measured.
 type Report struct {
 	Go, Kubernetes string

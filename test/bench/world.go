@@ -139,7 +139,7 @@ func (w *world) endPaced(ctx context.Context, sample []int, perSecond int) error
 	}
 	ending.Wait()
 	feeding.Wait()
-	return errors.Join(append(errs, ctx.Err())...)
+	return errors.Join(errors.Join(errs...), ctx.Err())
 }
 
 // restore replaces the Jobs of a sample.

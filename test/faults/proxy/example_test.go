@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -28,8 +29,13 @@ func ExampleProxy_Inject() {
 		return
 	}
 	client := http.Client{Transport: transport}
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.RESTConfig().Host+"/api/v1/namespaces/ns/pods", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	for range 2 {
-		answer, err := client.Get(p.RESTConfig().Host + "/api/v1/namespaces/ns/pods")
+		answer, err := client.Do(request)
 		if err != nil {
 			fmt.Println(err)
 			return

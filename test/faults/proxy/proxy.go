@@ -3,8 +3,7 @@ package proxy
 import (
 	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -72,7 +71,7 @@ func New(config Config) (*Proxy, error) {
 	}
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.Listener = &listener{Listener: p.server.Listener, p: p}
-	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are its purpose
+	p.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // broken connections are its purpose
 	p.server.EnableHTTP2 = true
 	p.server.StartTLS()
 	return p, nil

@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+// experiments are the measurements besides the comparison.
+func (r *runner) experiments(ctx context.Context) error {
+	for run := range r.Runs {
+		for _, what := range []string{launchRaw, launchKontinue} {
+			if r.Launch == 0 {
+				break
+			}
+			if err := r.launch(ctx, what, fmt.Sprintf("%s-%d", what, run)); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+		}
+	}
+	if r.Finish == 0 && r.Foreign == 0 {
+		return nil
+	}
+	w, err := newWorld(ctx, r.client, experimentNamespace, max(r.Finish, 1))
+	if err != nil {
+		return err
+	}
+	if r.Foreign > 0 {
+		if err := r.among(ctx, w); err != nil {
+			return fmt.Errorf("foreign pods: %w", err)
+		}
+	}
+	return r.finish(ctx, w)
+}
+
+// launch measures how long it takes to create the Jobs of many steps.
+func (r *runner) launch(ctx context.Context, what, name string) error {
+	owner, err := r.client.CoreV1().ConfigMaps(experimentNamespace).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	p, err := start(ctx, order{
+		Kubeconfig: r.config, Namespace: experimentNamespace, Style: what, N: r.Launch, Concurrency: inFlight,
+		Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID},
+	})
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	f, err := p.ask("")
+	if err != nil {
+		return err
+	}
+	r.report.value(what, r.Launch, float64(r.Launch)/f.Took)
+	fmt.Fprintf(r.Progress, "%s: %.0f jobs/s\n", what, float64(r.Launch)/f.Took)
+	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(group, owner.UID))
+}
+
+// finish measures what a process keeps of steps that have ended.
+func (r *runner) finish(ctx context.Context, w *world) error {
+	p, err := r.attach(ctx, w, Kontinue)
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	n := len(w.targets)
+	if _, err := p.ask(""); err != nil {
+		return err
+	}
+	if _, err := p.ask(fmt.Sprintf("sample %d", n)); err != nil {
+		return err
+	}
+	all := slices.Collect(func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	})
+	if err := w.endPaced(ctx, all, 10000); err != nil {
+		return err
+	}
+	f, err := p.ask("")
+	if err != nil {
+		return err
+	}
+	requests := float64(f.Requests) / float64(n)
+	r.report.value("finish-writes", n, float64(f.Writes)/float64(n))
+	r.report.value("finish-requests", n, requests)
+	if err := pause(ctx, time.Second); err != nil { // the watch brings the records
+		return err
+	}
+	if f, err = p.ask("memory"); err != nil {
+		return err
+	}
+	r.report.value("finished-here", n, f.Memory.total()/float64(n))
+	fmt.Fprintf(r.Progress, "%d finished steps: %.0f bytes each (%.0f live), %.2f requests each\n",
+		n, f.Memory.total()/float64(n), float64(f.Memory.Live)/float64(n), requests)
+	p.end()
+	for range r.Runs {
+		p, err := r.attach(ctx, w, clientAlone)
+		if err != nil {
+			return err
+		}
+		f, err := p.ask("")
+		p.end()
+		if err != nil {
+			return err
+		}
+		r.report.value("finished", n, f.Memory.total()/float64(n))
+		fmt.Fprintf(r.Progress, "%d finished steps in another process: %.0f bytes each (%.0f live)\n",
+			n, f.Memory.total()/float64(n), float64(f.Memory.Live)/float64(n))
+	}
+	return nil
+}
+
+// among measures kontinue's start and memory without and with the pods of others
+// in its namespace.
+func (r *runner) among(ctx context.Context, w *world) error {
+	measure := func(name string) error {
+		for range r.Runs {
+			p, err := r.attach(ctx, w, Kontinue)
+			if err != nil {
+				return err
+			}
+			f, err := p.ask("")
+			p.end()
+			if err != nil {
+				return err
+			}
+			n := len(w.targets)
+			r.report.value(name+"-memory", n, f.Memory.total()/float64(n))
+			r.report.value(name+"-start", n, f.Took)
+			fmt.Fprintf(r.Progress, "%s: %.0f bytes a wait, attached in %.3f s\n", name, f.Memory.total()/float64(n), f.Took)
+		}
+		return nil
+	}
+	if err := measure("alone"); err != nil {
+		return err
+	}
+	if err := w.foreign(ctx, r.Foreign); err != nil {
+		return err
+	}
+	return measure("foreign")
+}
