@@ -52,10 +52,9 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	timer.Reset(t.idle)
-	line.hear()
 	body := resp.Body
 	release := context.AfterFunc(ctx, func() { _ = body.Close() })
-	resp.Body = &idleBody{ReadCloser: body, ctx: ctx, idle: t.idle, timer: timer, line: line, end: func() {
+	resp.Body = &idleBody{ReadCloser: body, ctx: ctx, idle: t.idle, timer: timer, line: line, answer: line.open(), end: func() {
 		timer.Stop()
 		release()
 		cancel(nil)
@@ -73,11 +72,12 @@ func isWatch(req *http.Request) bool {
 
 type idleBody struct {
 	io.ReadCloser
-	ctx   context.Context // of the request
-	idle  time.Duration
-	timer *time.Timer
-	line  *line
-	end   func()
+	ctx    context.Context // of the request
+	idle   time.Duration
+	timer  *time.Timer
+	line   *line
+	answer int // of the line
+	end    func()
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
@@ -89,23 +89,23 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
 	case context.Cause(b.ctx) == errIdle: //nolint:errorlint // it is that very value
-		b.line.end(errIdle)
+		b.line.end(b.answer, errIdle)
 		err = io.ErrUnexpectedEOF
 	case b.ctx.Err() == nil:
 		// A connection that was lost is for client-go an error of the API server's,
 		// after which it lists anew; this one is a stream that broke off, which is
 		// resumed where it was.
-		b.line.end(err)
+		b.line.end(b.answer, err)
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		b.line.end(err)
+		b.line.end(b.answer, err)
 	}
 	return n, err
 }
 
 func (b *idleBody) Close() error {
-	b.line.end(io.EOF) // the informer ends it: what a read says now is no news
+	b.line.end(b.answer, io.EOF) // the informer ends it: what a read says now is no news
 	b.end()
 	return b.ReadCloser.Close()
 }

@@ -26,9 +26,10 @@ const (
 type line struct {
 	source *source
 
-	mu    sync.Mutex
-	heard time.Time // when something came last; zero: nothing is known
-	ended time.Time // zero while it is open
+	mu     sync.Mutex
+	answer int       // client-go may send one request several times; the last answer counts
+	heard  time.Time // when something came last; zero: nothing is known
+	ended  time.Time // zero while it is open
 }
 
 type lineKey struct{}
@@ -38,7 +39,19 @@ func lineOf(ctx context.Context) *line {
 	return l
 }
 
-// hear is told that something has come: the headers, an event, a bookmark.
+// open is told of the headers of an answer, and returns its number.
+func (l *line) open() (answer int) {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answer++
+	l.heard, l.ended = time.Now(), time.Time{}
+	return l.answer
+}
+
+// hear is told that something has come: an event, a bookmark.
 func (l *line) hear() {
 	if l == nil {
 		return
@@ -48,13 +61,13 @@ func (l *line) hear() {
 	l.heard = time.Now()
 }
 
-// end is told why nothing more will come.
-func (l *line) end(err error) {
+// end is told why nothing more will come of an answer.
+func (l *line) end(answer int, err error) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
-	first := l.ended.IsZero()
+	first := l.ended.IsZero() && l.answer == answer
 	if first {
 		l.ended = time.Now()
 	}

@@ -170,3 +170,29 @@ func TestWatchThatIsNotOpenedAgain(t *testing.T) {
 		require.NoError(t, w.Stop(t.Context()))
 	})
 }
+
+// TestWatchThatClientGoSentTwice: the first answer says when to come again.
+func TestWatchThatClientGoSentTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := &lines{}
+		var refused atomic.Int64
+		transport := transportFunc(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Query().Get("watch") != "" && refused.Add(1) <= 3 {
+				return &http.Response{
+					StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}},
+					Body: io.NopCloser(strings.NewReader("busy")), Request: r,
+				}, nil
+			}
+			return server.RoundTrip(r)
+		})
+		w := watch.New(watch.Config{
+			Clientset: over(t, watch.CloseIdle(3*time.Minute)(transport).RoundTrip), Namespace: "ns", Handler: &recorder{},
+		})
+		t.Cleanup(func() { _ = w.Stop(context.Background()) })
+		require.NoError(t, w.Start(t.Context()))
+		require.Greater(t, refused.Load(), int64(3))
+		pass(10 * time.Second)
+		require.NoError(t, w.Healthy())
+	})
+}
