@@ -1,10 +1,12 @@
 package watch
 
 import (
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -34,4 +36,26 @@ func TestTransformIsIdempotent(t *testing.T) {
 	got = nil
 	r.OnAdd(twice, true)
 	require.Nil(t, got, "it was taken")
+}
+
+// TestWhatMayPass: the reflector itself has an answer to some errors, and has to
+// see them.
+func TestWhatMayPass(t *testing.T) {
+	t.Parallel()
+	tooLarge := apierrors.NewTimeoutError("Too large resource version: 100, current: 3", 1)
+	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no answer":      {io.ErrUnexpectedEOF, true},
+		"overload":       {apierrors.NewTooManyRequests("x", 1), true},
+		"timeout":        {apierrors.NewTimeoutError("x", 1), true},
+		"expired token":  {apierrors.NewUnauthorized("x"), true},
+		"etcd restored":  {tooLarge, false},
+		"compacted":      {apierrors.NewResourceExpired("x"), false},
+		"no right to it": {apierrors.NewForbidden(corev1.Resource("pods"), "", nil), false},
+	} {
+		require.Equal(t, tc.want, mayPass(tc.err), name)
+	}
 }
