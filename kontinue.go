@@ -156,9 +156,10 @@ func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), _ er
 	}, nil
 }
 
-// Healthy returns nil while both watches are open, and otherwise why they are
-// not. Waits survive that: the client re-opens its watches by itself. It suits
-// a readiness probe.
+// Healthy returns nil while both watches are open and heard of (an API server
+// sends a bookmark about once a minute; two minutes of silence are told), and
+// otherwise why they are not. Waits survive that: the client re-opens its watches
+// by itself. It suits a readiness probe.
 func (c *Client) Healthy() error {
 	if err := c.running(); err != nil {
 		return err
