@@ -64,6 +64,11 @@ watch of the Jobs besides. In parentheses: the ratio to kontinue.
   process with the raw watch alone.
 - *attach*: from nothing until all waits wait.
 - The client's own rate limit is off in all styles, and the user is exempt from the
-  API server's. A watch per wait needs as many streams: client-go opens a
-  connection for each 100 by itself, no limit was raised for it.
+  API server's. A watch per wait needs as many streams: client-go opens further
+  connections by itself, no limit was raised for it. That style and the polling one
+  open 90 requests at a time at most, since thousands of TLS handshakes at once time
+  out; 10,000 polls in 2 s are more than the API server answers on such a machine.
+
+What was run with other settings than these, and what is known of targets that
+were not reached, is in [NOTES.md](NOTES.md).
 `

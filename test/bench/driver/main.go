@@ -59,7 +59,14 @@ func run(ctx context.Context) error {
 	if *styles != "" {
 		options.Styles = strings.Split(*styles, ",")
 	}
-	options.Command = strings.TrimSpace("go run ./driver " + strings.Join(os.Args[1:], " "))
+	options.Command = "go run ./driver"
+	flag.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "out", "save", "from", "profile", "logs": // they say where, not what
+		default:
+			options.Command += " -" + f.Name + " " + f.Value.String()
+		}
+	})
 	var report *bench.Report
 	var err error
 	if *from != "" {
