@@ -61,6 +61,8 @@ func TestClusterFails(t *testing.T) {
 	})
 	t.Run("clock is wrong", testClock)
 	t.Run("job goes in an outage", testJobGoes)
+	t.Run("connection half-open", testHalfOpenConnection)
+	t.Run("nothing answers", testStopWhileNothingAnswers)
 	t.Run("node killed", testNodeKilled)
 }
 

@@ -10,11 +10,10 @@ import (
 	"github.com/kontinue/kontinue/test/faults/proxy"
 )
 
-// TestHalfOpenConnection: its watches are silent and its requests are not
+// testHalfOpenConnection: its watches are silent and its requests are not
 // answered, and with the defaults of client-go that is noticed within a minute.
 // The step ends while nobody can hear of it.
-func TestHalfOpenConnection(t *testing.T) {
-	shared.use(t)
+func testHalfOpenConnection(t *testing.T) {
 	p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker)})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
@@ -37,9 +36,8 @@ func TestHalfOpenConnection(t *testing.T) {
 	s.once("step")
 }
 
-// TestStopWhileNothingAnswers: of the client of a black hole, within its bound.
-func TestStopWhileNothingAnswers(t *testing.T) {
-	shared.use(t)
+// testStopWhileNothingAnswers: of the client of a black hole, within its bound.
+func testStopWhileNothingAnswers(t *testing.T) {
 	p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker)})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
