@@ -35,7 +35,7 @@ func (w *wait) confirmJob(ctx context.Context) error {
 		w.future.Do(func() { w.view.confirm(job, w.uid) })
 		w.client.log.DebugContext(ctx, "job was read, since the watch does not show it", "namespace", w.namespace, "job", w.name)
 	case ctx.Err() != nil:
-		return fmt.Errorf("the wait was ended, job %s/%s goes on: %w", w.namespace, w.name, endOf(ctx))
+		return w.goesOn("the wait was ended, ", endOf(ctx))
 	case w.refused(err):
 		return fmt.Errorf("%w: the watch no longer shows job %s/%s (UID %s), which had not ended, and the API server does not let this worker look, as when its namespace and its account go: %w",
 			ErrJobDeleted, w.namespace, w.name, w.uid, err)

@@ -53,6 +53,7 @@ func TestEndOfThePodIsNotSeen(t *testing.T) {
 			require.True(w, r.Succeeded())
 			require.Empty(w, r.Message)
 		}
+		require.Empty(w, w.pods())
 	})
 }
 
@@ -84,44 +85,43 @@ func TestSuspensionWhilePodsLag(t *testing.T) {
 		r, err := kontinue.RunScript(p.context(), script("a", "true"))
 		require.NoError(w, err)
 		require.NoError(w, r.Err())
+		require.Greater(w, time.Since(began), 100*time.Second, "it was not suspended")
 	})
 }
 
-// TestLabelTakenFromARunningJob: it leaves the watch and goes on. So does the wait.
-func TestLabelTakenFromARunningJob(t *testing.T) {
+// TestLabelTakenWhileItRuns: the Job, or its pod, leaves the watch and goes on. So
+// does the wait.
+func TestLabelTakenWhileItRuns(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
-		p := w.worker()
-		time.AfterFunc(10*time.Second, func() {
-			for _, job := range w.jobs()["a"] {
-				delete(job.Labels, "app.kubernetes.io/managed-by")
-				_, err := w.admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
+	for name, take := range map[string]func(w *world) error{
+		"job": func(w *world) error {
+			job := w.jobs()["a"][0]
+			delete(job.Labels, "app.kubernetes.io/managed-by")
+			_, err := w.admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
+			return err
+		},
+		"pod": func(w *world) error {
+			pod := w.pods()[0]
+			delete(pod.Labels, "kontinue.cloud/worker-group")
+			_, err := w.admin().CoreV1().Pods("ns").Update(w.Context(), &pod, metav1.UpdateOptions{})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+				p := w.worker()
+				taken := make(chan error, 1)
+				time.AfterFunc(10*time.Second, func() { taken <- take(w) })
+				r, err := kontinue.RunScript(p.context(), script("a", "true"))
 				require.NoError(w, err)
-			}
+				require.NoError(w, r.Err())
+				require.Len(w, taken, 1)
+				require.NoError(w, <-taken)
+			})
 		})
-		r, err := kontinue.RunScript(p.context(), script("a", "true"))
-		require.NoError(w, err)
-		require.NoError(w, r.Err())
-	})
-}
-
-func TestLabelTakenFromARunningPod(t *testing.T) {
-	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
-		p := w.worker()
-		time.AfterFunc(10*time.Second, func() {
-			for _, pod := range w.pods() {
-				delete(pod.Labels, "kontinue.cloud/worker-group")
-				_, err := w.admin().CoreV1().Pods("ns").Update(w.Context(), &pod, metav1.UpdateOptions{})
-				require.NoError(w, err)
-			}
-		})
-		r, err := kontinue.RunScript(p.context(), script("a", "true"))
-		require.NoError(w, err)
-		require.NoError(w, r.Err())
-	})
+	}
 }
 
 // TestOutageBeforeTheWatchHasShownTheJob: an API server that does not answer is no

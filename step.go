@@ -179,12 +179,6 @@ func (s *step) given(o *outcome, there string, other bool) (*outcome, error) {
 	return first, nil
 }
 
-// recorded is the outcome that was on the Job already when the wait saw its end.
-func (w *wait) recorded() (text string) {
-	w.future.Do(func() { text = w.view.job.Outcome })
-	return text
-}
-
 // report tells Config.OnProgress where the step stands.
 func (s *step) report(p Progress) {
 	p.Namespace, p.Execution = s.execution.Namespace, s.execution.Name

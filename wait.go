@@ -81,10 +81,16 @@ func (w *wait) apply(e event) bool {
 
 func (w *wait) end() {
 	w.future.Cancel()
-	for _, t := range []*time.Timer{w.confirm, w.settle, w.overdue} {
-		if t != nil {
-			t.Stop()
-		}
+	halt(&w.confirm)
+	halt(&w.settle)
+	halt(&w.overdue)
+}
+
+// halt stops a timer that may not be set, and unsets it.
+func halt(t **time.Timer) {
+	if *t != nil {
+		(*t).Stop()
+		*t = nil
 	}
 }
 
@@ -133,9 +139,9 @@ func (w *wait) begin(job *watch.Job) error {
 	if err := w.future.Bind(job.UID); err != nil {
 		return err
 	}
-	// What came before the bind is in the cache, what comes after it is offered
-	// to the future: nothing falls in between.
-	// Within Do, so that no event comes between a look-up and what is made of it.
+	// What came before the bind is in the cache, what comes after it is offered to
+	// the future: nothing falls in between. All within Do, so that no event comes
+	// between a look-up and what is made of it.
 	w.future.Do(func() {
 		w.view.apply(event{job: job})
 		if cached, ok := w.client.watcher.Job(job.Namespace, job.Name); ok && cached.UID == job.UID {
@@ -173,9 +179,8 @@ func (w *wait) look() (done bool, err error) {
 			progress = w.view.progress()
 		}
 	})
-	if watched && w.confirm != nil {
-		w.confirm.Stop()
-		w.confirm = nil
+	if watched {
+		halt(&w.confirm)
 	}
 	w.tell(progress, verdict)
 	switch verdict {
@@ -190,10 +195,7 @@ func (w *wait) look() (done bool, err error) {
 		return false, fmt.Errorf("%w: job %s/%s (UID %s) went away before it ended, with its Execution, with its namespace or by hand; what its pods did is not known",
 			ErrJobDeleted, w.namespace, w.name, w.uid)
 	case unsettled:
-		if w.overdue != nil {
-			w.overdue.Stop()
-			w.overdue = nil
-		}
+		halt(&w.overdue)
 		if w.settle == nil {
 			w.settle = time.NewTimer(settleGrace)
 		} else if w.relisted && w.final() {
@@ -204,9 +206,8 @@ func (w *wait) look() (done bool, err error) {
 		switch {
 		case deadline > 0 && w.overdue == nil:
 			w.overdue = time.NewTimer(deadline + deadlineSlack)
-		case deadline == 0 && w.overdue != nil:
-			w.overdue.Stop()
-			w.overdue = nil
+		case deadline == 0:
+			halt(&w.overdue)
 		}
 	}
 	return false, nil
@@ -275,6 +276,12 @@ func (w *wait) late() error {
 	w.future.Do(func() { status, deadline = jobs.Classify(&w.view.job.Status), w.view.deadline() })
 	return fmt.Errorf("%w: job %s/%s is %s %s after its deadline of %s (%d pods active, %d terminating): is the Job controller running, and its node alive?",
 		ErrDeadlineExceeded, w.namespace, w.name, status, deadlineSlack, deadline, status.Active, status.Terminating)
+}
+
+// recorded is the outcome that was on the Job already when the wait saw its end.
+func (w *wait) recorded() (text string) {
+	w.future.Do(func() { text = w.view.job.Outcome })
+	return text
 }
 
 // outcome sums up the state that forJob returned for.

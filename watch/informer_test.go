@@ -2,6 +2,7 @@ package watch
 
 import (
 	"io"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,4 +59,20 @@ func TestWhatMayPass(t *testing.T) {
 	} {
 		require.Equal(t, tc.want, mayPass(tc.err), name)
 	}
+}
+
+// TestEndOfAnEarlierAnswer: client-go sends a watch request again after some
+// answers, and the end of one that it has put away is no news of the watch.
+func TestEndOfAnEarlierAnswer(t *testing.T) {
+	t.Parallel()
+	s := &source{resource: "jobs", log: slog.New(slog.DiscardHandler), changed: make(chan struct{}, 1)}
+	l := &line{source: s}
+	s.setLine(l)
+	earlier, last := l.open(), l.open()
+	l.end(earlier, io.ErrUnexpectedEOF)
+	_, err := s.state()
+	require.Nil(t, err)
+	l.end(last, io.ErrUnexpectedEOF)
+	_, err = s.state()
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }

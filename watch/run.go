@@ -66,9 +66,9 @@ func (r *run) await(ctx context.Context) error {
 func (r *run) unready(ctx context.Context) error {
 	errs := []error{fmt.Errorf("watch: caches are not filled: %w", context.Cause(ctx))}
 	for _, s := range r.sources {
-		if _, err := s.state(); err != nil {
+		if opened, err := s.state(); err != nil {
 			errs = append(errs, err)
-		} else if opened, _ := s.state(); !opened {
+		} else if !opened {
 			errs = append(errs, fmt.Errorf("no answer to list and watch of %s in namespace %q", s.resource, s.namespace))
 		}
 	}

@@ -121,6 +121,18 @@ func TestPodsOfFinishedJobsGo(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Len(t, w.Pods(again.UID), 1)
+		// Nor does it bring back the Pods of one that has been finished for long.
+		again = ended(made(0), batchv1.JobComplete)
+		again.ResourceVersion = "2"
+		_, err = jobs.Update(t.Context(), again, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		changed := podOf(0)
+		changed.ResourceVersion = "2"
+		_, err = pods.Update(t.Context(), changed, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, w.Pods(again.UID))
 		// Deletions are told of, also of Pods that are not in the cache.
 		r.take()
 		require.NoError(t, pods.Delete(t.Context(), podOf(0).Name, metav1.DeleteOptions{}))

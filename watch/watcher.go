@@ -49,7 +49,8 @@ type Config struct {
 	Handler  Handler
 	// Finished, if set, tells of a Job whose Pods nobody will ask for any more. The
 	// cache keeps little of such a Job, and the Pods of the last [RecentlyFinished]
-	// alone; the Handler is told of both as of others. It is called for each state of a Job and must be quick.
+	// alone; the Handler is told of both as of others. It is called for each state of
+	// a Job and must be quick.
 	Finished func(*Job) bool
 	// Logger receives the informers' log lines. Default: discarded.
 	Logger *slog.Logger

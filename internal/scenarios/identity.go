@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -90,7 +91,7 @@ func identities() []*Scenario {
 						return fmt.Errorf("no ErrNameConflict, but %w", err)
 					}
 					live, err := r.Admin.BatchV1().Jobs(r.Namespace).Get(ctx, foreign.Name, metav1.GetOptions{})
-					if err == nil && (live.UID != foreign.UID || live.Generation != foreign.Generation || len(live.Annotations) != len(foreign.Annotations)) {
+					if err == nil && (live.UID != foreign.UID || live.Generation != foreign.Generation || !maps.Equal(live.Annotations, foreign.Annotations)) {
 						err = errors.New("the foreign Job was changed")
 					}
 					return err
@@ -101,23 +102,18 @@ func identities() []*Scenario {
 }
 
 // elsewhere runs the function in another worker.
-func (r *Run) elsewhere(ctx context.Context, function func(*kontinue.ExecutionContext) error) (err error) {
-	client, err := kontinue.New(r.config)
-	if err != nil {
-		return err
-	}
-	if err := client.Start(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Stop(context.Background())) }()
-	ktx, err := client.NewExecutionContext(ctx, r.Context.Execution())
-	if err != nil {
-		return err
-	}
-	return function(ktx)
+func (r *Run) elsewhere(ctx context.Context, function func(*kontinue.ExecutionContext) error) error {
+	return r.inWorker(ctx, func(client *kontinue.Client) error {
+		ktx, err := client.NewExecutionContext(ctx, r.Context.Execution())
+		if err != nil {
+			return err
+		}
+		return function(ktx)
+	})
 }
 
-// changed is what the step's options have become: an argument and a variable.
+// changed is what the step's options have become: another working directory, and a
+// variable.
 func changed(o *kontinue.PodOptions, image string) *kontinue.PodOptions {
 	main := &o.Spec.Containers[0]
 	main.Image = image
@@ -126,8 +122,8 @@ func changed(o *kontinue.PodOptions, image string) *kontinue.PodOptions {
 	return o
 }
 
-// tellsDrift requires that a text names what [changed] has changed, and not the
-// value of a variable.
+// tellsDrift requires that a text names what the function changed has changed, and
+// not the value of the variable.
 func tellsDrift(text string) error {
 	for _, want := range []string{"workingDir", "/tmp", "env"} {
 		if !strings.Contains(text, want) {

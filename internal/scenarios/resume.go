@@ -10,7 +10,12 @@ import (
 
 // resume calls the step once more in another worker, as after a crash: it must
 // get the same result from the record.
-func (r *Run) resume(ctx context.Context) (err error) {
+func (r *Run) resume(ctx context.Context) error {
+	return r.inWorker(ctx, func(client *kontinue.Client) error { return r.again(ctx, client) })
+}
+
+// inWorker does something in another worker.
+func (r *Run) inWorker(ctx context.Context, do func(*kontinue.Client) error) (err error) {
 	client, err := kontinue.New(r.config)
 	if err != nil {
 		return err
@@ -19,7 +24,7 @@ func (r *Run) resume(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Stop(context.Background())) }()
-	return r.again(ctx, client)
+	return do(client)
 }
 
 // again calls the step once more and compares the results.

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -124,4 +127,27 @@ func (c *Cluster) DialContext(ctx context.Context, network, address string) (net
 // an image registry (HTTPS with the same certificate), a peer of a pod.
 func (c *Cluster) ListenInside(ctx context.Context) (net.Listener, error) {
 	return c.sandbox.Listen(ctx, "tcp", NodeIP+":0")
+}
+
+// Grant gives a user rights in every namespace, once: for a user that was granted
+// some already it is an AlreadyExists error.
+func (c *Cluster) Grant(ctx context.Context, user User, rules []rbacv1.PolicyRule) error {
+	client, err := kubernetes.NewForConfig(c.RESTConfig(Admin))
+	if err != nil {
+		return err
+	}
+	name := metav1.ObjectMeta{Name: "granted-to-" + string(user)}
+	_, err = client.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: name, Rules: rules}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("create role of %s: %w", user, err)
+	}
+	_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: name,
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: string(user)}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("bind role of %s: %w", user, err)
+	}
+	return nil
 }

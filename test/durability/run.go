@@ -13,12 +13,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/scenarios"
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
@@ -46,6 +46,8 @@ type Options struct {
 
 const (
 	namespace = "durability"
+	// roleFile is seen from this module's directory, in which its programs run.
+	roleFile = "../../deploy/rbac.yaml"
 	// startLimit and stopLimit are generous enough for a busy machine.
 	startLimit = 5 * time.Minute
 	stopLimit  = time.Minute
@@ -102,7 +104,7 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prepare(start, c, client); err != nil {
+	if err := prepare(start, c); err != nil {
 		return nil, err
 	}
 	playing, stopPlaying := context.WithCancel(context.WithoutCancel(ctx))
@@ -136,27 +138,15 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 
 // prepare makes the namespace and gives the workers the rights of
 // deploy/rbac.yaml.
-func prepare(ctx context.Context, c *cluster.Cluster, client kubernetes.Interface) error {
+func prepare(ctx context.Context, c *cluster.Cluster) error {
 	if err := c.CreateNamespace(ctx, namespace); err != nil {
 		return err
 	}
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "worker"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create", "get", "list", "watch", "patch", "delete"}},
-		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
-		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
-	}}
-	if _, err := client.RbacV1().Roles(namespace).Create(ctx, role, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("create role: %w", err)
-	}
-	_, err := client.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "worker"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "worker"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: string(cluster.Worker)}},
-	}, metav1.CreateOptions{})
+	role, err := scenarios.LoadRole(roleFile)
 	if err != nil {
-		return fmt.Errorf("create role binding: %w", err)
+		return err
 	}
-	return nil
+	return c.Grant(ctx, cluster.Worker, role.Rules)
 }
 
 // all runs Executions, several at a time, until the kills are used up.

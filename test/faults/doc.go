@@ -14,5 +14,6 @@
 // It also tells how long it took from the end of a Job until its wait knew.
 //
 // The command driver runs it and prints the report. The tests of this package
-// hold single faults, and a cluster whose own parts fail, against the same rules.
+// hold single faults, and a cluster whose own parts fail, against the same rules;
+// they take about ten minutes, so give them more (go test -timeout 20m ./...).
 package faults

@@ -61,7 +61,7 @@ func (e *environment) use(t *testing.T) {
 	e.cluster = c
 	e.admin, err = kubernetes.NewForConfig(c.RESTConfig(cluster.Admin))
 	require.NoError(t, err)
-	require.NoError(t, grant(ctx, e.admin))
+	require.NoError(t, grant(ctx, e.cluster))
 }
 
 func (e *environment) stop() error {

@@ -10,10 +10,9 @@ import (
 	"sync"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/kontinue/kontinue/internal/scenarios"
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
@@ -37,6 +36,8 @@ const (
 	// startLimit and stopLimit are generous enough for a busy machine.
 	startLimit = 5 * time.Minute
 	stopLimit  = time.Minute
+	// roleFile is seen from this module's directory, in which its programs run.
+	roleFile = "../../deploy/rbac.yaml"
 	// stepLimit is when a step that has not come to its end is lost. The library
 	// retries a write for two minutes.
 	stepLimit = 3 * time.Minute
@@ -86,7 +87,7 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := grant(start, client); err != nil {
+	if err := grant(start, c); err != nil {
 		return nil, err
 	}
 	playing, stopPlaying := context.WithCancel(context.WithoutCancel(ctx))
@@ -108,24 +109,12 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 }
 
 // grant gives the workers the rights of deploy/rbac.yaml in every namespace.
-func grant(ctx context.Context, client kubernetes.Interface) error {
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "worker"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create", "get", "list", "watch", "patch", "delete"}},
-		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
-		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
-	}}
-	if _, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("create role: %w", err)
-	}
-	_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "worker"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "worker"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: string(cluster.Worker)}},
-	}, metav1.CreateOptions{})
+func grant(ctx context.Context, c *cluster.Cluster) error {
+	role, err := scenarios.LoadRole(roleFile)
 	if err != nil {
-		return fmt.Errorf("create role binding: %w", err)
+		return err
 	}
-	return nil
+	return c.Grant(ctx, cluster.Worker, role.Rules)
 }
 
 // all runs the seeds, several at a time.
