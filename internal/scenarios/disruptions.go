@@ -117,7 +117,8 @@ func disruptions() []*Scenario {
 		{
 			// A Job without retries may fail first, when its pod goes before it.
 			Name: "namespace-deleted", Shows: "the namespace is deleted while the step runs",
-			Job: jobOf(hang, func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(6)) }), Play: playHang("main"),
+			Race: "the namespace controller deletes the Job, or first the account that could ask for it",
+			Job:  jobOf(hang, func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(6)) }), Play: playHang("main"),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.runningPod(ctx); err != nil {
 					return err

@@ -45,6 +45,12 @@ func Document() ([]byte, error) {
 	fmt.Fprintf(&b, "\n## Not modelled in memory\n\n%s\n", strings.Join(lacking, "\n"))
 	fmt.Fprintf(&b, "\n## Where what is seen differs\n\nThe result that the caller gets meets the same expectation on both; these details of it, of statuses or events differ.\n\n%s\n", strings.Join(differing, "\n"))
 	fmt.Fprintf(&b, "\nIn the other %d scenarios conditions, counters, container states, warnings and messages are the same.\n", len(same))
+	b.WriteString("\n## Decided by a race\n\nOf these the real cluster shows now one thing and now another, and the caller gets a result that meets the expectation.\n\n")
+	for _, s := range All() {
+		if s.Race != "" {
+			fmt.Fprintf(&b, "- `%s`: %s\n", s.Name, s.Race)
+		}
+	}
 	b.WriteString("\n## What the caller is told\n\nOn the real cluster; names are masked.\n\n| scenario | message or error |\n|---|---|\n")
 	for _, s := range All() {
 		if told := actual[s.Name].Told; told != "" && told != "success" {

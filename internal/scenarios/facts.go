@@ -128,7 +128,9 @@ var (
 	jobName   = regexp.MustCompile(`\b[a-z][a-z0-9-]*-[a-z2-7]{13}\b`)
 	uid       = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	tries     = regexp.MustCompile(`\d+ tries in \S+:`)
-	address   = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(:\d+)?`)
+	// The kubelet adds it when a pod's directory has gone before the log was read.
+	unread  = regexp.MustCompile(`(: )?Error on reading termination message from logs: .*?: no such file or directory`)
+	address = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(:\d+)?`)
 )
 
 // mask replaces what differs from run to run.
@@ -140,6 +142,7 @@ func (r *Run) mask(text string) string {
 	text = podSuffix.ReplaceAllString(text, "POD")
 	text = tries.ReplaceAllString(text, "N tries in T:")
 	text = address.ReplaceAllString(text, "ADDRESS")
+	text = unread.ReplaceAllString(text, "")
 	return strings.Join(strings.Fields(text), " ")
 }
 

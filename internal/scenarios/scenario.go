@@ -41,6 +41,10 @@ type Scenario struct {
 	During func(ctx context.Context, r *Run) error
 	// Want is what the verb must return.
 	Want Want
+	// Race says what parts of a real cluster decide by which of them is first. The
+	// result must be as Want says whichever it is; of the other facts the record of
+	// the real cluster holds what one run saw.
+	Race string
 	// After looks further, for example at logs.
 	After func(ctx context.Context, r *Run) error
 }

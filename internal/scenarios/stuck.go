@@ -108,7 +108,8 @@ func stuck() []*Scenario {
 		},
 		{
 			Name: "cancel-unschedulable", Shows: "the wait reports that no node fits, upon which the Execution is canceled",
-			Pod: huge, Play: play(kubelet.Script{}),
+			Race: "the Job controller counts the pod as failed, or has deleted it before",
+			Pod:  huge, Play: play(kubelet.Script{}),
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.reportedReason(ctx, "Unschedulable"); err != nil {
 					return err
