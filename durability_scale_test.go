@@ -83,7 +83,7 @@ func TestThousandsOfStepsResume(t *testing.T) {
 		ended.Wait()
 		synctest.Wait()
 		require.Equal(t, finished, right(results), "those that had ended, and none that runs")
-		require.Zero(t, second.requests(""), "beyond a list and a watch of each resource")
+		require.Zero(t, second.requests(""), "beyond the lists and watches of its start")
 		close(release)
 		under.Wait()
 		require.Equal(t, finished+running, right(results))

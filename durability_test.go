@@ -67,6 +67,7 @@ type worker struct {
 	client *kontinue.Client
 	ctx    context.Context
 	die    context.CancelCauseFunc
+	lists  int // pages that its informers' lists took at its start
 }
 
 // worker starts a worker. Its requests are counted under its user.
@@ -78,6 +79,7 @@ func (w *world) worker() *worker {
 	p.client, err = kontinue.New(kontinue.Config{Clientset: w.cluster.APIServer().ClientsetAs(p.user), Namespace: "ns"})
 	require.NoError(w, err)
 	require.NoError(w, p.client.Start(w.Context()))
+	p.lists = p.requests("list")
 	w.Cleanup(func() { require.NoError(w, p.client.Stop(context.Background())) })
 	p.ctx, p.die = context.WithCancelCause(w.Context())
 	w.Cleanup(func() { p.die(nil) })
@@ -122,12 +124,12 @@ func (p *worker) context() *kontinue.ExecutionContext {
 	return ktx
 }
 
-// requests counts what the worker asked of the API server, but for the list and
-// the watch of each of its two informers.
+// requests counts what the worker asked of the API server, but for the list at its
+// start and the watch of each of its two informers.
 func (p *worker) requests(verb string) int {
 	stats := p.cluster.APIServer().Stats()
 	if verb == "" {
-		return stats.Count(p.user, "", "") - stats.Count(p.user, "watch", "") - 2
+		return stats.Count(p.user, "", "") - stats.Count(p.user, "watch", "") - p.lists
 	}
 	return stats.Count(p.user, verb, "")
 }

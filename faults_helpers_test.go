@@ -38,6 +38,9 @@ type trouble struct {
 	noStart bool
 	// bound is what a start may take; default StartTimeout.
 	bound time.Duration
+	// heals is what it may take until all is well again; default: client-go's longest
+	// pause, with its jitter.
+	heals time.Duration
 }
 
 // troubles are what Start, a running client and Stop are held against.
@@ -55,7 +58,7 @@ var troubles = map[string]trouble{
 	"no answer to lists": {faults: []apiserver.Fault{
 		{Match: apiserver.Match{Verb: "list"}, Delay: time.Hour},
 		{Match: apiserver.Match{Verb: "watch"}, Times: 2, Before: apierrors.NewResourceExpired("too old")},
-	}, cut: true, noStart: true, says: "no answer"},
+	}, cut: true, noStart: true, says: "no answer", heals: 90 * time.Second}, // the last of those lists is given up after 75 s
 	"watches are half-open": {stall: true},
 	"nothing":               {},
 }

@@ -35,10 +35,10 @@ type podView struct {
 // place of the known one: when a pod is deleted before that, the kubelet takes
 // the reason out of its status.
 func (p *podView) keepReason(next corev1.PodPhase) {
-	if p.Object.Status.Phase != corev1.PodPending {
+	if p.Phase != corev1.PodPending {
 		return
 	}
-	before := pods.Inspect(p.Object)
+	before := pods.Inspect(p.Object())
 	why, stuck := before.Stuck()
 	switch {
 	case p.pending == nil && (stuck || next == corev1.PodFailed),
@@ -49,7 +49,7 @@ func (p *podView) keepReason(next corev1.PodPhase) {
 
 // outcome sums the pod up.
 func (p podView) outcome() pods.Outcome {
-	o := pods.Inspect(p.Object)
+	o := pods.Inspect(p.Object())
 	o.Deleted = p.deleted
 	if p.pending != nil {
 		o = o.Unstarted(*p.pending)
@@ -60,12 +60,11 @@ func (p podView) outcome() pods.Outcome {
 // settled reports that the pod's state is final: it has ended and the Job
 // controller has counted it (it removes its tracking finalizer for that,
 // KEP-2307), or it is gone.
-func (p podView) settled() bool { return p.deleted || pods.Settled(p.Object) }
+func (p podView) settled() bool { return p.deleted || p.ended() && pods.Settled(p.Object()) }
 
 // ended reports that the pod has ended, counted or not.
 func (p podView) ended() bool {
-	phase := p.Object.Status.Phase
-	return phase == corev1.PodSucceeded || phase == corev1.PodFailed
+	return p.Phase == corev1.PodSucceeded || p.Phase == corev1.PodFailed
 }
 
 // apply folds one event in and reports whether it told something new.
@@ -102,7 +101,7 @@ func (v *view) applyPod(p *watch.Pod, deleted bool) bool {
 		news := deleted || p.ResourceVersion != known.ResourceVersion || p.ResourceVersion == ""
 		known.deleted = deleted
 		if !stale {
-			known.keepReason(p.Object.Status.Phase)
+			known.keepReason(p.Phase)
 			known.Pod = p
 		}
 		return news
@@ -180,7 +179,7 @@ func (v *view) missing(status jobs.Status) int {
 			continue
 		}
 		final++
-		if p.Object.Status.Phase == corev1.PodSucceeded {
+		if p.Phase == corev1.PodSucceeded {
 			succeeded++
 		}
 	}

@@ -18,8 +18,8 @@ import (
 
 func testJob(rv int, status batchv1.JobStatus) *watch.Job {
 	return &watch.Job{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "job", UID: "j", ResourceVersion: strconv.Itoa(rv)},
-		Status:     status,
+		Meta:   watch.Meta{Namespace: "ns", Name: "job", UID: "j", ResourceVersion: strconv.Itoa(rv)},
+		Status: status,
 	}
 }
 
@@ -32,6 +32,15 @@ func ended(condition batchv1.JobConditionType, succeeded, failed int32) batchv1.
 
 // testPod is a pod of testJob; a pod that is not tracked has been counted.
 func testPod(name string, rv int, phase corev1.PodPhase, exitCode int32, tracked bool) *watch.Pod {
+	state := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	if phase == corev1.PodSucceeded || phase == corev1.PodFailed {
+		state = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: exitCode}}
+	}
+	return testPodIn(name, rv, phase, state, tracked)
+}
+
+// testPodIn is such a pod whose container is in the given state.
+func testPodIn(name string, rv int, phase corev1.PodPhase, state corev1.ContainerState, tracked bool) *watch.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "ns", Name: name, UID: types.UID(name), ResourceVersion: strconv.Itoa(rv),
 		CreationTimestamp: metav1.Unix(int64(name[len(name)-1]), 0),
@@ -39,10 +48,6 @@ func testPod(name string, rv int, phase corev1.PodPhase, exitCode int32, tracked
 	}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}
 	if tracked {
 		pod.Finalizers = []string{batchv1.JobTrackingFinalizer}
-	}
-	state := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
-	if phase == corev1.PodSucceeded || phase == corev1.PodFailed {
-		state = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: exitCode}}
 	}
 	pod.Status = corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{Name: "c", State: state}}}
 	return watch.NewPod(pod)
@@ -212,9 +217,7 @@ func summary(t *testing.T, v *view) string {
 func TestPodThatNeverStartedKeepsItsReason(t *testing.T) {
 	t.Parallel()
 	state := func(rv int, phase corev1.PodPhase, s corev1.ContainerState) event {
-		p := testPod("p1", rv, phase, 0, phase == corev1.PodPending)
-		p.Object.Status.ContainerStatuses[0].State = s
-		return event{pod: p}
+		return event{pod: testPodIn("p1", rv, phase, s, phase == corev1.PodPending)}
 	}
 	waiting := func(reason, message string) corev1.ContainerState {
 		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}

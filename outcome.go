@@ -99,7 +99,7 @@ func (o *outcome) addObjects(views []podView) {
 	}
 	for _, v := range views {
 		if v.Whole {
-			o.objects[v.UID] = v.Object
+			o.objects[v.UID] = v.Object()
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (v *view) progress() (p Progress) {
 		p.State = StepSuspended
 	case newest != nil:
 		var phase string
-		phase, p.Reason, p.Message = pods.Progress(newest.Object)
+		phase, p.Reason, p.Message = pods.Progress(newest.Object())
 		if phase != string(corev1.PodPending) {
 			p.State = StepRunning
 		}

@@ -70,7 +70,7 @@ func newFinishedJob(job *Job, origins *origins) *finishedJob {
 // job is the Job again, as far as it was kept.
 func (f *finishedJob) job() *Job {
 	job := &Job{
-		ObjectMeta: metav1.ObjectMeta{
+		Meta: Meta{
 			Namespace: f.origin.namespace, Name: f.name, UID: f.uid, ResourceVersion: f.version,
 			CreationTimestamp: metav1.NewTime(time.Unix(f.created, 0)), DeletionTimestamp: f.deleting,
 		},

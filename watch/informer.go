@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -20,7 +21,7 @@ func (s *source) inform(factory informers.SharedInformerFactory, object runtime.
 		return cache.NewSharedIndexInformer(s.listerWatcher(), object, 0, cache.Indexers{})
 	})
 	// None of the three can fail before the informer is started.
-	_ = informer.SetTransform(s.transform)
+	_ = informer.SetTransform(transform)
 	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 		// What failed is in the log by the source already.
 		s.log.Debug("informer backs off", "error", err)
@@ -33,108 +34,110 @@ func (s *source) inform(factory informers.SharedInformerFactory, object runtime.
 // to find out by a list what was deleted: name and version. Until the event
 // handler has taken it, it brings the object to the store, which is what the
 // package looks things up in. client-go's indexers would be half of a waiting step.
+//
+// It has no namespace, since there is only one: the informer's key of it is then
+// the name itself, and not one more string for each object and event.
 type parcel struct {
-	*metav1.ObjectMeta       // &noMeta: for what client-go does not ask
-	namespace, name, version string
-	content                  any // *batchv1.Job or *corev1.Pod; nil once it was taken
+	*metav1.ObjectMeta // &noMeta: for what client-go does not ask
+	name, version      string
+	content            any // see newParcel; nil once it was taken
 }
 
 var noMeta metav1.ObjectMeta
 
-// GetNamespace, GetName and GetResourceVersion are what an informer asks for, a few
-// times for each event.
-func (p *parcel) GetNamespace() string       { return p.namespace }
+// GetName and GetResourceVersion are what an informer asks for, a few times for
+// each event.
 func (p *parcel) GetName() string            { return p.name }
 func (p *parcel) GetResourceVersion() string { return p.version }
 
-// transform is the informers' TransformFunc. It must be idempotent and must
-// never fail: client-go applies it more than once to some objects, and drops
-// the event of one that it fails on.
-func (s *source) transform(obj any) (any, error) {
-	if _, done := obj.(*parcel); done {
-		return obj, nil
-	}
-	o, ok := obj.(metav1.Object)
-	if !ok {
-		return obj, nil
-	}
-	namespace := o.GetNamespace()
-	if namespace == s.namespace {
-		namespace = s.namespace // one string for all
-	}
+// GetObjectKind and DeepCopyObject make it a runtime.Object, as which an informer
+// gets it in a list.
+func (p *parcel) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject is never called by an informer.
+func (p *parcel) DeepCopyObject() runtime.Object {
+	c := *p
+	return &c
+}
+
+// newParcel takes an object in whole: whether it is to be trimmed is known only
+// when the event is. One of a list is trimmed before (*Job or *Pod).
+func newParcel(o metav1.Object) *parcel {
 	// The object goes, name and version stay: in memory of their own, which what is
 	// made of the object shares.
 	o.SetName(strings.Clone(o.GetName()))
 	o.SetResourceVersion(strings.Clone(o.GetResourceVersion()))
-	return &parcel{&noMeta, namespace, o.GetName(), o.GetResourceVersion(), obj}, nil
+	return &parcel{&noMeta, o.GetName(), o.GetResourceVersion(), o}
 }
 
-// receiver is the event handler of one informer, for objects of type T.
-type receiver[T any] struct {
-	// put takes an object, and is told whether it comes from the first list.
-	put func(object T, listed bool)
-	// remove has the last state that the watch has shown, or the zero T when a list
+// transform is the informers' TransformFunc. It must be idempotent and must
+// never fail: client-go applies it more than once to some objects, and drops
+// the event of one that it fails on.
+func transform(obj any) (any, error) {
+	if _, done := obj.(*parcel); done {
+		return obj, nil
+	}
+	if o, ok := obj.(metav1.Object); ok {
+		return newParcel(o), nil
+	}
+	return obj, nil
+}
+
+// receiver is the event handler of one informer, for objects of type T of which
+// K is kept.
+type receiver[T, K any] struct {
+	trim func(object T, gone bool) K
+	put  func(kept K)
+	// remove has the last state that the watch has shown, or the zero K when a list
 	// has shown that the object is gone.
-	remove func(name string, last T)
+	remove func(name string, last K)
 }
 
-func (r receiver[T]) OnAdd(obj any, isInInitialList bool) {
+// take empties a parcel. No other goroutine looks at the content.
+func (r receiver[T, K]) take(p *parcel, gone bool) (kept K, full bool) {
+	switch content := p.content.(type) {
+	case T:
+		kept, full = r.trim(content, gone), true
+	case K:
+		kept, full = content, true
+	}
+	p.content = nil
+	return kept, full
+}
+
+func (r receiver[T, K]) OnAdd(obj any, _ bool) {
 	if p, ok := obj.(*parcel); ok {
-		// No other goroutine looks at the content.
-		if content, ok := p.content.(T); ok {
-			p.content = nil
-			r.put(content, isInInitialList)
+		if kept, full := r.take(p, false); full {
+			r.put(kept)
 		}
 	}
 }
 
-func (r receiver[T]) OnUpdate(_, obj any) { r.OnAdd(obj, false) }
+func (r receiver[T, K]) OnUpdate(_, obj any) { r.OnAdd(obj, false) }
 
-func (r receiver[T]) OnDelete(obj any) {
+func (r receiver[T, K]) OnDelete(obj any) {
 	name := ""
 	if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-		_, name, _ = cache.SplitMetaNamespaceKey(tombstone.Key)
-		obj = tombstone.Obj
+		name, obj = tombstone.Key, tombstone.Obj
 	}
-	var last T
+	var last K
 	if p, ok := obj.(*parcel); ok {
-		last, _ = p.content.(T)
-		p.content, name = nil, p.name
+		name = p.name
+		last, _ = r.take(p, true)
 	}
 	r.remove(name, last)
 }
 
-// jobReceiver and podReceiver trim what they receive.
-func jobReceiver(s *store) receiver[*batchv1.Job] {
-	t := newTrimmer()
-	return receiver[*batchv1.Job]{
-		put: func(job *batchv1.Job, listed bool) {
-			t.apart = listed
-			s.putJob(t.job(job))
-		},
-		remove: func(name string, last *batchv1.Job) {
-			if last == nil {
-				s.removeJob(name, nil)
-				return
-			}
-			s.removeJob(name, t.job(last))
-		},
+// jobReceiver and podReceiver put what they receive into the store.
+func jobReceiver(s *store) cache.ResourceEventHandler {
+	t := newTrimmer(false)
+	return receiver[*batchv1.Job, *Job]{
+		trim: func(job *batchv1.Job, _ bool) *Job { return t.job(job) },
+		put:  s.putJob, remove: s.removeJob,
 	}
 }
 
-func podReceiver(s *store) receiver[*corev1.Pod] {
-	t := newTrimmer()
-	return receiver[*corev1.Pod]{
-		put: func(pod *corev1.Pod, listed bool) {
-			t.apart = listed
-			s.putPod(t.pod(pod, false))
-		},
-		remove: func(name string, last *corev1.Pod) {
-			if last == nil {
-				s.removePod(name, nil)
-				return
-			}
-			s.removePod(name, t.pod(last, true))
-		},
-	}
+func podReceiver(s *store) cache.ResourceEventHandler {
+	t := newTrimmer(false)
+	return receiver[*corev1.Pod, *Pod]{trim: t.pod, put: s.putPod, remove: s.removePod}
 }

@@ -15,23 +15,26 @@ import (
 // TestTransformIsIdempotent: client-go applies it to some objects more than once.
 func TestTransformIsIdempotent(t *testing.T) {
 	t.Parallel()
-	s := &source{namespace: "ns"}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", ResourceVersion: "7"}}
-	once, err := s.transform(pod)
+	once, err := transform(pod)
 	require.NoError(t, err)
-	twice, err := s.transform(once)
+	twice, err := transform(once)
 	require.NoError(t, err)
 	require.Same(t, once, twice)
 
 	m, err := meta.Accessor(twice)
 	require.NoError(t, err)
-	require.Equal(t, [3]string{"ns", "p", "7"}, [3]string{m.GetNamespace(), m.GetName(), m.GetResourceVersion()})
+	require.Equal(t, [2]string{"p", "7"}, [2]string{m.GetName(), m.GetResourceVersion()})
 
 	var got *corev1.Pod
-	r := receiver[*corev1.Pod]{put: func(p *corev1.Pod, listed bool) {
-		require.True(t, listed)
-		got = p
-	}}
+	r := receiver[*corev1.Pod, *Pod]{
+		trim: func(p *corev1.Pod, gone bool) *Pod {
+			require.False(t, gone)
+			got = p
+			return &Pod{Meta: Meta{Name: p.Name}}
+		},
+		put: func(p *Pod) { require.Equal(t, "p", p.Name) },
+	}
 	r.OnAdd(twice, true)
 	require.Same(t, pod, got)
 	got = nil

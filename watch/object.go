@@ -9,12 +9,20 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
+// Meta is what the cache keeps of an object's metadata. A whole
+// metav1.ObjectMeta, most of it empty, would be a tenth of a waiting step.
+type Meta struct {
+	Namespace, Name   string
+	UID               types.UID
+	ResourceVersion   string
+	CreationTimestamp metav1.Time
+	DeletionTimestamp *metav1.Time // nil until the object is being deleted
+}
+
 // Job is what the cache keeps of a batch/v1 Job. It is shared and must not be
 // modified, and it cannot be sent back to the API server.
 type Job struct {
-	// ObjectMeta holds name, namespace, UID, resource version, creation and
-	// deletion time, and nothing else.
-	metav1.ObjectMeta
+	Meta
 	// Marks are kontinue's own labels and annotations.
 	identity.Marks
 	// OwnerUID is the UID of the Job's controller owner reference, empty when it
@@ -31,22 +39,35 @@ type Job struct {
 
 // Pod is what the cache keeps of a Pod. It is shared and must not be modified.
 type Pod struct {
-	// ObjectMeta holds name, namespace, UID, resource version, creation and
-	// deletion time, and nothing else.
-	metav1.ObjectMeta
+	Meta
 	// JobUID is the UID of the controller that owns the Pod.
 	JobUID types.UID
-	// Object is the Pod without managedFields: complete once Whole. Before that its
-	// spec is reduced to node, restart policy and the names and images of the
-	// containers (only of the init containers once the kubelet has reported on all
-	// others), its status to the containers' states and the conditions that are
-	// not True or tell of a disruption.
-	Object *corev1.Pod
+	// Phase is status.phase.
+	Phase corev1.PodPhase
 	// Whole says that nothing but managedFields was taken from Object. It is
 	// true from the moment that the Pod is terminal, being deleted or gone.
 	Whole bool
 
-	owner string // name of the controller
+	owner  string      // name of the controller
+	object *corev1.Pod // if it is whole
+	packed []byte      // otherwise what trimRunning leaves, in the API's own encoding
+}
+
+// Object is the Pod without managedFields: complete once Whole. Before that its
+// spec is reduced to node, restart policy and the names and images of the
+// containers (only of the init containers once the kubelet has reported on all
+// others), its status to the containers' states and the conditions that are
+// not True or tell of a disruption. It is made anew by each call then, since a
+// corev1.Pod is large, however little is in it.
+func (p *Pod) Object() *corev1.Pod {
+	if p.object != nil {
+		return p.object
+	}
+	object := new(corev1.Pod)
+	_ = object.Unmarshal(p.packed) // it was packed by pack, and is well-formed
+	object.Namespace, object.Name, object.UID, object.ResourceVersion = p.Namespace, p.Name, p.UID, p.ResourceVersion
+	object.CreationTimestamp, object.DeletionTimestamp = p.CreationTimestamp, p.DeletionTimestamp
+	return object
 }
 
 // NewJob trims a Job as the cache does. It keeps no reference to job's spec or

@@ -79,12 +79,8 @@ type source struct {
 // (see the package comment).
 func (s *source) listerWatcher() cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			return persist(ctx, func() (runtime.Object, error) {
-				obj, err := answered(ctx, opts, s.list)
-				s.note("list", err)
-				return obj, err
-			})
+		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+			return s.listAll(ctx)
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			return persist(ctx, func() (watch.Interface, error) {

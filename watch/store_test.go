@@ -202,7 +202,7 @@ func TestGonePodIsLeftWhole(t *testing.T) {
 		require.NoError(t, w.Stop(t.Context()))
 		require.Len(t, gone.deleted, 1)
 		require.True(t, gone.deleted[0].Whole)
-		require.Len(t, gone.deleted[0].Object.Spec.Volumes, 1)
+		require.Len(t, gone.deleted[0].Object().Spec.Volumes, 1)
 	})
 }
 
@@ -229,7 +229,7 @@ func TestRunningPodIsTrimmed(t *testing.T) {
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Unix(2, 0)}},
 		}},
 	}
-	got := watch.NewPod(p).Object
+	got := watch.NewPod(p).Object()
 	require.Empty(t, got.Spec.Containers, "the kubelet has reported on all")
 	require.Len(t, got.Spec.InitContainers, 1)
 	require.Equal(t, corev1.PodStatus{

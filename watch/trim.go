@@ -19,12 +19,13 @@ type trimmer struct {
 	seed   maphash.Seed
 	recent [256]string // by hash: the last one seen
 
-	// apart has all that is kept of an object copied. A list is decoded into one
-	// large piece of memory, and whatever is kept of it would keep a page of it each.
+	// apart has all that is kept of an object copied. A list is decoded into many
+	// small pieces of memory at once, and whatever is kept of one would keep the
+	// page that it lies in.
 	apart bool
 }
 
-func newTrimmer() *trimmer { return &trimmer{seed: maphash.MakeSeed()} }
+func newTrimmer(apart bool) *trimmer { return &trimmer{seed: maphash.MakeSeed(), apart: apart} }
 
 func (t *trimmer) share(s string) string {
 	if t == nil || s == "" {
@@ -49,10 +50,10 @@ func (t *trimmer) shareUID(uid types.UID) types.UID { return types.UID(t.share(s
 
 func (t *trimmer) job(job *batchv1.Job) *Job {
 	out := &Job{
-		ObjectMeta: t.meta(&job.ObjectMeta),
-		Marks:      identity.ReadMarks(job),
-		Suspended:  job.Spec.Suspend != nil && *job.Spec.Suspend,
-		Status:     job.Status,
+		Meta:      t.meta(&job.ObjectMeta),
+		Marks:     identity.ReadMarks(job),
+		Suspended: job.Spec.Suspend != nil && *job.Spec.Suspend,
+		Status:    job.Status,
 	}
 	out.Group, out.ExecutionUID = t.share(out.Group), t.shareUID(out.ExecutionUID)
 	out.Step, out.SpecHash, out.Outcome = t.own(out.Step), t.own(out.SpecHash), t.own(out.Outcome)
@@ -82,28 +83,31 @@ func (t *trimmer) takeApart(status *batchv1.JobStatus) {
 
 // pod trims a Pod. One that is gone is left whole: nothing more will come of it.
 func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
-	out := &Pod{ObjectMeta: t.meta(&pod.ObjectMeta)}
+	out := &Pod{Meta: t.meta(&pod.ObjectMeta), Phase: corev1.PodPhase(t.share(string(pod.Status.Phase)))}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		out.JobUID, out.owner = types.UID(t.own(string(uidOf(owner.UID, pod.Namespace, owner.Name)))), t.own(owner.Name)
+		out.JobUID = types.UID(t.own(string(uidOf(owner.UID, pod.Namespace, owner.Name))))
+		if out.owner = owner.Name; strings.HasPrefix(out.Name, owner.Name) {
+			out.owner = out.Name[:len(owner.Name)] // as the Job controller names them
+		} else {
+			out.owner = t.own(owner.Name)
+		}
 	}
 	out.Whole = gone || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	object := pod
-	if !t.mayChange() {
-		object = new(corev1.Pod)
-		*object = *pod
+	if !out.Whole {
+		if packed, err := trimRunning(pod).Marshal(); err == nil {
+			out.packed = packed
+			return out
+		}
 	}
-	if out.Whole {
-		object.ManagedFields = nil
-	} else {
-		t.trimRunning(object, &out.ObjectMeta)
-	}
-	out.Object = object
+	out.object = new(corev1.Pod)
+	*out.object = *pod
+	out.object.ManagedFields = nil
 	return out
 }
 
-func (t *trimmer) meta(m *metav1.ObjectMeta) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name:              m.Name, // the transform has seen to these two
+func (t *trimmer) meta(m *metav1.ObjectMeta) Meta {
+	return Meta{
+		Name:              m.Name, // of these two the parcel has seen to
 		Namespace:         t.share(m.Namespace),
 		UID:               types.UID(t.own(string(uidOf(m.UID, m.Namespace, m.Name)))),
 		ResourceVersion:   m.ResourceVersion,
@@ -112,74 +116,53 @@ func (t *trimmer) meta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
-// mayChange reports that an object is nobody else's, so that a copy can be saved.
-func (t *trimmer) mayChange() bool { return t != nil && !t.apart }
-
-// trimRunning leaves what a running step and its progress need of a Pod. The
-// names, images and restart policies of init containers stay: they tell a native
-// sidecar from an init container. Those of containers stay until the kubelet has
-// reported on all. It changes pod, and what pod refers to if it may.
-func (t *trimmer) trimRunning(pod *corev1.Pod, meta *metav1.ObjectMeta) {
-	index, indexed := pod.Labels[batchv1.JobCompletionIndexAnnotation]
-	pod.ObjectMeta = *meta
-	if indexed {
-		pod.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: t.own(index)}
+// trimRunning is what a running step and its progress need of a Pod, besides what
+// is in a Meta. The names, images and restart policies of init containers stay:
+// they tell a native sidecar from an init container. Those of containers stay until
+// the kubelet has reported on all.
+func trimRunning(pod *corev1.Pod) *corev1.Pod {
+	out := &corev1.Pod{
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, RestartPolicy: pod.Spec.RestartPolicy,
+			InitContainers: trimContainers(pod.Spec.InitContainers),
+		},
+		Status: corev1.PodStatus{
+			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, StartTime: pod.Status.StartTime,
+			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses),
+			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses),
+		},
 	}
-	containers := pod.Spec.Containers
-	pod.Spec = corev1.PodSpec{
-		NodeName:       t.share(pod.Spec.NodeName),
-		RestartPolicy:  corev1.RestartPolicy(t.share(string(pod.Spec.RestartPolicy))),
-		InitContainers: t.containers(pod.Spec.InitContainers),
+	if index, ok := pod.Labels[batchv1.JobCompletionIndexAnnotation]; ok {
+		out.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
 	}
-	if len(pod.Status.ContainerStatuses) < len(containers) {
-		pod.Spec.Containers = t.containers(containers)
+	if len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
+		out.Spec.Containers = trimContainers(pod.Spec.Containers)
 	}
-	conditions := pod.Status.Conditions
-	pod.Status = corev1.PodStatus{
-		Phase:  corev1.PodPhase(t.share(string(pod.Status.Phase))),
-		Reason: t.own(pod.Status.Reason), Message: t.own(pod.Status.Message), StartTime: pod.Status.StartTime.DeepCopy(),
-		InitContainerStatuses: t.statuses(pod.Status.InitContainerStatuses),
-		ContainerStatuses:     t.statuses(pod.Status.ContainerStatuses),
-	}
-	for _, c := range conditions {
+	for _, c := range pod.Status.Conditions {
 		// All is well where a condition is True, but for the one that says that the
 		// pod is about to be evicted.
 		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget {
-			pod.Status.Conditions = append(pod.Status.Conditions, c)
+			out.Status.Conditions = append(out.Status.Conditions, c)
 		}
-	}
-}
-
-func (t *trimmer) containers(in []corev1.Container) []corev1.Container {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make([]corev1.Container, len(in))
-	for i := range in {
-		c := &in[i]
-		out[i] = corev1.Container{Name: t.share(c.Name), Image: t.share(c.Image), RestartPolicy: c.RestartPolicy}
 	}
 	return out
 }
 
-func (t *trimmer) statuses(in []corev1.ContainerStatus) []corev1.ContainerStatus {
-	if len(in) == 0 {
-		return nil
+func trimContainers(in []corev1.Container) (out []corev1.Container) {
+	for i := range in {
+		c := &in[i]
+		out = append(out, corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy})
 	}
-	out := in
-	if !t.mayChange() {
-		out = make([]corev1.ContainerStatus, len(in))
-	}
+	return out
+}
+
+func trimStatuses(in []corev1.ContainerStatus) (out []corev1.ContainerStatus) {
 	for i := range in {
 		s := &in[i]
-		state, last := s.State, s.LastTerminationState
-		if t != nil && t.apart {
-			state, last = *state.DeepCopy(), *last.DeepCopy()
-		}
-		out[i] = corev1.ContainerStatus{
-			Name: t.share(s.Name), Image: t.share(s.Image), State: state, LastTerminationState: last,
+		out = append(out, corev1.ContainerStatus{
+			Name: s.Name, Image: s.Image, State: s.State, LastTerminationState: s.LastTerminationState,
 			Ready: s.Ready, RestartCount: s.RestartCount,
-		}
+		})
 	}
 	return out
 }

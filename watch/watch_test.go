@@ -190,8 +190,6 @@ func TestCacheLookUps(t *testing.T) {
 		require.Equal(t, "{}", got.Outcome)
 		require.True(t, got.Suspended)
 		require.EqualValues(t, 1, got.Status.Active)
-		require.Empty(t, got.Labels)
-		require.Empty(t, got.ObjectMeta.Annotations)
 		_, ok = w.Job("ns", "b")
 		require.False(t, ok)
 		require.Equal(t, []*watch.Job{got}, w.Jobs("exec", "build"))
@@ -252,20 +250,20 @@ func TestPodIsTrimmedUntilItIsNeeded(t *testing.T) {
 			require.Equal(t, before, tc.pod, "the argument was modified")
 			require.Equal(t, tc.whole, got.Whole)
 			require.EqualValues(t, "j1", got.JobUID)
-			require.Equal(t, tc.pod.Status, got.Object.Status)
-			require.Empty(t, got.Object.ManagedFields)
+			require.Equal(t, tc.pod.Status, got.Object().Status)
+			require.Empty(t, got.Object().ManagedFields)
 			if tc.whole {
 				want := tc.pod.DeepCopy()
 				want.ManagedFields = nil
-				require.Equal(t, want, got.Object)
+				require.Equal(t, want, got.Object())
 				return
 			}
 			require.Equal(t, corev1.PodSpec{
 				NodeName:       "node",
 				Containers:     []corev1.Container{{Name: "c", Image: "i"}},
 				InitContainers: []corev1.Container{{Name: "s", Image: "i", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}},
-			}, got.Object.Spec)
-			require.Equal(t, map[string]string{batchv1.JobCompletionIndexAnnotation: "3"}, got.Object.Labels)
+			}, got.Object().Spec)
+			require.Equal(t, map[string]string{batchv1.JobCompletionIndexAnnotation: "3"}, got.Object().Labels)
 		})
 	}
 }
