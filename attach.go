@@ -41,6 +41,7 @@ func (s *step) find() (job *watch.Job, drift []string, err error) {
 		for _, j := range cached {
 			if j.UID == decision.Adopt.UID {
 				s.wait.resumed = true
+				s.unrecorded = s.policy != jobs.None && j.Run < s.attempt && !decision.Adopt.Recorded
 				drift, err := s.drift(j)
 				if err != nil {
 					return nil, nil, err

@@ -28,6 +28,7 @@ type step struct {
 	policy      jobs.Policy
 	named       bool
 	sole        bool // a RunPod
+	unrecorded  bool // the Job is an earlier attempt's, and the plan saw no record on it: see raise
 	displayName string
 	began       time.Time
 
@@ -134,6 +135,9 @@ func (s *step) earlier(job *watch.Job, drift []string) (*outcome, error) {
 		return nil, err
 	}
 	o.drift = drift
+	if err := s.raise(o, job.UID); err != nil {
+		return nil, err
+	}
 	if s.wait.observed {
 		s.report(o.progress())
 	}
@@ -171,6 +175,9 @@ func (s *step) record(drift []string) (*outcome, error) {
 func (s *step) given(o *outcome, there string, other bool) (*outcome, error) {
 	first, err := recorded(o.namespace, o.job, there, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.raise(first, s.wait.uid); err != nil {
 		return nil, err
 	}
 	first.resumed = o.resumed || other

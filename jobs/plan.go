@@ -34,7 +34,8 @@ type Run struct {
 	Deleting bool
 	// Recorded: its outcome is on the Job, so a function has been given it.
 	Recorded bool
-	// RecordedAttempt is the attempt in which it was recorded, from 0.
+	// RecordedAttempt is the attempt in which it was recorded, from 0, or a later one
+	// that was given that record although it adopted the run without it.
 	RecordedAttempt int
 }
 
@@ -91,11 +92,17 @@ func (p Policy) adopt(attempt int, live []Run) *Run {
 		return nil
 	}
 	newest := &live[0]
-	given := newest.Terminal && newest.Recorded && newest.RecordedAttempt < attempt
-	switch {
-	case p == None, newest.Run >= attempt:
+	if p == None || newest.Run >= attempt {
 		return newest
-	case newest.Terminal && !given:
+	}
+	// What this attempt was given it is given again, be it an older run.
+	for i, r := range live {
+		if r.Terminal && r.Recorded && r.RecordedAttempt >= attempt {
+			return &live[i]
+		}
+	}
+	switch {
+	case newest.Terminal && !newest.Recorded:
 		return newest
 	case p == RetryAll:
 		return nil

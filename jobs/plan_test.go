@@ -74,6 +74,7 @@ func TestPlan(t *testing.T) {
 		{"second retry, newest runs", 2, []jobs.Run{run(0, recorded(0, failed)), run(1, running)}, adopt(1), adopt(1), makes(2, 1)},
 		{"second retry, the first retry never came so far", 2, []jobs.Run{run(0, recorded(0, failed))}, adopt(0), makes(2), makes(2)},
 		{"an older run still runs", 2, []jobs.Run{run(0, running), run(1, recorded(1, failed))}, adopt(1), adopt(0), makes(2, 0)},
+		{"an older run ran on and was recorded", 2, []jobs.Run{run(0, recorded(2, failed)), run(1, recorded(1, failed))}, adopt(1), adopt(0), adopt(0)},
 		{"an older run is being deleted", 2, []jobs.Run{run(0, deleting(running)), run(1, recorded(1, failed))}, adopt(1), makes(2, 0), makes(2, 0)},
 		{"two run", 2, []jobs.Run{run(0, running), run(1, running)}, adopt(1), adopt(1), makes(2, 1, 0)},
 
@@ -131,6 +132,15 @@ func TestPlanInvariants(t *testing.T) {
 					require.False(t, d.Adopt.Deleting, name)
 					require.Empty(t, d.Remove, name)
 					require.Contains(t, runs, *d.Adopt, name)
+					// It ends and is given out: a resume in the same attempt finds it.
+					for _, end := range []jobs.Run{succeeded, failed} {
+						given := slices.Clone(runs)
+						i := slices.Index(given, *d.Adopt)
+						given[i] = run(d.Adopt.Run, recorded(max(attempt, d.Adopt.RecordedAttempt), end))
+						again := policy.Plan(attempt, given)
+						require.NotNil(t, again.Adopt, "what was given is run again: %s", name)
+						require.Equal(t, d.Adopt.Run, again.Adopt.Run, name)
+					}
 					continue
 				}
 				for _, r := range runs {

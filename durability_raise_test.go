@@ -1,0 +1,262 @@
+package kontinue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+)
+
+const outcomeAnnotation = "kontinue.cloud/outcome"
+
+// records are the outcomes that were written on Jobs, in order, by a worker that
+// got its way.
+type records struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (w *world) records() *records {
+	r := &records{}
+	w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+		job, ok := a.Object.(*batchv1.Job)
+		if !ok || a.Verb != "patch" {
+			return nil
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		text := job.Annotations[outcomeAnnotation]
+		if len(r.texts) == 0 || r.texts[len(r.texts)-1] != text {
+			r.texts = append(r.texts, text)
+		}
+		return nil
+	})
+	return r
+}
+
+// of is a worker of that attempt; the Execution stays in it.
+func (w *world) of(attempt int) *worker {
+	w.execution.Attempts = attempt
+	return w.worker()
+}
+
+// race is how a worker of attempt 1 comes to adopt a run without a record, and to
+// find then that a worker of attempt 0 was first. The step takes a minute.
+type race struct {
+	// begins is when attempt 1 begins.
+	begins time.Duration
+	// disturb makes the workers of attempt 1 come second; zombie is the one of
+	// attempt 0.
+	disturb func(w *world, zombie string, newer func(user string) bool)
+}
+
+var races = map[string]race{
+	// The watch shows the end and the record at the same time.
+	"seen with the end": {10 * time.Second, func(w *world, _ string, newer func(string) bool) {
+		began := time.Now()
+		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+			if !newer(i.User) || time.Since(began) < 30*time.Second {
+				return true, 0
+			}
+			return i.Resource == "jobs", 90*time.Second - time.Since(began)
+		})
+	}},
+	// The watch has shown the end only, and the worker's own record is refused.
+	"found on recording": {10 * time.Second, func(w *world, _ string, newer func(string) bool) {
+		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, e watch.Event) (bool, time.Duration) {
+			if !newer(i.User) {
+				return true, 0
+			}
+			job, ok := e.Object.(*batchv1.Job)
+			return !ok || job.Annotations[outcomeAnnotation] == "", 5 * time.Second
+		})
+	}},
+	// It ended before attempt 1 began; the record comes between the list that the
+	// plan is made of and the look whether one is there.
+	"between list and look": {2 * time.Minute, func(w *world, zombie string, newer func(string) bool) {
+		w.cluster.APIServer().AddFault(apiserver.Fault{
+			Match: apiserver.Match{User: zombie, Verb: "patch"}, Delay: time.Minute,
+		})
+		for n := range 10 {
+			if user := fmt.Sprintf("worker-%d", n); newer(user) {
+				w.cluster.APIServer().AddFault(apiserver.Fault{
+					Match: apiserver.Match{User: user, Verb: "get", Resource: "jobs"}, Times: 1, Delay: 10 * time.Second,
+				})
+			}
+		}
+	}},
+}
+
+// run lets a worker of attempt 0 and n workers of attempt 1 wait for the same run
+// of the step, the first of which records it first. It returns the workers of
+// attempt 1 and what each saw of the step.
+func (r race) run(w *world, n int) (zombie string, newer []*worker, saw []string) {
+	w.Helper()
+	old := w.of(0)
+	r.disturb(w, old.user, func(user string) bool {
+		return user == "worker-2" || n > 1 && user == "worker-3"
+	})
+	ended := make(chan string, 1)
+	ktx := old.context()
+	go func() { ended <- digest(kontinue.RunScript(ktx, script("slow", "true"))) }()
+	after(w.Context(), r.begins)
+	saw = make([]string, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		p := w.of(1)
+		newer = append(newer, p)
+		ktx := p.context()
+		wg.Go(func() { saw[i] = digest(kontinue.RunScript(ktx, script("slow", "true"))) })
+	}
+	wg.Wait()
+	return <-ended, newer, saw
+}
+
+// TestRecordOfAnEarlierAttempt: what a worker of attempt 1 has been given is not
+// run again when it crashes and its function resumes, although a worker of attempt
+// 0 that was still alive has recorded it; and all see the same of it.
+func TestRecordOfAnEarlierAttempt(t *testing.T) {
+	t.Parallel()
+	for name, race := range races {
+		for _, tc := range []struct {
+			policy kontinue.ChildPolicy
+			code   int32 // of the first run
+			raised bool
+			next   int // runs after attempt 2
+		}{
+			{kontinue.ChildPolicyNone, 4, false, 1},
+			{kontinue.ChildPolicyRetryFailed, 4, true, 2},
+			{kontinue.ChildPolicyRetryFailed, 0, true, 1},
+			{kontinue.ChildPolicyRetryAll, 4, true, 2},
+			{kontinue.ChildPolicyRetryAll, 0, true, 2},
+		} {
+			if tc.policy == kontinue.ChildPolicyRetryAll && race.begins < time.Minute {
+				continue // deletes what still runs
+			}
+			for _, workers := range []int{1, 2} {
+				t.Run(fmt.Sprintf("%s, %s, exit code %d, %d workers", name, tc.policy, tc.code, workers), func(t *testing.T) {
+					t.Parallel()
+					inWorld(t, func(w *world) {
+						w.execution.ChildPolicy = tc.policy
+						slow, records := w.play("slow", time.Minute, tc.code, 9), w.records()
+						zombie, newer, saw := race.run(w, workers)
+						require.Contains(w, zombie, fmt.Sprintf("exit=%d", tc.code))
+						require.Contains(w, records.texts[0], `{"v":1,"attempt":0,`, "the zombie was first")
+						want := records.texts[0]
+						if tc.raised {
+							want = strings.Replace(want, `"attempt":0`, `"attempt":1`, 1)
+						}
+						record := func() string { return w.jobs()["slow"][0].Annotations[outcomeAnnotation] }
+						require.Equal(w, want, record())
+						for i, p := range newer {
+							require.Equal(w, zombie, saw[i])
+							p.kill()
+						}
+						// Resumes: of the attempt itself, of the zombie, and of it again.
+						for _, attempt := range []int{1, 0, 1} {
+							p := w.of(attempt)
+							require.Equal(w, zombie, digest(kontinue.RunScript(p.context(), script("slow", "true"))), "attempt %d", attempt)
+							require.Zero(w, p.requests("patch")+p.requests("create"))
+							require.Equal(w, want, record())
+						}
+						require.Equal(w, 1, slow.count())
+						_, err := kontinue.RunScript(w.of(2).context(), script("slow", "true"))
+						require.NoError(w, err)
+						require.Equal(w, tc.next, slow.count())
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestRaiseIsDisturbed: the request that raises the record's attempt meets
+// another writer, or its answer is lost.
+func TestRaiseIsDisturbed(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]apiserver.Fault{
+		"nothing":         {Match: apiserver.Match{Verb: "none"}},
+		"conflict":        {Match: apiserver.Match{Verb: "patch"}, Times: 2, Before: apierrors.NewConflict(batchv1.Resource("jobs"), "slow", errors.New("the object has been modified"))},
+		"answer lost":     {Match: apiserver.Match{Verb: "patch"}, Times: 1, After: io.ErrUnexpectedEOF},
+		"request lost":    {Match: apiserver.Match{Verb: "patch"}, Times: 3, Before: io.ErrUnexpectedEOF},
+		"cannot be read":  {Match: apiserver.Match{Verb: "get"}, Times: 2, Before: apierrors.NewInternalError(errors.New("etcdserver: request timed out"))},
+		"refused at last": {Match: apiserver.Match{Verb: "patch"}, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "slow", errors.New("no"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
+				slow := w.play("slow", time.Minute, 4, 9)
+				fault.User = "worker-2"
+				undo := w.cluster.APIServer().AddFault(fault)
+				zombie, newer, saw := races["seen with the end"].run(w, 1)
+				undo()
+				if name == "refused at last" {
+					// It was given nothing, so the next one may run the step again.
+					require.Contains(w, saw[0], "cannot be made a result of attempt 1")
+					require.Contains(w, saw[0], "forbidden")
+					return
+				}
+				require.Equal(w, zombie, saw[0])
+				newer[0].kill()
+				p := w.of(1)
+				require.Equal(w, zombie, digest(kontinue.RunScript(p.context(), script("slow", "true"))))
+				require.Equal(w, 1, slow.count())
+				if name == "nothing" {
+					require.Equal(w, []int{1, 1}, []int{newer[0].requests("get"), newer[0].requests("patch")}, "what the race costs")
+				}
+			})
+		})
+	}
+}
+
+// TestRaiseOfADeletedJob: somebody deletes the Job after it was recorded, and before
+// the worker of attempt 1 gets to know of its end. There is nothing left to raise,
+// and the result is known.
+func TestRaiseOfADeletedJob(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
+		w.play("slow", time.Minute, 4, 9)
+		time.AfterFunc(80*time.Second, func() {
+			name := w.jobs()["slow"][0].Name
+			require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
+		})
+		zombie, newer, saw := races["seen with the end"].run(w, 1)
+		require.Equal(w, []string{zombie}, saw)
+		require.Contains(w, zombie, "exit=4")
+		require.Empty(w, w.jobs())
+		require.Zero(w, newer[0].requests("patch"))
+	})
+}
+
+// TestRaiseCostsNothing where the plan knew the record, or no other attempt is there.
+func TestRaiseCostsNothing(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []kontinue.ChildPolicy{kontinue.ChildPolicyNone, kontinue.ChildPolicyRetryFailed} {
+		inWorld(t, func(w *world) {
+			w.execution.ChildPolicy = policy
+			slow := w.play("slow", time.Minute, 0)
+			for attempt, writes := range []int{2, 0, 0} {
+				p := w.of(attempt)
+				_, err := kontinue.RunScript(p.context(), script("slow", "true"))
+				require.NoError(w, err)
+				require.Equal(w, writes, p.requests(""), "%s, attempt %d", policy, attempt)
+			}
+			require.Equal(w, 1, slow.count())
+		})
+	}
+}
