@@ -34,8 +34,9 @@ type Options struct {
 	// node, longer. Default: 10 minutes.
 	GoneFor time.Duration
 	// MaxInFlight is how many requests of this client are open at a time; further
-	// ones wait for their turn, and not while one pauses before it tries again.
-	// Default: 64.
+	// ones wait for their turn, in the order of asking, and not while one pauses
+	// before it tries again. But a call that the API server has no room for (429)
+	// keeps its turn until it gets one or gives up. Default: 64.
 	MaxInFlight int
 	// Logger gets retries and adoptions at level Debug. Default: none.
 	Logger *slog.Logger

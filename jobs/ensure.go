@@ -30,7 +30,8 @@ type Ensured struct {
 // Ensure creates the Job, or adopts the one that has its name and the same
 // controller owner. job is one that [Request.Build] returned.
 //
-// Whatever the answer to the create is, short of success, the object is looked
+// Whatever the answer to the create is, short of success and of an overloaded
+// server's (429, which is given before a request is looked at), the object is looked
 // for: a lost answer may hide a success, and quota and webhooks are asked before
 // the name is, so that even 403 and 500 may hide the Job. An object of another
 // owner, or of another worker group, is [ErrNameConflict] and is not touched. A
@@ -62,7 +63,7 @@ func (c *Client) Ensure(ctx context.Context, job *batchv1.Job) (Ensured, error) 
 // errDeleting takes Ensure out of the retries: the wait for a deletion has its own bound.
 var errDeleting = errors.New("job is being deleted")
 
-// ensurer is the state of one Ensure: after every create that failed it looks for
+// ensurer is the state of one Ensure: after a create that failed it looks for
 // the object until the API server has said whether it exists.
 type ensurer struct {
 	c   *Client
@@ -84,8 +85,12 @@ func (e *ensurer) try(ctx context.Context) (done bool, err error) {
 			e.got = Ensured{Job: created}
 			return true, nil
 		}
-		e.look, e.failure = true, createError(e.job, err)
+		e.failure = createError(e.job, err)
 		e.unknown = e.unknown || e.failure.unknown()
+		if overloaded(err) {
+			return false, e.failure // a look would only take the place of another's create
+		}
+		e.look = true
 	}
 	live, failure := e.c.get(ctx, e.job.Namespace, e.job.Name)
 	switch {

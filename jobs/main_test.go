@@ -119,6 +119,7 @@ var (
 	errEOF      = errors.New(`Post "https://10.0.0.1/apis/batch/v1/namespaces/ns/jobs": EOF`)
 	errTooMany  = apierrors.NewTooManyRequestsError("too many requests, please try again later")
 	errWebhook  = status(http.StatusInternalServerError, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "w.example.com": Post "https://w.svc": context deadline exceeded`)
+	errBusyHook = status(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, `admission webhook "w.example.com" denied the request: slow down`)
 	errTimeout  = apierrors.NewTimeoutError("request did not complete within requested timeout", 0)
 	errRBAC     = apierrors.NewForbidden(resource, "j", errors.New(`User "system:serviceaccount:ns:w" cannot create resource "jobs" in API group "batch" in the namespace "ns"`))
 	errRBACGet  = apierrors.NewForbidden(resource, "j", errors.New(`User "system:serviceaccount:ns:w" cannot get resource "jobs" in API group "batch" in the namespace "ns"`))

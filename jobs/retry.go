@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -16,6 +17,10 @@ const (
 	// maxGoneDelay for nothing.
 	maxDelay     = 10 * time.Second
 	maxGoneDelay = 2 * time.Second
+	// maxBusyDelay is for a server that has no room: whoever waits for it keeps a
+	// slot, which bounds the requests, and a long pause would only let those overtake
+	// that have just begun.
+	maxBusyDelay = 2 * time.Second
 	// answerWithin bounds one request. An API server ends every request that is no
 	// watch after 60 s (its --request-timeout), so no answer is left to wait for by
 	// then: the connection is half open, or a proxy has lost its upstream.
@@ -30,35 +35,39 @@ type limits struct{ all, pause time.Duration }
 // retry calls try until it says done, with growing and jittered pauses, until the
 // limit is reached or ctx has ended. The error then wraps the last one of try,
 // and the cause of ctx if that has ended: backoff's own Retry would drop one of
-// them. Each try takes one of the client's slots, a pause takes none; the wait for
-// the first slot does not count against the limit, since nothing has failed yet.
+// them. Each try takes one of the client's slots, and a pause takes none, unless the
+// server is overloaded: then those that have begun keep their slots, or all that are
+// in the queue would come between, and none would get on. The wait for the first slot
+// does not count against the limit, since nothing has failed yet.
 func (c *Client) retry(ctx context.Context, what string, l limits, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(l.pause), backoff.WithMaxElapsedTime(l.all))
+	turn := turn{slots: c.slots}
+	defer turn.end()
 	var err error
 	for n := 1; ; n++ {
-		if ctx.Err() != nil {
-			return stopped(ctx, err)
-		}
-		select {
-		case c.slots <- struct{}{}:
-		case <-ctx.Done():
+		if !turn.begin(ctx) {
 			return stopped(ctx, err)
 		}
 		if n == 1 {
 			pauses.Reset()
 		}
 		var done bool
-		done, err = c.one(ctx, try)
-		if done {
+		if done, err = try(ctx); done {
 			return err
 		}
 		if ctx.Err() != nil {
 			return stopped(ctx, err)
 		}
+		pauses.MaxInterval = l.pause
+		if overloaded(err) {
+			pauses.MaxInterval = min(l.pause, maxBusyDelay)
+		} else {
+			turn.end()
+		}
 		delay := pauses.NextBackOff()
 		if s, ok := apierrors.SuggestsClientDelay(err); ok && delay != backoff.Stop {
-			delay = max(delay, time.Duration(s)*time.Second)
+			delay += time.Duration(s) * time.Second // and not all at the same moment
 		}
 		if delay == backoff.Stop || pauses.GetElapsedTime()+delay > l.all {
 			return fmt.Errorf("gave up after %d tries in %s: %w", n, pauses.GetElapsedTime().Round(time.Second), err)
@@ -74,10 +83,42 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 	}
 }
 
-// one makes one try and gives its slot back, whatever happens in it.
-func (c *Client) one(ctx context.Context, try func(context.Context) (bool, error)) (bool, error) {
-	defer func() { <-c.slots }()
-	return try(ctx)
+// turn is the slot of one call, from a first try on.
+type turn struct {
+	slots chan struct{}
+	held  bool
+}
+
+// begin waits for a slot, unless the turn has one, in the order of asking. It
+// reports false when ctx has ended.
+func (t *turn) begin(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if t.held {
+		return true
+	}
+	select {
+	case t.slots <- struct{}{}:
+		t.held = true
+	case <-ctx.Done():
+	}
+	return t.held
+}
+
+// end gives the slot back, if the turn has one.
+func (t *turn) end() {
+	if t.held {
+		<-t.slots
+		t.held = false
+	}
+}
+
+// overloaded tells that the API server has refused a request unseen, for want of
+// capacity. An admission webhook may answer with 429 too: that is no answer of the
+// server's, and concerns only some requests.
+func overloaded(err error) bool {
+	return apierrors.IsTooManyRequests(err) && !strings.Contains(err.Error(), "admission webhook")
 }
 
 // stopped is the error of a call whose context has ended; last is nil when nothing

@@ -1,0 +1,217 @@
+package jobs_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/kontinue/kontinue/jobs"
+)
+
+// overloaded is an API server that takes a request every so often and refuses the
+// others with 429.
+type overloaded struct {
+	every      time.Duration      // one is let in
+	retryAfter func(n int) string // the header of the n-th refusal
+
+	mu         sync.Mutex
+	next       time.Time // when the next one is let in
+	open, most int
+	refused    int
+	tries      map[string]int       // by Job
+	refusal    map[string]time.Time // the last one
+	pause      time.Duration        // the longest between a refusal and the next try
+	told       map[string]bool      // a refusal had the header: client-go itself waited
+	notBefore  map[string]time.Time // as the last refusal said
+	early      []string             // requests that did not respect it
+	created    []string
+	reads      int
+}
+
+func (s *overloaded) RoundTrip(r *http.Request) (*http.Response, error) {
+	name := path.Base(r.URL.Path)
+	if r.Method == http.MethodPost {
+		var job batchv1.Job
+		if err := json.NewDecoder(r.Body).Decode(&job); err != nil {
+			return nil, err
+		}
+		name = job.Name
+	}
+	s.arrive(r.Method, name)
+	timer := time.NewTimer(10 * time.Millisecond)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		err = r.Context().Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(r, name), nil
+}
+
+func (s *overloaded) arrive(method, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open++
+	s.most = max(s.most, s.open)
+	s.tries[name]++
+	if refused, ok := s.refusal[name]; ok {
+		s.pause = max(s.pause, time.Since(refused))
+	}
+	if time.Now().Before(s.notBefore[name]) {
+		s.early = append(s.early, fmt.Sprintf("try %d, %s %s", s.tries[name], method, name))
+	}
+}
+
+func (s *overloaded) answer(r *http.Request, name string) *http.Response {
+	answer := func(code int, body string) *http.Response {
+		return &http.Response{
+			StatusCode: code, Request: r, Body: io.NopCloser(strings.NewReader(body)),
+			Header: http.Header{"Content-Type": {"application/json"}},
+		}
+	}
+	now := time.Now()
+	if now.Before(s.next) {
+		s.refused++
+		a := answer(http.StatusTooManyRequests, "Too many requests, please try again later.\n")
+		a.Header.Set("Content-Type", "text/plain; charset=utf-8")
+		// What a client waits without being told to: from 0.2 s up to 2 s, halved by
+		// the jitter. After a pause that client-go made it begins anew.
+		pause := min(time.Second, 100*time.Millisecond<<min(s.tries[name]-1, 4))
+		if after := s.retryAfter(s.refused); after != "" {
+			a.Header.Set("Retry-After", after)
+			pause, _ = time.ParseDuration(after + "s")
+			s.told[name] = true
+		} else if s.told[name] {
+			pause = 100 * time.Millisecond
+		}
+		s.refusal[name], s.notBefore[name] = now, now.Add(pause)
+		return a
+	}
+	s.next = now.Add(s.every)
+	if r.Method == http.MethodGet {
+		s.reads++
+		return answer(http.StatusNotFound, fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","message":"jobs.batch %q not found","code":404}`, name))
+	}
+	s.created = append(s.created, name)
+	return answer(http.StatusCreated, fmt.Sprintf(`{"kind":"Job","apiVersion":"batch/v1","metadata":{"namespace":"ns","name":%q,"uid":"u"}}`, name))
+}
+
+func (s *overloaded) client(t *testing.T, o jobs.Options) *jobs.Client {
+	t.Helper()
+	s.tries, s.told = map[string]int{}, map[string]bool{}
+	s.refusal, s.notBefore = map[string]time.Time{}, map[string]time.Time{}
+	clientset, err := kubernetes.NewForConfig(&rest.Config{
+		Host: "https://api.example.com", Transport: s, QPS: -1,
+		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON},
+	})
+	require.NoError(t, err)
+	return jobs.NewClient(clientset, o)
+}
+
+// launch has n steps ask for their Jobs, one after the other at the same moment, and
+// returns the names of the Jobs in the order of asking.
+func launch(t *testing.T, client *jobs.Client, n int) (asked []string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i := range n {
+		job := build(t, func(r *jobs.Request) { r.Step = fmt.Sprintf("step-%d", i) })
+		asked = append(asked, job.Name)
+		wg.Go(func() {
+			got, err := client.Ensure(t.Context(), job)
+			errs[i] = err
+			if err == nil && (got.Adopted || got.Job.Name != job.Name) {
+				errs[i] = fmt.Errorf("%s got %s, adopted=%t", job.Name, got.Job.Name, got.Adopted)
+			}
+		})
+		synctest.Wait() // it is under way, or in the queue
+	}
+	wg.Wait()
+	require.NoError(t, errors.Join(errs...))
+	return asked
+}
+
+// TestOverload: an API server that cannot take as many Jobs as are asked for gets
+// each of them once, from no more callers at a time than agreed, not before the time
+// it asked for, and nearly in the order of asking.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	header := func(values ...string) func(int) string {
+		return func(refusal int) string { return values[refusal%len(values)] }
+	}
+	for name, tc := range map[string]struct {
+		retryAfter func(int) string
+		// Bounds of the requests for a Job: of each, for nobody is starved, and on
+		// average. A refused step waits for 1 s at least from the fifth time on, or for
+		// the second that the header tells, and then for one place with all the others:
+		// who is lucky is left to chance, so the bound of each is a generous one.
+		most int
+		mean float64
+	}{
+		"no Retry-After":           {header(""), 60, 8},
+		"Retry-After":              {header("1"), 120, 16},
+		"Retry-After now and then": {header("", "1"), 60, 12},
+	} {
+		for _, limit := range []int{8, 64} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &overloaded{every: 50 * time.Millisecond, retryAfter: tc.retryAfter}
+				client := s.client(t, jobs.Options{MaxInFlight: limit, RetryFor: 10 * time.Minute})
+				asked := launch(t, client, n)
+				require.Equal(t, limit, s.most, "%s: requests at a time", name)
+				require.Empty(t, s.early, "%s: a refusal is respected", name)
+				require.LessOrEqual(t, s.pause, 4*time.Second, "%s: nobody falls far behind the others", name)
+				require.Zero(t, s.reads, "%s: a look takes another's place", name)
+				require.Len(t, s.created, n, name)
+				require.ElementsMatch(t, asked, s.created, "%s: each once", name)
+
+				total := 0
+				for job, tries := range s.tries {
+					require.LessOrEqual(t, tries, tc.most, "%s: %s", name, job)
+					total += tries
+				}
+				require.LessOrEqual(t, float64(total)/n, tc.mean, "%s: requests for a Job", name)
+				// A step begins when one of those before it has its Job: with as many
+				// under way as may be, it comes before all the others of them at most.
+				for place, job := range s.created {
+					require.Less(t, slices.Index(asked, job)-place, limit, "%s: %s was created before too many that came first", name, job)
+				}
+			})
+		}
+	}
+}
+
+// TestOverloadForLong: more Jobs are asked for at once than the server takes in the
+// time of the retries. That time begins for a step when its turn comes.
+func TestOverloadForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &overloaded{every: 250 * time.Millisecond, retryAfter: func(int) string { return "" }}
+		start := time.Now()
+		asked := launch(t, s.client(t, jobs.Options{MaxInFlight: 8}), 600)
+		require.Greater(t, time.Since(start), 2*time.Minute, "longer than the default of RetryFor")
+		require.ElementsMatch(t, asked, s.created)
+	})
+}
