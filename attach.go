@@ -1,6 +1,7 @@
 package kontinue
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -9,24 +10,40 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// attach returns the Job that this step waits for, and lets go of what made it.
+// attach finds or creates the Job, lets go of what made it, and begins the wait
+// unless the outcome is on the Job already.
 //
 //go:noinline
-func (s *step) attach() (*watch.Job, []string, error) {
-	defer func() { s.request = nil }()
-	return s.find()
+func (s *step) attach() error {
+	ctx, end := s.client.asking(s.ctx)
+	defer end()
+	wait, err := s.client.newWait(s.report)
+	if err != nil {
+		return err
+	}
+	s.wait = wait
+	job, drift, err := s.find(ctx)
+	if err != nil {
+		return err
+	}
+	s.request, s.drift = nil, drift
+	if job.Outcome == "" {
+		return wait.begin(job)
+	}
+	s.outcome, err = s.earlier(ctx, job)
+	return err
 }
 
 // find returns the Job that this step waits for: its own from an earlier run
 // of the function, or a new one. The cache may say that a Job exists, never
 // that it does not.
-func (s *step) find() (job *watch.Job, drift []string, err error) {
+func (s *step) find(ctx context.Context) (job *watch.Job, drift []string, err error) {
 	r := s.request
 	cached := s.own(s.client.watcher.Jobs(r.Execution.UID, r.Step))
 	if r.Attempt > 0 && s.policy != jobs.None && !s.certain(cached) {
 		// Which run counts depends on all that exist, and the newest may not have
 		// reached the cache.
-		list, err := s.client.jobs.List(s.ctx, r.Execution.Namespace, identity.StepSelector(r.Group, r.Execution.UID, r.Step))
+		list, err := s.client.jobs.List(ctx, r.Execution.Namespace, identity.StepSelector(r.Group, r.Execution.UID, r.Step))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -42,16 +59,16 @@ func (s *step) find() (job *watch.Job, drift []string, err error) {
 			if j.UID == decision.Adopt.UID {
 				s.wait.resumed = true
 				s.unrecorded = s.policy != jobs.None && j.Run < s.attempt && !decision.Adopt.Recorded
-				drift, err := s.drift(j)
+				drift, err := s.specDrift(ctx, j)
 				if err != nil {
 					return nil, nil, err
 				}
-				return s.newest(j), drift, nil
+				return s.newest(ctx, j), drift, nil
 			}
 		}
 	}
 	for _, run := range decision.Remove {
-		if err := s.client.jobs.Delete(s.ctx, r.Execution.Namespace, run.Name, run.UID); err != nil {
+		if err := s.client.jobs.Delete(ctx, r.Execution.Namespace, run.Name, run.UID); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -60,7 +77,7 @@ func (s *step) find() (job *watch.Job, drift []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ensured, err := s.client.jobs.Ensure(s.ctx, submitted)
+	ensured, err := s.client.jobs.Ensure(ctx, submitted)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,11 +99,11 @@ func (s *step) own(labelled []*watch.Job) []*watch.Job {
 // PATCH that recorded it, by this process or another, may still be on its way
 // here, and the pods may be gone. A read that fails leaves the cached state,
 // which is good enough: Record looks again.
-func (s *step) newest(cached *watch.Job) *watch.Job {
+func (s *step) newest(ctx context.Context, cached *watch.Job) *watch.Job {
 	if cached.Outcome != "" || !jobs.Classify(&cached.Status).Terminal {
 		return cached
 	}
-	live, err := s.client.jobs.Get(s.ctx, cached.Namespace, cached.Name)
+	live, err := s.client.jobs.Get(ctx, cached.Namespace, cached.Name)
 	if err != nil {
 		return cached
 	}
@@ -126,9 +143,9 @@ func (s *step) certain(cached []*watch.Job) bool {
 		s.policy == jobs.RetryFailed && run.Recorded && run.Terminal && !run.Failed)
 }
 
-// drift compares the spec of a cached Job with the one of this call, by their
+// specDrift compares the spec of a cached Job with the one of this call, by their
 // hashes; only when they differ is the Job read to say how.
-func (s *step) drift(job *watch.Job) ([]string, error) {
+func (s *step) specDrift(ctx context.Context, job *watch.Job) ([]string, error) {
 	if job.SpecHash == identity.SpecHash(&s.request.Spec) {
 		return nil, nil
 	}
@@ -137,7 +154,7 @@ func (s *step) drift(job *watch.Job) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := s.client.jobs.Get(s.ctx, job.Namespace, job.Name)
+	live, err := s.client.jobs.Get(ctx, job.Namespace, job.Name)
 	if err != nil {
 		return nil, err
 	}

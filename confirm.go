@@ -23,6 +23,8 @@ func (w *wait) unseen(ctx context.Context) error {
 // confirmJob asks for a Job that the watch does not show: not yet, or no longer.
 // An API server that does not answer leaves the question open.
 func (w *wait) confirmJob(ctx context.Context) error {
+	ctx, end := w.client.asking(ctx)
+	defer end()
 	asking, cancel := context.WithTimeout(ctx, confirmAfter)
 	defer cancel()
 	live, err := w.client.jobs.Get(asking, w.namespace, w.name)

@@ -136,22 +136,42 @@ func (c *Client) Stop(ctx context.Context) error {
 	}
 }
 
-// begin admits a call and returns the context that it runs under, which ends
-// with ctx and with the client. The call ends with end.
-func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
+// admit lets a call in, which Stop then waits for: it ends with c.calls.Done.
+func (c *Client) admit() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.stateError(); err != nil {
-		return nil, nil, err
+		return err
 	}
 	c.calls.Add(1)
+	return nil
+}
+
+// asking returns the context of the requests of a call, which ends with ctx and
+// with the client, and with end.
+func (c *Client) asking(ctx context.Context) (_ context.Context, end func()) {
 	// client-go's own default is to print what it has to say.
 	ctx = klog.NewContext(ctx, logr.FromSlogHandler(c.log.Handler()))
 	ctx, cancel := context.WithCancelCause(ctx)
-	release := context.AfterFunc(c.life, func() { cancel(context.Cause(c.life)) })
+	over := func() { cancel(context.Cause(c.life)) }
+	release := context.AfterFunc(c.life, over)
+	if c.life.Err() != nil {
+		over() // at once: nothing more is sent
+	}
 	return ctx, func() {
 		release()
 		cancel(nil)
+	}
+}
+
+// begin admits a call that is nothing but requests. It ends with end.
+func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
+	if err := c.admit(); err != nil {
+		return nil, nil, err
+	}
+	ctx, done := c.asking(ctx)
+	return ctx, func() {
+		done()
 		c.calls.Done()
 	}, nil
 }

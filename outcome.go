@@ -18,7 +18,7 @@ import (
 // so a resume gives the result that the first reader got.
 type ending struct {
 	Version   int    `json:"v"`
-	Attempt   int    `json:"attempt"` // of the Execution that it was read in
+	Attempt   int    `json:"attempt"` // of the Execution that it was read in, or a later one that was given it
 	Failed    bool   `json:"failed,omitempty"`
 	Canceled  bool   `json:"canceled,omitempty"`
 	Reason    string `json:"reason,omitempty"`

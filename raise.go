@@ -1,6 +1,7 @@
 package kontinue
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,11 +30,11 @@ import (
 // attempt records, costs no request here.
 //
 //go:noinline
-func (s *step) raise(o *outcome, uid types.UID) error {
+func (s *step) raise(ctx context.Context, o *outcome, uid types.UID) error {
 	if !s.unrecorded || o.Attempt >= s.attempt {
 		return nil
 	}
-	err := s.client.jobs.Amend(s.ctx, o.namespace, o.job, uid, func(there string) (string, error) {
+	err := s.client.jobs.Amend(ctx, o.namespace, o.job, uid, func(there string) (string, error) {
 		return raised(there, s.attempt)
 	})
 	if err != nil && !errors.Is(err, ErrJobDeleted) {

@@ -17,11 +17,12 @@ import (
 //
 // Thousands of them wait in a process, each with its stack. What is big, such as
 // a spec, is therefore never in the frame of a function that is there during the
-// wait (the functions marked noinline keep it out), and let go before it.
+// wait (the functions marked noinline keep it out), and let go before it; and the
+// contexts of requests are there while there are requests.
 type step struct {
 	client      *Client
-	ctx         context.Context
-	request     *jobs.Request // nil once the Job is there
+	ctx         context.Context // of the function
+	request     *jobs.Request   // nil once the Job is there
 	execution   identity.Execution
 	name        string
 	attempt     int
@@ -32,68 +33,112 @@ type step struct {
 	displayName string
 	began       time.Time
 
-	wait *wait
+	wait    *wait
+	drift   []string
+	outcome *outcome          // nil until there is one to give out
+	leave   func(result bool) // see enter
 }
 
 // runStep runs a Job to its end, or resumes one that is there already.
-func (k *ExecutionContext) runStep(sole bool, opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (o *outcome, err error) {
-	ctx, end, err := k.client.begin(k.ctx)
+func (k *ExecutionContext) runStep(sole bool, opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (*outcome, error) {
+	s, err := k.newStep(sole, opts, spec, labels, annotations)
 	if err != nil {
 		return nil, err
 	}
-	defer end()
-	if ctx.Err() != nil {
-		return nil, endOf(ctx)
-	}
-	name, leave, err := k.enter(opts.Name)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	defer func() { leave(err == nil) }()
-	s, err := k.newStep(ctx, name, opts, spec, labels, annotations)
-	if err != nil {
-		return nil, err
-	}
-	s.sole = sole
-	o, err = s.run()
-	if err == nil && sole {
-		_, err = o.soleResult()
-	}
-	if err != nil {
+	defer s.close()
+	if err := s.attach(); err != nil {
 		return nil, s.explain(err)
 	}
-	return o, nil
+	if s.outcome == nil {
+		if err := s.wait.forJob(s.ctx); err != nil {
+			return nil, s.explain(err)
+		}
+	}
+	return s.result()
 }
 
-// newStep checks what the step is to run.
+// newStep admits the call, claims the name and checks what is to run. The step is
+// to be closed.
 //
 //go:noinline
-func (k *ExecutionContext) newStep(ctx context.Context, name string, opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (*step, error) {
+func (k *ExecutionContext) newStep(sole bool, opts *StepOptions, spec *batchv1.JobSpec, labels, annotations map[string]string) (_ *step, err error) {
+	if err := k.client.admit(); err != nil {
+		return nil, err
+	}
 	s := &step{
-		client: k.client,
-		ctx:    ctx,
-		request: &jobs.Request{
-			Execution:   k.execution.identity(),
-			Owner:       k.execution.Owner,
-			Group:       k.client.cfg.Group,
-			Step:        name,
-			Attempt:     k.execution.Attempts,
-			DisplayName: opts.DisplayName,
-			Description: opts.Description,
-			Spec:        *spec,
-			Timeout:     opts.Timeout,
-			Labels:      labels,
-			Annotations: annotations,
-		},
+		client:      k.client,
+		ctx:         k.ctx,
 		execution:   k.execution.identity(),
-		name:        name,
 		attempt:     k.execution.Attempts,
 		policy:      k.policy,
 		named:       opts.Name != "",
+		sole:        sole,
 		displayName: opts.DisplayName,
 		began:       time.Now(),
 	}
-	return s, s.request.Validate()
+	admitted := false
+	defer func() {
+		if !admitted {
+			s.close()
+		}
+	}()
+	if k.ctx.Err() != nil {
+		return nil, endOf(k.ctx)
+	}
+	if s.name, s.leave, err = k.enter(opts.Name); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	s.request = &jobs.Request{
+		Execution:   s.execution,
+		Owner:       k.execution.Owner,
+		Group:       k.client.cfg.Group,
+		Step:        s.name,
+		Attempt:     s.attempt,
+		DisplayName: opts.DisplayName,
+		Description: opts.Description,
+		Spec:        *spec,
+		Timeout:     opts.Timeout,
+		Labels:      labels,
+		Annotations: annotations,
+	}
+	if err := s.request.Validate(); err != nil {
+		return nil, err
+	}
+	admitted = true
+	return s, nil
+}
+
+// close ends the call, whatever became of it.
+func (s *step) close() {
+	if s.wait != nil {
+		s.wait.end()
+	}
+	if s.leave != nil {
+		s.leave(s.outcome != nil)
+	}
+	s.client.calls.Done()
+}
+
+// result is what the step gives out once its Job has ended.
+//
+//go:noinline
+func (s *step) result() (_ *outcome, err error) {
+	o := s.outcome
+	if o == nil {
+		ctx, end := s.client.asking(s.ctx)
+		defer end()
+		if o, err = s.record(ctx); err != nil {
+			return nil, s.explain(err)
+		}
+	}
+	s.outcome = nil // none is given out if there is no sole result
+	if s.sole {
+		if _, err := o.soleResult(); err != nil {
+			return nil, s.explain(err)
+		}
+	}
+	s.outcome = o
+	return o, nil
 }
 
 //go:noinline
@@ -105,40 +150,17 @@ func (s *step) explain(err error) error {
 	return fmt.Errorf("step %q of execution %s/%s: %w", s.name, s.execution.Namespace, s.execution.Name, err)
 }
 
-func (s *step) run() (*outcome, error) {
-	w, err := s.client.newWait(s.report)
-	if err != nil {
-		return nil, err
-	}
-	defer w.end()
-	s.wait = w
-
-	job, drift, err := s.attach()
-	if err != nil {
-		return nil, err
-	}
-	if job.Outcome != "" {
-		return s.earlier(job, drift)
-	}
-	if err := w.forJob(s.ctx, job); err != nil {
-		return nil, err
-	}
-	return s.record(drift)
-}
-
 // earlier is the outcome that was recorded before this call.
-//
-//go:noinline
-func (s *step) earlier(job *watch.Job, drift []string) (*outcome, error) {
+func (s *step) earlier(ctx context.Context, job *watch.Job) (*outcome, error) {
 	o, err := recorded(job.Namespace, job.Name, job.Outcome, s.client.watcher.Pods(job.UID))
 	if err != nil {
 		return nil, err
 	}
-	o.drift = drift
-	if err := s.raise(o, job.UID); err != nil {
+	o.drift = s.drift
+	if err := s.raise(ctx, o, job.UID); err != nil {
 		return nil, err
 	}
-	if s.wait.observed {
+	if s.wait.observed() {
 		s.report(o.progress())
 	}
 	return o, nil
@@ -147,37 +169,35 @@ func (s *step) earlier(job *watch.Job, drift []string) (*outcome, error) {
 // record leaves the outcome on the Job, so that a resume gives the same result
 // when pods and logs are gone. Only then is the result given out: the one that
 // is on the Job, should another worker have been first.
-//
-//go:noinline
-func (s *step) record(drift []string) (*outcome, error) {
+func (s *step) record(ctx context.Context) (*outcome, error) {
 	o := s.wait.outcome(s.attempt)
-	o.resumed, o.drift = s.wait.resumed, drift
+	o.resumed, o.drift = s.wait.resumed, s.drift
 	if there := s.wait.recorded(); there != "" {
-		return s.given(o, there, true)
+		return s.given(ctx, o, there, true)
 	}
 	text, err := o.encode()
 	if err != nil {
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.namespace, o.job, err)
 	}
-	there, err := s.client.jobs.Record(s.ctx, o.namespace, o.job, s.wait.uid, o.resourceVersion, text)
+	there, err := s.client.jobs.Record(ctx, o.namespace, o.job, s.wait.uid, o.resourceVersion, text)
 	switch {
 	case errors.Is(err, ErrJobDeleted):
 		return o, nil // it had ended, and there is nothing left to record it on
 	case err != nil:
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.namespace, o.job, err)
 	}
-	return s.given(o, there, there != text)
+	return s.given(ctx, o, there, there != text)
 }
 
 // given is what is on the Job, with what this process knows besides. A record may
 // say less than o, since it has to fit in an annotation; all readers get the same,
 // the one who wrote it among them. other tells that another worker did.
-func (s *step) given(o *outcome, there string, other bool) (*outcome, error) {
+func (s *step) given(ctx context.Context, o *outcome, there string, other bool) (*outcome, error) {
 	first, err := recorded(o.namespace, o.job, there, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.raise(first, s.wait.uid); err != nil {
+	if err := s.raise(ctx, first, s.wait.uid); err != nil {
 		return nil, err
 	}
 	first.resumed = o.resumed || other

@@ -44,9 +44,8 @@ type wait struct {
 
 	view view // guarded by the future: see Future.Do
 
-	observed     bool // Config.OnProgress is set
 	report       func(Progress)
-	reported     Progress
+	reported     *Progress   // nil unless Config.OnProgress is set
 	confirm      *time.Timer // nil once the watch has shown the Job
 	pause        time.Duration
 	unauthorized int
@@ -62,11 +61,16 @@ type wait struct {
 // newWait registers for events before anything is created, and fails if the
 // client has stopped.
 func (c *Client) newWait(report func(Progress)) (*wait, error) {
-	w := &wait{client: c, report: report, observed: c.cfg.OnProgress != nil, pause: confirmAfter}
+	w := &wait{client: c, report: report, pause: confirmAfter}
+	if c.cfg.OnProgress != nil {
+		w.reported = new(Progress)
+	}
 	var err error
 	w.future, err = c.dispatcher.Register(w.apply)
 	return w, err
 }
+
+func (w *wait) observed() bool { return w.reported != nil }
 
 // apply folds one event in. It runs in the informer's goroutine: the waiter is
 // woken only when there is something for it to do.
@@ -76,7 +80,7 @@ func (w *wait) apply(e event) bool {
 	}
 	news := w.view.apply(e)
 	deadline := w.view.job != nil && w.view.job.Deadline != nil
-	return news && (w.observed || deadline || w.view.verdict() != undecided)
+	return news && (w.observed() || deadline || w.view.verdict() != undecided)
 }
 
 func (w *wait) end() {
@@ -95,11 +99,8 @@ func halt(t **time.Timer) {
 }
 
 // forJob returns when the Job and its pods are final, or with the reason why
-// that will never be known. job is what attach returned.
-func (w *wait) forJob(ctx context.Context, job *watch.Job) error {
-	if err := w.begin(job); err != nil {
-		return err
-	}
+// that will never be known. The wait has begun.
+func (w *wait) forJob(ctx context.Context) error {
 	for {
 		done, err := w.look()
 		if done || err != nil {
@@ -132,8 +133,6 @@ func (w *wait) goesOn(what string, cause error) error {
 }
 
 // begin binds the wait to its Job and takes in what is known of it.
-//
-//go:noinline
 func (w *wait) begin(job *watch.Job) error {
 	w.uid, w.namespace, w.name = job.UID, job.Namespace, job.Name
 	if err := w.future.Bind(job.UID); err != nil {
@@ -175,7 +174,7 @@ func (w *wait) look() (done bool, err error) {
 		verdict = w.view.verdict()
 		watched = w.view.watched
 		deadline = w.view.deadline()
-		if w.observed {
+		if w.observed() {
 			progress = w.view.progress()
 		}
 	})
@@ -215,12 +214,12 @@ func (w *wait) look() (done bool, err error) {
 
 // tell reports a change of the step's state.
 func (w *wait) tell(p Progress, v verdict) {
-	if !w.observed || v == unsettled || v == vanished || v == lost {
+	if !w.observed() || v == unsettled || v == vanished || v == lost {
 		return
 	}
 	p.Resumed = w.resumed
-	if p != w.reported {
-		w.reported = p
+	if p != *w.reported {
+		*w.reported = p
 		w.report(p)
 	}
 }
@@ -238,6 +237,8 @@ func (w *wait) relist(ctx context.Context) error {
 		w.gaveUp = true
 		return nil
 	}
+	ctx, end := w.client.asking(ctx)
+	defer end()
 	listed, err := w.client.watcher.ListPods(ctx, w.uid)
 	if err != nil {
 		if w.listings++; w.listings < maxListings && ctx.Err() == nil {

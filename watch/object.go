@@ -12,11 +12,16 @@ import (
 // Meta is what the cache keeps of an object's metadata. A whole
 // metav1.ObjectMeta, most of it empty, would be a tenth of a waiting step.
 type Meta struct {
-	Namespace, Name   string
-	UID               types.UID
-	ResourceVersion   string
+	// Namespace and Name of the object.
+	Namespace, Name string
+	// UID is never empty: see [NewJob].
+	UID types.UID
+	// ResourceVersion of the state that is kept.
+	ResourceVersion string
+	// CreationTimestamp is when the API server created the object.
 	CreationTimestamp metav1.Time
-	DeletionTimestamp *metav1.Time // nil until the object is being deleted
+	// DeletionTimestamp is nil until the object is being deleted.
+	DeletionTimestamp *metav1.Time
 }
 
 // Job is what the cache keeps of a batch/v1 Job. It is shared and must not be
@@ -71,7 +76,8 @@ func (p *Pod) Object() *corev1.Pod {
 }
 
 // NewJob trims a Job as the cache does. It keeps no reference to job's spec or
-// metadata.
+// metadata. For a missing UID, as client-go's fake clientset leaves it, stands
+// namespace/name.
 func NewJob(job *batchv1.Job) *Job { return (*trimmer)(nil).job(job) }
 
 // NewPod trims a Pod as the cache does. It leaves pod alone but shares its
