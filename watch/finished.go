@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"math"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -15,16 +16,31 @@ import (
 // call of its step needs. It may stay for long, so it is small; of the status
 // only the verdict and the counts are left.
 type finishedJob struct {
-	name, step, version, hash, outcome string
-	uid                                types.UID
-	origin                             *origin
-	created                            int64 // Unix seconds
-	deleting                           *metav1.Time
-	ttl                                *int32
-	run, attempt                       int32
-	succeededPods, failedPods          int32
-	terminal, failed, canceled         bool
-	recent                             bool // its Pods are kept
+	name, version         string
+	uid                   types.UID
+	texts                 string // step, hash and outcome, in one piece of memory
+	step, hash            uint8  // how much of it the first two take
+	terminal, failed      bool
+	canceled              bool
+	squeezed              bool // the outcome is
+	recent                bool // its Pods are kept
+	origin                *origin
+	created               int64 // Unix seconds
+	deleting              *metav1.Time
+	ttl                   *int32
+	run, attempt          int32
+	succeeded, failedPods int32
+}
+
+func (f *finishedJob) stepName() string { return f.texts[:f.step] }
+func (f *finishedJob) specHash() string { return f.texts[f.step:][:f.hash] }
+
+func (f *finishedJob) outcome() string {
+	text := f.texts[int(f.step)+int(f.hash):]
+	if f.squeezed {
+		return unsqueezer.Replace(text)
+	}
+	return text
 }
 
 // origin is what the Jobs of one Execution have in common.
@@ -51,13 +67,21 @@ func (o *origins) of(job *Job) *origin {
 	return &key
 }
 
+// newFinishedJob returns nil for a Job that cannot be kept small: step and hash were
+// not made by kontinue if they are so long.
 func newFinishedJob(job *Job, origins *origins) *finishedJob {
+	if len(job.Step) > math.MaxUint8 || len(job.SpecHash) > math.MaxUint8 {
+		return nil
+	}
+	outcome := squeeze(job.Outcome)
 	f := &finishedJob{
-		name: job.Name, step: job.Step, version: job.ResourceVersion, hash: job.SpecHash, outcome: job.Outcome,
-		uid: job.UID, origin: origins.of(job),
-		created: job.CreationTimestamp.Unix(), deleting: job.DeletionTimestamp, ttl: job.TTLSeconds,
+		name: job.Name, version: job.ResourceVersion, uid: job.UID,
+		texts: job.Step + job.SpecHash + outcome, step: uint8(len(job.Step)), hash: uint8(len(job.SpecHash)),
+		squeezed: len(outcome) < len(job.Outcome),
+		origin:   origins.of(job),
+		created:  job.CreationTimestamp.Unix(), deleting: job.DeletionTimestamp, ttl: job.TTLSeconds,
 		run: int32(job.Run), attempt: int32(job.Attempt),
-		succeededPods: job.Status.Succeeded, failedPods: job.Status.Failed, canceled: job.Canceled,
+		succeeded: job.Status.Succeeded, failedPods: job.Status.Failed, canceled: job.Canceled,
 	}
 	for _, c := range job.Status.Conditions {
 		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
@@ -75,11 +99,11 @@ func (f *finishedJob) job() *Job {
 			CreationTimestamp: metav1.NewTime(time.Unix(f.created, 0)), DeletionTimestamp: f.deleting,
 		},
 		Marks: identity.Marks{
-			Group: f.origin.group, ExecutionUID: f.origin.execution, Step: f.step,
-			Run: int(f.run), Attempt: int(f.attempt), SpecHash: f.hash, Outcome: f.outcome, TTLSeconds: f.ttl, Canceled: f.canceled,
+			Group: f.origin.group, ExecutionUID: f.origin.execution, Step: f.stepName(),
+			Run: int(f.run), Attempt: int(f.attempt), SpecHash: f.specHash(), Outcome: f.outcome(), TTLSeconds: f.ttl, Canceled: f.canceled,
 		},
 		OwnerUID: f.origin.owner,
-		Status:   batchv1.JobStatus{Succeeded: f.succeededPods, Failed: f.failedPods},
+		Status:   batchv1.JobStatus{Succeeded: f.succeeded, Failed: f.failedPods},
 	}
 	if f.terminal {
 		verdict := batchv1.JobComplete

@@ -74,7 +74,7 @@ func (k *keptJob) view() *Job {
 
 func (k *keptJob) step() (execution types.UID, step string) {
 	if k.done != nil {
-		return k.done.origin.execution, k.done.step
+		return k.done.origin.execution, k.done.stepName()
 	}
 	return k.job.ExecutionUID, k.job.Step
 }
@@ -95,7 +95,9 @@ func (s *store) stepKey(execution types.UID, step string) uint64 {
 func (s *store) putJob(job *Job) {
 	kept := &keptJob{job: job}
 	if s.finished(job) {
-		kept.job, kept.done = nil, newFinishedJob(job, &s.origins)
+		if done := newFinishedJob(job, &s.origins); done != nil {
+			kept.job, kept.done = nil, done
+		}
 	}
 	s.mu.Lock()
 	before := s.unlinkJob(job.Name)

@@ -1,0 +1,51 @@
+package watch
+
+import "strings"
+
+// squeezed are pieces of text that the outcomes of most steps have in common: what
+// Kubernetes says of a Job that has ended as expected, and the frame of the record
+// round it. In the cache each stands for a control character, none of which occurs in
+// JSON. They are tried in this order; a piece that no outcome has is merely of no use.
+var squeezed = []string{
+	`{"v":1,"attempt":0,"reason":"CompletionsReached","message":"Reached expected number of succeeded pods","succeededPods":1,"pods":{"v":1,"pods":[{"n":"`,
+	`{"v":1,"attempt":0,"failed":true,"reason":"BackoffLimitExceeded","message":"Job has reached the specified backoff limit","failedPods":1,"pods":{"v":1,"pods":[{"n":"`,
+	`"reason":"CompletionsReached","message":"Reached expected number of succeeded pods"`,
+	`"reason":"BackoffLimitExceeded","message":"Job has reached the specified backoff limit"`,
+	`"reason":"DeadlineExceeded","message":"Job was active longer than specified deadline"`,
+	`","k":"main","s":"Terminated","r":"Completed","i":"`,
+	`,"pods":{"v":1,"pods":[{"n":"`,
+	`","p":"Succeeded","s":"20`,
+	`","p":"Failed","s":"20`,
+	`","k":"main","s":"Terminated","e":`,
+	`,"r":"Error","i":"`,
+	`Z"}],"o":`,
+	`Z"}]},{"n":"`,
+	`Z"}]}]}}`,
+	`Z","c":[{"n":"`,
+	`Z"},{"n":"`,
+	`","nd":"`,
+	`","f":"20`,
+	`Z","f":"20`,
+	`","a":"20`,
+	`","u":"`,
+	`","k":"init"`,
+	`"s":"Terminated"`,
+	`{"v":1,"attempt":`,
+}
+
+var squeezer, unsqueezer = func() (*strings.Replacer, *strings.Replacer) {
+	var there, back []string
+	for i, piece := range squeezed {
+		there, back = append(there, piece, string(rune(i+1))), append(back, string(rune(i+1)), piece)
+	}
+	return strings.NewReplacer(there...), strings.NewReplacer(back...)
+}()
+
+// squeeze makes a text smaller that is kept for long; unsqueeze gives it back. A
+// text that is no JSON is left as it is.
+func squeeze(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+		return text
+	}
+	return squeezer.Replace(text)
+}
