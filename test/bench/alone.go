@@ -27,6 +27,9 @@ func (r *runner) experiments(ctx context.Context) error {
 	if r.Finish == 0 && r.Foreign == 0 {
 		return nil
 	}
+	if err := r.empty(ctx); err != nil {
+		return err
+	}
 	w, err := newWorld(ctx, r.client, experimentNamespace, max(r.Finish, 1))
 	if err != nil {
 		return err
@@ -62,6 +65,24 @@ func (r *runner) launch(ctx context.Context, what, name string) error {
 	r.report.value(what, r.Launch, float64(r.Launch)/f.Took)
 	fmt.Fprintf(r.Progress, "%s: %.0f jobs/s\n", what, float64(r.Launch)/f.Took)
 	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(group, owner.UID))
+}
+
+// empty measures a client in a namespace without Jobs.
+func (r *runner) empty(ctx context.Context) error {
+	for range r.Runs {
+		p, err := r.attach(ctx, &world{namespace: experimentNamespace}, clientAlone)
+		if err != nil {
+			return err
+		}
+		f, err := p.ask("")
+		p.end()
+		if err != nil {
+			return err
+		}
+		r.report.value("empty", 0, f.Memory.total())
+		fmt.Fprintf(r.Progress, "a client without jobs: %.0f bytes (%d live)\n", f.Memory.total(), f.Memory.Live)
+	}
+	return nil
 }
 
 // finish measures what a process keeps of steps that have ended.

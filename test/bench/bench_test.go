@@ -68,7 +68,7 @@ func TestSmoke(t *testing.T) {
 
 // example is a report without a cluster.
 func example() *Report {
-	r := newReport("v1.0.0", Options{Runs: 3, Waits: []int{10, 100}, Styles: []Style{Floor, Poll, Informer, Kontinue}, Command: "go run ./driver"})
+	r := newReport("v1.0.0", Options{Runs: 3, Waits: []int{10, 100}, Styles: []Style{Floor, Poll, Informer, Kontinue, Teller}, Command: "go run ./driver"})
 	for _, n := range r.Waits {
 		for run := range 3 {
 			add := func(s Style, memory uint64, requests int64, wake, cpu float64) {
@@ -82,6 +82,7 @@ func example() *Report {
 			add(Poll, 5000, int64(n), 1, 9)
 			add(Informer, 30000, 0, 0.0005, 2)
 			add(Kontinue, 9000, 0, 0.0004, 2)
+			add(Teller, 9100, 0, 0.0003, 2)
 		}
 	}
 	r.value("list", 100, 0.9)
@@ -105,13 +106,14 @@ func TestReport(t *testing.T) {
 	require.NoError(t, loaded.Write(dir, true))
 	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
 	require.NoError(t, err)
-	require.Contains(t, string(text), "| hand-written informers (Jobs, Pods), map of channels | 4 | 2 | 0.0 | 30000 (3.33×) | 500 µs | 500 µs | 500 µs | 500.00 (1×) | 1.00 s (1×) |")
+	require.Contains(t, string(text), "| hand-written informers (Jobs, Pods), map of channels | 4 | 2 | 0.0 | 30000 (3.33×) | 500 µs | 500 µs | 500 µs | 500 µs | 500.00 (1×) | 1.00 s (1×) |")
 	require.Contains(t, string(text), "| 3. … of those of the hand-written informers | 0.30 | ≤ 0.33 | yes |")
+	require.Contains(t, string(text), "| 2. wake, 100 waits, less that of: hand-written informers (Jobs, Pods), map of channels; median, p99 | -200 µs, -200 µs | ≤ 0 | yes |")
 	require.Contains(t, string(text), "| 6. launch of 50 steps against a plain loop of creates | 0.80× (80/s, 100/s) | ≥ 0.9× | **no** |")
 	lines, err := os.ReadFile(filepath.Join(dir, "figures.txt"))
 	require.NoError(t, err)
 	require.Contains(t, string(lines), "\nBenchmarkWait/style=kontinue/n=100 1 1000000000 ns/attach 9000 B/wait ")
-	require.Equal(t, 2*4*3+3, strings.Count(string(lines), "\nBenchmark"))
+	require.Equal(t, 2*5*3+3, strings.Count(string(lines), "\nBenchmark"))
 	svg, err := os.Open(filepath.Join(dir, "waits.svg"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, svg.Close()) }()
@@ -126,7 +128,7 @@ func TestReport(t *testing.T) {
 			polylines++
 		}
 	}
-	require.Equal(t, 2*3, polylines, "a line for each style in each of the two panels, none for the floor")
+	require.Equal(t, 2*4, polylines, "a line for each style in each of the two panels, none for the floor")
 }
 
 func TestStyleThatCannotBeRunIsInTheTable(t *testing.T) {

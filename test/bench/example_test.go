@@ -24,4 +24,5 @@ func Example() {
 	// informer
 	// informer-record
 	// kontinue
+	// kontinue-progress
 }

@@ -136,7 +136,7 @@ func (r *runner) waits(ctx context.Context, n int) error {
 		return err
 	}
 	fmt.Fprintf(r.Progress, "%d jobs and pods run after %s\n", n, time.Since(began).Round(time.Second))
-	given := map[Style]bool{} // styles that cannot be run at this n
+	given := map[Style]bool{} // styles that cannot be run, or not again, at this n
 	for run := range r.Runs {
 		if err := r.list(ctx, w, n); err != nil {
 			return err
@@ -158,11 +158,15 @@ func (r *runner) waits(ctx context.Context, n int) error {
 				return fmt.Errorf("%s: %w", style, err)
 			}
 			r.report.add(style, n, m)
-			fmt.Fprintf(r.Progress, "n=%d run=%d %-16s %s (%s)\n", n, run, style, m, time.Since(began).Round(time.Second))
+			given[style] = run > 0 && time.Since(began) > slow
+			fmt.Fprintf(r.Progress, "n=%d run=%d %-17s %s (%s)\n", n, run, style, m, time.Since(began).Round(time.Second))
 		}
 	}
 	return deleteJobs(ctx, r.client, w.namespace, identity.Selector(group))
 }
+
+// slow is a run of which two have to do.
+const slow = time.Minute
 
 // list measures the raw LIST of the same objects.
 func (r *runner) list(ctx context.Context, w *world, n int) error {

@@ -25,7 +25,21 @@ func cacheOnly(ctx context.Context, w *waiter) error {
 // from the outside; it has its result when RunPod returns.
 func runPods(ctx context.Context, w *waiter) error {
 	w.tellPatches()
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
+	return w.runPods(ctx, nil)
+}
+
+// runPodsTelling has its waiters tell of the end, which they do as soon as they
+// know it and before they record it, as those of the informers do.
+func runPodsTelling(ctx context.Context, w *waiter) error {
+	return w.runPods(ctx, func(p kontinue.Progress) {
+		if p.State == kontinue.StepSucceeded {
+			w.woke(w.index[p.Job])
+		}
+	})
+}
+
+func (w *waiter) runPods(ctx context.Context, tell func(kontinue.Progress)) error {
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, OnProgress: tell})
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,14 @@ const (
 	Informer      Style = "informer"
 	Recorder      Style = "informer-record"
 	Kontinue      Style = "kontinue"
+	Teller        Style = "kontinue-progress"
 	Floor         Style = "floor"
 	clientAlone   Style = "client-alone" // for what is kept of finished steps
 )
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which every
 // process has.
-var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue}
+var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, Teller}
 
 var descriptions = map[Style]string{
 	Floor:         "raw watch of the Jobs, nothing else",
@@ -38,6 +39,7 @@ var descriptions = map[Style]string{
 	Informer:      "hand-written informers (Jobs, Pods), map of channels",
 	Recorder:      "the same, with a record of each result (one PATCH)",
 	Kontinue:      "kontinue (`RunPod`)",
+	Teller:        "the same, with `Config.OnProgress`",
 }
 
 // styles attach to all Jobs and return when every wait waits. What they start
@@ -51,6 +53,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	Informer:      informer,
 	Recorder:      informerRecord,
 	Kontinue:      runPods,
+	Teller:        runPodsTelling,
 	clientAlone:   cacheOnly,
 }
 

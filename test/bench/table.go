@@ -20,8 +20,8 @@ func (r *Report) Markdown() string {
 
 func (r *Report) waitsTable(b *strings.Builder, n int) {
 	fmt.Fprintf(b, "\n## %d waits\n\n", n)
-	fmt.Fprintln(b, "| style | requests to attach | watch streams | idle requests/s | bytes per wait | wake median | wake p99 | wake max | CPU s per 1,000 | attach |")
-	fmt.Fprintln(b, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+	fmt.Fprintln(b, "| style | requests to attach | watch streams | idle requests/s | bytes per wait | wake median | wake p99 | wake max | result median | CPU s per 1,000 | attach |")
+	fmt.Fprintln(b, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	base, compared := r.summary(Kontinue, n)
 	floor, _ := r.summary(Floor, n)
 	ratio := func(value, of float64) string {
@@ -34,13 +34,13 @@ func (r *Report) waitsTable(b *strings.Builder, n int) {
 		s, ok := r.summary(style, n)
 		switch {
 		case !ok:
-			fmt.Fprintf(b, "| %s | cannot be run: %s | | | | | | | | |\n", descriptions[style], r.cell(style, n).Reason)
+			fmt.Fprintf(b, "| %s | cannot be run: %s | | | | | | | | | |\n", descriptions[style], r.cell(style, n).Reason)
 		case style == Floor:
-			fmt.Fprintf(b, "| %s | | 1 | 0 | | 0 | 0 | 0 | %.2f | |\n", descriptions[style], s.cpu)
+			fmt.Fprintf(b, "| %s | | 1 | 0 | | 0 | 0 | 0 | | %.2f | |\n", descriptions[style], s.cpu)
 		default:
-			fmt.Fprintf(b, "| %s | %.0f | %.0f | %.1f | %.0f%s | %s | %s | %s | %.2f%s | %s%s |\n", descriptions[style],
+			fmt.Fprintf(b, "| %s | %.0f | %.0f | %.1f | %.0f%s | %s | %s | %s | %s | %.2f%s | %s%s |\n", descriptions[style],
 				s.requests, s.streams, s.idle, s.memory, ratio(s.memory, base.memory),
-				seconds(s.wake50), seconds(s.wake99), seconds(s.wakeMax),
+				seconds(s.wake50), seconds(s.wake99), seconds(s.wakeMax), seconds(s.result50),
 				s.cpu-floor.cpu, ratio(s.cpu-floor.cpu, base.cpu-floor.cpu), seconds(s.attach), ratio(s.attach, base.attach))
 		}
 	}
@@ -57,12 +57,15 @@ watch of the Jobs besides. In parentheses: the ratio to kontinue.
   the process before, by the number of waits. Connections and other constant costs
   are in it, which counts at few waits.
 - *wake*: from the terminal event's arrival through the raw watch until the waiter
-  goes on. It is negative where the style's own stream was faster. Of kontinue, and
-  of the informers that record, the sending of the record is taken, which is later:
-  the pods' end is awaited, and the record made, by then.
+  goes on. It is negative where the style's own stream was faster. Of kontinue
+  without OnProgress, and of the informers that record, the sending of the record is
+  taken, which is later: the record is made by then. *Result*: until the waiter has
+  its result, which is when a record is on the Job.
 - *CPU*: user and system time of the process while the sample ends, less that of the
-  process with the raw watch alone.
+  process with the raw watch alone. A record is one more event of the Job, for the
+  style's own watch and for the raw one.
 - *attach*: from nothing until all waits wait.
+- A style that takes more than a minute for a run has two runs.
 - The client's own rate limit is off in all styles, and the user is exempt from the
   API server's. A watch per wait needs as many streams: client-go opens further
   connections by itself, no limit was raised for it. That style and the polling one
