@@ -96,10 +96,10 @@ type receiver[T, K any] struct {
 // take empties a parcel. No other goroutine looks at the content.
 func (r receiver[T, K]) take(p *parcel, gone bool) (kept K, full bool) {
 	switch content := p.content.(type) {
-	case T:
-		kept, full = r.trim(content, gone), true
 	case K:
 		kept, full = content, true
+	case T:
+		kept, full = r.trim(content, gone), true
 	}
 	p.content = nil
 	return kept, full
