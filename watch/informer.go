@@ -95,11 +95,11 @@ type receiver[T, K any] struct {
 
 // take empties a parcel. No other goroutine looks at the content.
 func (r receiver[T, K]) take(p *parcel, gone bool) (kept K, full bool) {
-	switch content := p.content.(type) {
-	case K:
-		kept, full = content, true
-	case T:
-		kept, full = r.trim(content, gone), true
+	if kept, full = p.content.(K); !full {
+		var object T
+		if object, full = p.content.(T); full {
+			kept = r.trim(object, gone)
+		}
 	}
 	p.content = nil
 	return kept, full
