@@ -34,7 +34,8 @@ type Config struct {
 	// own default of 5 requests a second would hold back users who run more than
 	// a handful of steps, and API servers protect themselves (API Priority and
 	// Fairness). A Timeout is ignored, since it would also cut the watches. Objects
-	// travel as protobuf unless ContentType or AcceptContentTypes is set.
+	// travel as protobuf unless ContentType or AcceptContentTypes is set, and
+	// uncompressed.
 	RESTConfig *rest.Config
 	// Clientset is used instead of RESTConfig, as it is. It is meant for tests
 	// on a fake clientset.
@@ -119,6 +120,10 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 		// decode. An API server or proxy that does not speak it answers in JSON.
 		rc.ContentType, rc.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
 	}
+	// To compress and inflate each list and event costs more time than their bytes do
+	// between a worker and the API server of its cluster; Kubernetes' own controllers
+	// do without it too.
+	rc.DisableCompression = true
 	if rc.WarningHandler == nil && rc.WarningHandlerWithContext == nil {
 		rc.WarningHandlerWithContext = warnings{c.Logger}
 	}

@@ -6,11 +6,13 @@
 // the network. Their event handlers write into one small store and tell the
 // [Handler]; the informers' own caches keep name and version of each object. What
 // is stored is trimmed on arrival: of a Job its identity, kontinue's own marks and
-// its status; of a Pod what tells its progress, and the whole object only once it
-// is terminal or being deleted, when a result needs it; next to nothing of a Job
-// that is finished.
+// its status; of a Pod what tells its progress, packed, and the whole object only
+// once it is terminal or being deleted, when a result needs it; less than 1 KB of a
+// Job that is finished.
 //
-// The informers LIST and then WATCH. The streaming list (WatchList, KEP-3157)
+// The informers LIST, in pages that are trimmed one by one, and then WATCH: a start
+// among ten thousand Jobs needs no more memory than what is kept of them, and a
+// page. The streaming list (WatchList, KEP-3157)
 // is left off on purpose: with it a refused connection reaches no error
 // handler, a lost bookmark stalls the first sync for ever, and a stop has to
 // wait for a back-off of up to a minute.

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -50,16 +49,6 @@ var noMeta metav1.ObjectMeta
 func (p *parcel) GetName() string            { return p.name }
 func (p *parcel) GetResourceVersion() string { return p.version }
 
-// GetObjectKind and DeepCopyObject make it a runtime.Object, as which an informer
-// gets it in a list.
-func (p *parcel) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
-
-// DeepCopyObject is never called by an informer.
-func (p *parcel) DeepCopyObject() runtime.Object {
-	c := *p
-	return &c
-}
-
 // newParcel takes an object in whole: whether it is to be trimmed is known only
 // when the event is. One of a list is trimmed before (*Job or *Pod).
 func newParcel(o metav1.Object) *parcel {
@@ -74,13 +63,16 @@ func newParcel(o metav1.Object) *parcel {
 // never fail: client-go applies it more than once to some objects, and drops
 // the event of one that it fails on.
 func transform(obj any) (any, error) {
-	if _, done := obj.(*parcel); done {
+	switch o := obj.(type) {
+	case *parcel:
+		return o, nil
+	case listed:
+		return o.parcel, nil
+	case metav1.Object:
+		return newParcel(o), nil
+	default:
 		return obj, nil
 	}
-	if o, ok := obj.(metav1.Object); ok {
-		return newParcel(o), nil
-	}
-	return obj, nil
 }
 
 // receiver is the event handler of one informer, for objects of type T of which

@@ -9,16 +9,28 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // pageSize is client-go's own for lists in pages.
 const pageSize = 500
 
+// listed is a parcel as an informer gets it in a list, which is of runtime.Objects.
+// A parcel itself is none, for client-go's check that nobody changes a cached object
+// (KUBE_CACHE_MUTATION_DETECTOR) looks at those alone.
+type listed struct{ *parcel }
+
+// GetObjectKind makes it a runtime.Object.
+func (listed) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject makes it a runtime.Object. It is never called by an informer.
+func (l listed) DeepCopyObject() runtime.Object { return l }
+
 // parcels is the list that an informer gets.
 type parcels struct {
 	metav1.TypeMeta
 	metav1.ListMeta
-	Items []*parcel
+	Items []listed
 }
 
 // DeepCopyObject makes it a runtime.Object. It is never called by an informer.
@@ -59,7 +71,7 @@ func (s *source) listAll(ctx context.Context) (runtime.Object, error) {
 		}
 		if err := meta.EachListItem(page, func(obj runtime.Object) error {
 			if p := t.parcel(obj); p != nil {
-				all.Items = append(all.Items, p)
+				all.Items = append(all.Items, listed{p})
 			}
 			return nil
 		}); err != nil {
