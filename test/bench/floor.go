@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -25,7 +26,11 @@ type floor struct {
 }
 
 func newFloor(ctx context.Context, config *rest.Config, namespace string, n int) (*floor, error) {
-	client, err := kubernetes.NewForConfig(rest.CopyConfig(config))
+	// A connection of its own for all styles: client-go shares one between clients of
+	// like settings, and two streams of one connection arrive together.
+	config = rest.CopyConfig(config)
+	config.Dial = (&net.Dialer{}).DialContext
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
