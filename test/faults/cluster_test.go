@@ -138,9 +138,11 @@ func testJobGoes(t *testing.T) {
 	unseen := s.run("unseen", "sleep 300", 0)
 	jobs := shared.admin.BatchV1().Jobs(s.namespace)
 	list := &batchv1.JobList{}
-	s.until(time.Minute, "both jobs are there", func() bool {
+	// A step whose create has no answer yet would make the Job again, and rightly so.
+	s.until(time.Minute, "both jobs are there, and their steps know it", func() bool {
+		_, knows := s.waiting.Load("unseen")
 		list, err = jobs.List(s.ctx, metav1.ListOptions{})
-		return err == nil && len(list.Items) == 2
+		return err == nil && len(list.Items) == 2 && knows
 	})
 	p.Inject(proxy.Fault{Kind: proxy.Refuse})
 	for _, job := range list.Items {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +82,7 @@ type site struct {
 	execution kontinue.Execution
 	client    *kontinue.Client
 	log       *buffer
+	waiting   sync.Map // steps that know their Job, by name
 }
 
 // site makes one whose client reaches the API server by the configuration.
@@ -95,7 +97,10 @@ func (e *environment) site(t *testing.T, config *rest.Config) *site {
 	require.NoError(t, err)
 	s.execution = kontinue.Execution{Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}}
 	s.log = &buffer{}
-	s.client, err = kontinue.New(kontinue.Config{RESTConfig: config, Namespace: s.namespace, Logger: everything(s.log)})
+	s.client, err = kontinue.New(kontinue.Config{
+		RESTConfig: config, Namespace: s.namespace, Logger: everything(s.log),
+		OnProgress: func(p kontinue.Progress) { s.waiting.Store(p.Step, true) },
+	})
 	require.NoError(t, err)
 	require.NoError(t, s.client.Start(ctx))
 	t.Cleanup(func() {
