@@ -40,7 +40,7 @@ func TestRequestsOfARESTConfig(t *testing.T) {
 			require.NoError(t, err)
 			require.Error(t, client.Start(t.Context()))
 			require.Equal(t, tc.accept, accept.Load())
-			require.Equal(t, "", encoding.Load())
+			require.Empty(t, encoding.Load())
 			require.Equal(t, before, given, "the client works on a copy")
 		})
 	}
