@@ -38,7 +38,7 @@ func (s *step) raise(ctx context.Context, o *outcome, uid types.UID) error {
 		return raised(there, s.attempt)
 	})
 	if err != nil && !errors.Is(err, ErrJobDeleted) {
-		return fmt.Errorf("job %s/%s ended in attempt %d, and cannot be made a result of attempt %d (a resume tries again): %w",
+		return fmt.Errorf("job %s/%s ended in attempt %d, and cannot be made a result of attempt %d (a resume may run the step again): %w",
 			o.namespace, o.job, o.Attempt, s.attempt, err)
 	}
 	return nil

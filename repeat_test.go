@@ -85,3 +85,51 @@ func TestErrorTellsWhyTheContextEnded(t *testing.T) {
 		require.NotContains(w, w.jobs(), "b")
 	})
 }
+
+// TestEndWithinAListOfPods: the Job has ended and the watch of its pods is behind,
+// so they are being read when the wait ends. The error says why it did, although a
+// request that is cut off says only that it was.
+func TestEndWithinAListOfPods(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("the lease was lost")
+	for name, tc := range map[string]struct {
+		end  func(*kontinue.Client, context.CancelCauseFunc)
+		want []error
+	}{
+		"the client stops": {
+			func(c *kontinue.Client, _ context.CancelCauseFunc) { _ = c.Stop(context.Background()) },
+			[]error{kontinue.ErrNotRunning},
+		},
+		"the context ends": {
+			func(_ *kontinue.Client, cancel context.CancelCauseFunc) { cancel(lost) },
+			[]error{lost, context.Canceled},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 20 * time.Second})
+				p := w.worker()
+				server := w.cluster.APIServer()
+				ctx, cancel := context.WithCancelCause(w.Context())
+				defer cancel(nil)
+				ktx, err := p.client.NewExecutionContext(ctx, w.execution)
+				require.NoError(w, err)
+				listing := false
+				time.AfterFunc(10*time.Second, func() {
+					server.StallWatches(apiserver.WatchMatch{User: p.user, Resource: "pods"})
+					server.AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: "list"}, Delay: time.Hour})
+				})
+				time.AfterFunc(time.Minute, func() {
+					listing = p.requests("list") == p.lists+1
+					tc.end(p.client, cancel)
+				})
+				_, err = kontinue.RunScript(ktx, script("a", "true"))
+				require.True(w, listing, "its pods are not being read")
+				for _, want := range tc.want {
+					require.ErrorIs(w, err, want)
+				}
+			})
+		})
+	}
+}

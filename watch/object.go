@@ -69,7 +69,7 @@ func (p *Pod) Object() *corev1.Pod {
 		return p.object
 	}
 	object := new(corev1.Pod)
-	_ = object.Unmarshal(p.packed) // it was packed by pack, and is well-formed
+	_ = object.Unmarshal(p.packed) // trimmer.pod has packed it, so it is well-formed
 	object.Namespace, object.Name, object.UID, object.ResourceVersion = p.Namespace, p.Name, p.UID, p.ResourceVersion
 	object.CreationTimestamp, object.DeletionTimestamp = p.CreationTimestamp, p.DeletionTimestamp
 	return object
