@@ -116,7 +116,7 @@ microbench: ## benchmarks of the packages with allocations (BENCHTIME, BENCHCOUN
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) $(TESTFLAGS) $(PKGS)
 
 .PHONY: bench
-bench: cluster-build ## ways to wait for Jobs side by side on a real control plane: docs/benchmarks anew (root; an hour)
+bench: cluster-build ## ways to wait for Jobs side by side on a real control plane: docs/benchmarks anew (root; more than an hour)
 	$(GO) -C test/bench run ./driver $(BENCHFLAGS)
 
 .PHONY: bench-smoke

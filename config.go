@@ -35,10 +35,10 @@ type Config struct {
 	// a handful of steps, and API servers protect themselves (API Priority and
 	// Fairness). A Timeout is ignored, since it would also cut the watches. Objects
 	// travel as protobuf unless ContentType or AcceptContentTypes is set, and
-	// uncompressed.
+	// uncompressed: over a thin line, pass a Clientset, which keeps its own settings.
 	RESTConfig *rest.Config
-	// Clientset is used instead of RESTConfig, as it is. It is meant for tests
-	// on a fake clientset.
+	// Clientset is used instead of RESTConfig, as it is: a fake one in tests, or one
+	// with settings of its own.
 	Clientset kubernetes.Interface
 	// Namespace is where the Executions of this client live and their Jobs run.
 	Namespace string
@@ -120,9 +120,9 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 		// decode. An API server or proxy that does not speak it answers in JSON.
 		rc.ContentType, rc.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
 	}
-	// To compress and inflate each list and event costs more time than their bytes do
-	// between a worker and the API server of its cluster; Kubernetes' own controllers
-	// do without it too.
+	// An API server compresses long answers. Between a worker and the API server of its
+	// cluster that costs more time than it saves; Kubernetes' own controllers do without
+	// it too.
 	rc.DisableCompression = true
 	if rc.WarningHandler == nil && rc.WarningHandlerWithContext == nil {
 		rc.WarningHandlerWithContext = warnings{c.Logger}

@@ -19,7 +19,7 @@ import (
 // ended must give their recorded results without a request, those that run must
 // be waited for at no cost, and each then costs the one patch of its record.
 func TestThousandsOfStepsResume(t *testing.T) {
-	const finished, running = scaleSteps, scaleSteps / 10
+	const finished, running, pageSize = scaleSteps, scaleSteps / 10, 500
 	inWorld(t, func(w *world) {
 		release := make(chan struct{})
 		for code := range 10 { // a step's name ends in the exit code of its script
@@ -83,6 +83,7 @@ func TestThousandsOfStepsResume(t *testing.T) {
 		ended.Wait()
 		synctest.Wait()
 		require.Equal(t, finished, right(results), "those that had ended, and none that runs")
+		require.Equal(t, 2*((finished+running+pageSize-1)/pageSize), second.lists, "pages of Jobs and Pods")
 		require.Zero(t, second.requests(""), "beyond the lists and watches of its start")
 		close(release)
 		under.Wait()

@@ -33,7 +33,7 @@ type Client struct {
 
 	mu    sync.Mutex
 	state clientState
-	calls sync.WaitGroup // of steps, Finish and Cancel that are under way
+	calls sync.WaitGroup // of steps, Finish, Cancel and Logs that are under way
 }
 
 type clientState int

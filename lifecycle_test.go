@@ -2,6 +2,7 @@ package kontinue_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,5 +117,40 @@ func TestPlainFakeClientsetTakesCancelAndFinish(t *testing.T) {
 		require.Len(t, list.Items, 1)
 		require.Equal(t, int32(60), *list.Items[0].Spec.TTLSecondsAfterFinished)
 		require.Equal(t, int64(1), *list.Items[0].Spec.ActiveDeadlineSeconds)
+	})
+}
+
+// TestOnProgressPanics: the panic is the function's, to recover from or not. The step
+// is over by then: Stop does not wait for it, and its name is free.
+func TestOnProgressPanics(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		var on atomic.Bool
+		client, _ := w.logged("worker", func(c *kontinue.Config) {
+			c.OnProgress = func(kontinue.Progress) {
+				if on.Load() {
+					panic("of the user")
+				}
+			}
+		})
+		require.NoError(w, client.Start(w.Context()))
+		ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+		require.NoError(w, err)
+		run := func() error {
+			_, err := kontinue.RunScript(ktx, script("a", "true"))
+			return err
+		}
+		on.Store(true)
+		require.PanicsWithValue(w, "of the user", func() { _ = run() }, "while it waits")
+		on.Store(false)
+		require.NoError(w, run())
+		on.Store(true)
+		ktx, err = client.NewExecutionContext(w.Context(), w.execution)
+		require.NoError(w, err)
+		require.PanicsWithValue(w, "of the user", func() { _ = run() }, "with the outcome there")
+		on.Store(false)
+		require.NoError(w, run())
+		require.Zero(w, bounded(w, client))
+		w.ranOnce(map[string]int{"a": 1})
 	})
 }

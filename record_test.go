@@ -43,12 +43,12 @@ func TestFirstRecordStands(t *testing.T) {
 		}()
 		r, err := kontinue.RunScript(first.context(), script("a", "exit 3"))
 		want := digest(r, err)
-		record := w.jobs()["a"][0].Annotations["kontinue.cloud/outcome"]
+		record := w.jobs()["a"][0].Annotations[outcomeAnnotation]
 		for _, pod := range w.pods() {
 			require.NoError(w, w.cluster.DeletePod(w.Context(), "ns", pod.Name))
 		}
 		require.Equal(w, want, <-late)
-		require.Equal(w, record, w.jobs()["a"][0].Annotations["kontinue.cloud/outcome"])
+		require.Equal(w, record, w.jobs()["a"][0].Annotations[outcomeAnnotation])
 		require.Equal(w, want, digest(kontinue.RunScript(w.worker().context(), script("a", "exit 3"))))
 	})
 }

@@ -123,22 +123,20 @@ func (s *step) close() {
 //
 //go:noinline
 func (s *step) result() (_ *outcome, err error) {
-	o := s.outcome
-	if o == nil {
+	if s.outcome == nil {
 		ctx, end := s.client.asking(s.ctx)
 		defer end()
-		if o, err = s.record(ctx); err != nil {
+		if s.outcome, err = s.record(ctx); err != nil {
 			return nil, s.explain(err)
 		}
 	}
-	s.outcome = nil // none is given out if there is no sole result
 	if s.sole {
-		if _, err := o.soleResult(); err != nil {
+		if _, err := s.outcome.soleResult(); err != nil {
+			s.outcome = nil // it is not given out
 			return nil, s.explain(err)
 		}
 	}
-	s.outcome = o
-	return o, nil
+	return s.outcome, nil
 }
 
 //go:noinline

@@ -240,10 +240,10 @@ func (w *wait) relist(ctx context.Context) error {
 	ctx, end := w.client.asking(ctx)
 	defer end()
 	listed, err := w.client.watcher.ListPods(ctx, w.uid)
-	if ctx.Err() != nil && err != nil {
-		return fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
-	}
 	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
+		}
 		if w.listings++; w.listings < maxListings {
 			w.client.log.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
 			w.settle.Reset(settleGrace << w.listings)

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,10 +36,7 @@ func (c *Client) Amend(ctx context.Context, namespace, name string, uid types.UI
 		if err != nil || amended == there {
 			return true, err
 		}
-		done, err := c.tryPatch(ctx, namespace, name, uid, live.ResourceVersion, object{identity.AnnotationOutcome: amended}, nil)
-		if apierrors.IsConflict(err) && !errors.Is(err, ErrJobDeleted) {
-			return false, err
-		}
-		return done, err
+		// A conflict is transient, and the next try reads the Job again.
+		return c.tryPatch(ctx, namespace, name, uid, live.ResourceVersion, object{identity.AnnotationOutcome: amended}, nil)
 	})
 }

@@ -96,9 +96,9 @@ func (p Policy) adopt(attempt int, live []Run) *Run {
 		return newest
 	}
 	// What this attempt was given it is given again, be it an older run.
-	for i, r := range live {
-		if r.Terminal && r.Recorded && r.RecordedAttempt >= attempt {
-			return &live[i]
+	for i := range live {
+		if r := &live[i]; r.Terminal && r.Recorded && r.RecordedAttempt >= attempt {
+			return r
 		}
 	}
 	switch {

@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -154,10 +155,10 @@ func heap() int64 {
 	return int64(s.HeapAlloc)
 }
 
-// outcome is a common record.
-const outcome = `{"v":1,"attempt":0,"reason":"CompletionsReached","message":"Reached expected number of succeeded pods","succeededPods":1,` +
-	`"pods":{"v":1,"pods":[{"n":"job-00000-abcde","u":"0d1f6a5c-0000-4000-8000-000000000000","nd":"node-1","p":"Succeeded","s":"2026-01-01T00:00:00Z",` +
-	`"f":"2026-01-01T00:00:05Z","c":[{"n":"main","k":"main","s":"Terminated","r":"Completed","i":"registry.example.com/team/worker:2026.11.24","a":"2026-01-01T00:00:01Z","f":"2026-01-01T00:00:05Z"}]}]}}`
+// outcome is the record of a step as most are.
+//
+//go:embed testdata/outcome.json
+var outcome string
 
 // grown gives a running Pod the size of a common one.
 func grown(p *corev1.Pod) *corev1.Pod {

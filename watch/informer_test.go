@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // TestTransformIsIdempotent: client-go applies it to some objects more than once.
@@ -21,6 +22,11 @@ func TestTransformIsIdempotent(t *testing.T) {
 	twice, err := transform(once)
 	require.NoError(t, err)
 	require.Same(t, once, twice)
+	fromList, err := transform(listed{once.(*parcel)})
+	require.NoError(t, err)
+	require.Same(t, once, fromList)
+	_, checked := once.(runtime.Object)
+	require.False(t, checked, "client-go's check of cached objects would take its emptying for a mistake")
 
 	m, err := meta.Accessor(twice)
 	require.NoError(t, err)

@@ -4,8 +4,8 @@ import "strings"
 
 // squeezed are pieces of text that the outcomes of most steps have in common: what
 // Kubernetes says of a Job that has ended as expected, and the frame of the record
-// round it. In the cache each stands for a control character, none of which occurs in
-// JSON. They are tried in this order; a piece that no outcome has is merely of no use.
+// round it. In the cache a control character stands for each, none of which json.Marshal
+// writes. They are tried in this order; a piece that no outcome has is merely of no use.
 var squeezed = []string{
 	`{"v":1,"attempt":0,"reason":"CompletionsReached","message":"Reached expected number of succeeded pods","succeededPods":1,"pods":{"v":1,"pods":[{"n":"`,
 	`{"v":1,"attempt":0,"failed":true,"reason":"BackoffLimitExceeded","message":"Job has reached the specified backoff limit","failedPods":1,"pods":{"v":1,"pods":[{"n":"`,
@@ -41,8 +41,8 @@ var squeezer, unsqueezer = func() (*strings.Replacer, *strings.Replacer) {
 	return strings.NewReplacer(there...), strings.NewReplacer(back...)
 }()
 
-// squeeze makes a text smaller that is kept for long; unsqueeze gives it back. A
-// text that is no JSON is left as it is.
+// squeeze makes a text smaller that is kept for long; unsqueezer gives it back. A
+// text that has control characters of its own is left as it is.
 func squeeze(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
 		return text

@@ -1,16 +1,17 @@
 package watch
 
 import (
+	_ "embed"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// common is the outcome of a step as most are.
-const common = `{"v":1,"attempt":0,"reason":"CompletionsReached","message":"Reached expected number of succeeded pods","succeededPods":1,` +
-	`"pods":{"v":1,"pods":[{"n":"build-x7x2k-abcde","u":"0d1f6a5c-0000-4000-8000-000000000000","nd":"node-1","p":"Succeeded","s":"2026-01-01T00:00:00Z",` +
-	`"f":"2026-01-01T00:00:05Z","c":[{"n":"main","k":"main","s":"Terminated","r":"Completed","i":"registry.example.com/app:1","a":"2026-01-01T00:00:01Z","f":"2026-01-01T00:00:05Z"}]}]}}`
+// common is the outcome of a step as most are, as the root package writes it.
+//
+//go:embed testdata/outcome.json
+var common string
 
 // TestSqueeze: what is kept is half of it, and the whole text again when asked for.
 func TestSqueeze(t *testing.T) {

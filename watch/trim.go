@@ -19,9 +19,9 @@ type trimmer struct {
 	seed   maphash.Seed
 	recent [256]string // by hash: the last one seen
 
-	// apart has all that is kept of an object copied. A list is decoded into many
+	// apart has most of what is kept of an object copied: a list is decoded into many
 	// small pieces of memory at once, and whatever is kept of one would keep the
-	// page that it lies in.
+	// page that it lies in. Whole Pods are not, since they do not stay for long.
 	apart bool
 }
 

@@ -67,15 +67,20 @@ func (r *runner) launch(ctx context.Context, what, name string) error {
 	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(group, owner.UID))
 }
 
+// attachOnce has a worker wait for all Jobs of a world, and ends it.
+func (r *runner) attachOnce(ctx context.Context, w *world, style Style) (figures, error) {
+	p, err := r.attach(ctx, w, style)
+	if err != nil {
+		return figures{}, err
+	}
+	defer p.end()
+	return p.ask("")
+}
+
 // empty measures a client in a namespace without Jobs.
 func (r *runner) empty(ctx context.Context) error {
 	for range r.Runs {
-		p, err := r.attach(ctx, &world{namespace: experimentNamespace}, clientAlone)
-		if err != nil {
-			return err
-		}
-		f, err := p.ask("")
-		p.end()
+		f, err := r.attachOnce(ctx, &world{namespace: experimentNamespace}, clientAlone)
 		if err != nil {
 			return err
 		}
@@ -127,12 +132,7 @@ func (r *runner) finish(ctx context.Context, w *world) error {
 		n, f.Memory.total()/float64(n), float64(f.Memory.Live)/float64(n), requests)
 	p.end()
 	for range r.Runs {
-		p, err := r.attach(ctx, w, clientAlone)
-		if err != nil {
-			return err
-		}
-		f, err := p.ask("")
-		p.end()
+		f, err := r.attachOnce(ctx, w, clientAlone)
 		if err != nil {
 			return err
 		}
@@ -148,12 +148,7 @@ func (r *runner) finish(ctx context.Context, w *world) error {
 func (r *runner) among(ctx context.Context, w *world) error {
 	measure := func(name string) error {
 		for range r.Runs {
-			p, err := r.attach(ctx, w, Kontinue)
-			if err != nil {
-				return err
-			}
-			f, err := p.ask("")
-			p.end()
+			f, err := r.attachOnce(ctx, w, Kontinue)
 			if err != nil {
 				return err
 			}

@@ -165,7 +165,7 @@ func (r *runner) waits(ctx context.Context, n int) error {
 	return deleteJobs(ctx, r.client, w.namespace, identity.Selector(group))
 }
 
-// slow is a run of which two have to do.
+// slow is a run after which there is no other, from the second on.
 const slow = time.Minute
 
 // list measures the raw LIST of the same objects.

@@ -65,7 +65,7 @@ watch of the Jobs besides. In parentheses: the ratio to kontinue.
   process with the raw watch alone. A record is one more event of the Job, for the
   style's own watch and for the raw one.
 - *attach*: from nothing until all waits wait.
-- A style that takes more than a minute for a run has two runs.
+- A style whose second or later run took more than a minute is not run again.
 - The client's own rate limit is off in all styles, and the user is exempt from the
   API server's. A watch per wait needs as many streams: client-go opens further
   connections by itself, no limit was raised for it. That style and the polling one

@@ -64,7 +64,7 @@ func run(ctx context.Context) error {
 		switch f.Name {
 		case "out", "save", "from", "profile", "logs": // they say where, not what
 		default:
-			options.Command += " -" + f.Name + " " + f.Value.String()
+			options.Command += " -" + f.Name + "=" + f.Value.String()
 		}
 	})
 	var report *bench.Report
