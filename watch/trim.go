@@ -23,6 +23,8 @@ type trimmer struct {
 	// small pieces of memory at once, and whatever is kept of one would keep the
 	// page that it lies in. Whole Pods are not, since they do not stay for long.
 	apart bool
+
+	running corev1.Pod // of pack: the last one, which is large
 }
 
 func newTrimmer(apart bool) *trimmer { return &trimmer{seed: maphash.MakeSeed(), apart: apart} }
@@ -94,7 +96,7 @@ func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 	}
 	out.Whole = gone || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if !out.Whole {
-		if packed, err := trimRunning(pod).Marshal(); err == nil {
+		if packed, err := t.pack(pod); err == nil {
 			out.packed = packed
 			return out
 		}
@@ -116,27 +118,40 @@ func (t *trimmer) meta(m *metav1.ObjectMeta) Meta {
 	}
 }
 
-// trimRunning is what a running step and its progress need of a Pod, besides what
-// is in a Meta. The names, images and restart policies of init containers stay:
+// pack encodes what is kept of a running Pod.
+func (t *trimmer) pack(pod *corev1.Pod) ([]byte, error) {
+	var running *corev1.Pod
+	if t == nil {
+		running = new(corev1.Pod)
+	} else {
+		running = &t.running
+	}
+	trimRunning(running, pod)
+	return running.Marshal()
+}
+
+// trimRunning leaves in out what a running step and its progress need of a Pod,
+// besides what is in a Meta. The names, images and restart policies of init containers stay:
 // they tell a native sidecar from an init container. Those of containers stay until
 // the kubelet has reported on all.
-func trimRunning(pod *corev1.Pod) *corev1.Pod {
-	out := &corev1.Pod{
+func trimRunning(out, pod *corev1.Pod) {
+	spec, status := out.Spec, out.Status // whose slices serve again
+	*out = corev1.Pod{
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, RestartPolicy: pod.Spec.RestartPolicy,
-			InitContainers: trimContainers(pod.Spec.InitContainers),
+			InitContainers: trimContainers(spec.InitContainers[:0], pod.Spec.InitContainers),
 		},
 		Status: corev1.PodStatus{
 			Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message, StartTime: pod.Status.StartTime,
-			InitContainerStatuses: trimStatuses(pod.Status.InitContainerStatuses),
-			ContainerStatuses:     trimStatuses(pod.Status.ContainerStatuses),
+			InitContainerStatuses: trimStatuses(status.InitContainerStatuses[:0], pod.Status.InitContainerStatuses),
+			ContainerStatuses:     trimStatuses(status.ContainerStatuses[:0], pod.Status.ContainerStatuses),
 		},
 	}
 	if index, ok := pod.Labels[batchv1.JobCompletionIndexAnnotation]; ok {
 		out.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
 	}
 	if len(pod.Status.ContainerStatuses) < len(pod.Spec.Containers) {
-		out.Spec.Containers = trimContainers(pod.Spec.Containers)
+		out.Spec.Containers = trimContainers(spec.Containers[:0], pod.Spec.Containers)
 	}
 	for _, c := range pod.Status.Conditions {
 		// All is well where a condition is True, but for the one that says that the
@@ -145,10 +160,9 @@ func trimRunning(pod *corev1.Pod) *corev1.Pod {
 			out.Status.Conditions = append(out.Status.Conditions, c)
 		}
 	}
-	return out
 }
 
-func trimContainers(in []corev1.Container) (out []corev1.Container) {
+func trimContainers(out, in []corev1.Container) []corev1.Container {
 	for i := range in {
 		c := &in[i]
 		out = append(out, corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy})
@@ -156,7 +170,7 @@ func trimContainers(in []corev1.Container) (out []corev1.Container) {
 	return out
 }
 
-func trimStatuses(in []corev1.ContainerStatus) (out []corev1.ContainerStatus) {
+func trimStatuses(out, in []corev1.ContainerStatus) []corev1.ContainerStatus {
 	for i := range in {
 		s := &in[i]
 		out = append(out, corev1.ContainerStatus{
