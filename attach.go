@@ -73,11 +73,7 @@ func (s *step) find(ctx context.Context) (job *watch.Job, drift []string, err er
 		}
 	}
 	r.Run = decision.Create
-	submitted, err := r.Build()
-	if err != nil {
-		return nil, nil, err
-	}
-	ensured, err := s.client.jobs.Ensure(ctx, submitted)
+	ensured, err := s.client.jobs.Ensure(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}

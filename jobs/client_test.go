@@ -163,9 +163,9 @@ func TestLogsNoSecrets(t *testing.T) {
 		var log bytes.Buffer
 		c := newCluster()
 		c.fail("create", status(500, "InternalError", "webhook says: --token=hunter2"))
-		job := build(t, func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Args = []string{"--token=hunter2"} })
+		request := changed(func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Args = []string{"--token=hunter2"} })
 		client := jobs.NewClient(c, jobs.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-		_, err := client.Ensure(t.Context(), job)
+		_, err := client.Ensure(t.Context(), request)
 		require.NoError(t, err)
 		require.Contains(t, log.String(), "webhook says")
 		require.NotContains(t, log.String(), "hunter2")

@@ -132,7 +132,7 @@ func TestDrift(t *testing.T) {
 		there := build(t, full)
 		byServer(there)
 		c := newCluster(there)
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t, full, tc.change))
+		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), changed(full, tc.change))
 		require.NoError(t, err, name)
 		require.True(t, got.Adopted, name)
 		require.Len(t, got.Drift, len(tc.want), "%s: %q", name, got.Drift)
@@ -152,11 +152,11 @@ func TestDriftKnowsKontinuesOwnChanges(t *testing.T) {
 	client := jobs.NewClient(c, jobs.Options{})
 	require.NoError(t, client.Cancel(t.Context(), "ns", there.Name, there.UID))
 	require.NoError(t, client.SetTTL(t.Context(), "ns", there.Name, there.UID, 60))
-	got, err := client.Ensure(t.Context(), build(t, func(r *jobs.Request) { r.Timeout = 1e9 }))
+	got, err := client.Ensure(t.Context(), changed(func(r *jobs.Request) { r.Timeout = 1e9 }))
 	require.NoError(t, err)
 	require.Empty(t, got.Drift, "a timeout is no part of the spec")
 
-	got, err = client.Ensure(t.Context(), build(t, func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Image = "b" }))
+	got, err = client.Ensure(t.Context(), changed(func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Image = "b" }))
 	require.NoError(t, err)
 	require.Equal(t, []string{"template.spec.containers[0].image: alpine:3.19 -> b"}, got.Drift)
 }
@@ -166,7 +166,7 @@ func TestDriftKnowsKontinuesOwnChanges(t *testing.T) {
 func TestDriftWithoutHash(t *testing.T) {
 	t.Parallel()
 	c := newCluster(live(t, func(j *batchv1.Job) { j.Annotations = nil }))
-	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 	require.NoError(t, err)
 	require.Len(t, got.Drift, 1)
 	require.Contains(t, got.Drift[0], "spec hash: none -> sha256:")

@@ -27,8 +27,11 @@ type Ensured struct {
 	Drift []string
 }
 
-// Ensure creates the Job, or adopts the one that has its name and the same
-// controller owner. job is one that [Request.Build] returned.
+// Ensure creates the Job that r builds (see [Request.Build]), or adopts the one that
+// has its name and the same controller owner. A request that is not valid is
+// [ErrInvalid] before anything is sent. r must not change until Ensure returns: the
+// Job is built when the call has its turn (Options.MaxInFlight), so that of
+// thousands that wait for theirs none exists yet.
 //
 // Whatever the answer to the create is, short of success and of an overloaded
 // server's (429, which is given before a request is looked at), the object is looked
@@ -39,20 +42,23 @@ type Ensured struct {
 // Options.RetryFor; the rest is an [*APIError]. When ctx ends the error wraps its
 // cause and the last answer, and says if the Job may exist: then a later Ensure
 // finds it.
-func (c *Client) Ensure(ctx context.Context, job *batchv1.Job) (Ensured, error) {
-	e := &ensurer{c: c, job: job}
+func (c *Client) Ensure(ctx context.Context, r *Request) (Ensured, error) {
+	if err := r.Validate(); err != nil {
+		return Ensured{}, err
+	}
+	e := &ensurer{c: c, request: r, namespace: r.Execution.Namespace, name: r.name()}
 	for {
 		err := c.retry(ctx, "ensure job", c.retries, e.try)
 		if err == nil {
 			if e.got.Adopted {
-				c.log.DebugContext(ctx, "adopted job", "namespace", job.Namespace, "name", job.Name, "drift", len(e.got.Drift))
+				c.log.DebugContext(ctx, "adopted job", "namespace", e.namespace, "name", e.name, "drift", len(e.got.Drift))
 			}
 			return e.got, nil
 		}
 		if !errors.Is(err, errDeleting) {
 			return Ensured{}, e.explain(err)
 		}
-		if err := c.waitGone(ctx, job.Namespace, job.Name, e.deleting); err != nil {
+		if err := c.waitGone(ctx, e.namespace, e.name, e.deleting); err != nil {
 			return Ensured{}, e.explain(err)
 		}
 		// The name is free: a new start with the whole time.
@@ -66,8 +72,10 @@ var errDeleting = errors.New("job is being deleted")
 // ensurer is the state of one Ensure: after a create that failed it looks for
 // the object until the API server has said whether it exists.
 type ensurer struct {
-	c   *Client
-	job *batchv1.Job
+	c               *Client
+	request         *Request
+	namespace, name string
+	job             *batchv1.Job // that the request builds; nil before the first try
 
 	look     bool      // the next request is a get
 	failure  *APIError // the answer to the last create
@@ -77,9 +85,12 @@ type ensurer struct {
 }
 
 func (e *ensurer) try(ctx context.Context) (done bool, err error) {
+	if e.job == nil {
+		e.job = e.request.build()
+	}
 	if !e.look {
 		created, err := ask(ctx, func(ctx context.Context) (*batchv1.Job, error) {
-			return e.c.clientset.BatchV1().Jobs(e.job.Namespace).Create(ctx, e.job, metav1.CreateOptions{})
+			return e.c.clientset.BatchV1().Jobs(e.namespace).Create(ctx, e.job, metav1.CreateOptions{})
 		})
 		if err == nil {
 			e.got = Ensured{Job: created}
@@ -92,7 +103,7 @@ func (e *ensurer) try(ctx context.Context) (done bool, err error) {
 		}
 		e.look = true
 	}
-	live, failure := e.c.get(ctx, e.job.Namespace, e.job.Name)
+	live, failure := e.c.get(ctx, e.namespace, e.name)
 	switch {
 	case failure == nil:
 		return true, e.found(live)
@@ -139,11 +150,11 @@ func (e *ensurer) found(live *batchv1.Job) error {
 // explain names the object, where err does not yet, and says what may be left of
 // it in the cluster.
 func (e *ensurer) explain(err error) error {
-	if !strings.Contains(err.Error(), e.job.Name) {
-		err = fmt.Errorf("job %s/%s: %w", e.job.Namespace, e.job.Name, err)
+	if !strings.Contains(err.Error(), e.name) {
+		err = fmt.Errorf("job %s/%s: %w", e.namespace, e.name, err)
 	}
 	if e.unknown {
-		err = fmt.Errorf("%w; job %s/%s may have been created all the same: a resume will find it", err, e.job.Namespace, e.job.Name)
+		err = fmt.Errorf("%w; job %s/%s may have been created all the same: a resume will find it", err, e.namespace, e.name)
 	}
 	return err
 }

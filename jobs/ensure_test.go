@@ -35,17 +35,26 @@ func beingGone(j *batchv1.Job) {
 	j.DeletionTimestamp, j.Finalizers = new(metav1.Now()), []string{"foregroundDeletion"}
 }
 
+// TestEnsureInvalid: nothing is sent.
+func TestEnsureInvalid(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), changed(func(r *jobs.Request) { r.Step = "" }))
+	require.ErrorIs(t, err, jobs.ErrInvalid)
+	require.Empty(t, c.Actions())
+}
+
 func TestEnsureCreates(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
-	job := build(t)
-	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+	r := request()
+	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, "job-1", string(got.Job.UID))
 	require.False(t, got.Adopted)
 	require.Empty(t, got.Drift)
 	require.Len(t, c.Actions(), 1, "one write and no read")
-	require.Empty(t, job.UID, "the argument is not changed")
+	require.Equal(t, request(), r, "the argument is not changed")
 }
 
 // TestEnsureAdopts: whatever answer hides the Job that exists, it is found.
@@ -61,7 +70,7 @@ func TestEnsureAdopts(t *testing.T) {
 			c := newCluster(live(t))
 			c.fail("create", answer)
 			start := time.Now()
-			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 			require.NoError(t, err, name)
 			require.True(t, got.Adopted, name)
 			require.Equal(t, "live", string(got.Job.UID), name)
@@ -79,7 +88,7 @@ func TestEnsureAdoptsAfterOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(live(t))
 		c.fail("create", errTooMany, errTooMany)
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.NoError(t, err)
 		require.True(t, got.Adopted)
 		require.Equal(t, "live", string(got.Job.UID))
@@ -95,7 +104,7 @@ func TestEnsureLostAnswer(t *testing.T) {
 		require.NoError(t, c.commit(a))
 		return errEOF
 	})
-	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 	require.NoError(t, err)
 	require.True(t, got.Adopted)
 	require.Equal(t, "committed", string(got.Job.UID))
@@ -117,7 +126,7 @@ func TestEnsureLateCommit(t *testing.T) {
 			require.NoError(t, c.commit(first))
 			return nil
 		})
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.NoError(t, err)
 		require.True(t, got.Adopted)
 		require.Equal(t, []int{2, 2}, []int{c.count("create"), c.count("get")})
@@ -147,7 +156,7 @@ func TestEnsureRetries(t *testing.T) {
 			c.fail("create", tc.create...)
 			c.fail("get", tc.get...)
 			start := time.Now()
-			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 			require.NoError(t, err, name)
 			require.False(t, got.Adopted, name)
 			require.Equal(t, []int{tc.creates, tc.got}, []int{c.count("create"), c.count("get")}, name)
@@ -179,11 +188,10 @@ func TestEnsurePermanent(t *testing.T) {
 			c := newCluster()
 			c.fail("create", tc.answer)
 			start := time.Now()
-			job := build(t)
-			_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+			_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 			require.ErrorIs(t, err, tc.answer, name)
 			require.ErrorContains(t, err, tc.text, name)
-			require.Equal(t, 1, strings.Count(err.Error(), "ns/"+job.Name), "%s: %v", name, err)
+			require.Equal(t, 1, strings.Count(err.Error(), "ns/"+build(t).Name), "%s: %v", name, err)
 			require.NotContains(t, err.Error(), "may have been created", name)
 			var e *jobs.APIError
 			require.ErrorAs(t, err, &e, name)
@@ -202,7 +210,7 @@ func TestExpiredToken(t *testing.T) {
 		c.fail("create", errUnauth, errUnauth)
 		c.fail("get", errUnauth)
 		start := time.Now()
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.NoError(t, err)
 		require.False(t, got.Adopted)
 		require.Less(t, time.Since(start), 10*time.Second)
@@ -214,7 +222,7 @@ func TestExpiredToken(t *testing.T) {
 			c.fail("get", errUnauth)
 		}
 		start := time.Now()
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.ErrorIs(t, err, errUnauth)
 		require.ErrorContains(t, err, "renew them")
 		require.NotContains(t, err.Error(), "may have been created")
@@ -236,7 +244,7 @@ func TestEnsureMayNotLook(t *testing.T) {
 		c := newCluster()
 		c.fail("create", tc.create)
 		c.fail("get", errRBACGet)
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.ErrorIs(t, err, tc.create, name)
 		require.ErrorContains(t, err, "grant verb "+tc.verb, name)
 		require.Equal(t, tc.maybe, contains(err, "a resume will find it"), name)
@@ -261,7 +269,7 @@ func TestEnsureGivesUp(t *testing.T) {
 			c := newCluster()
 			c.answer("create", func(int, ktesting.Action) error { return tc.answer })
 			start := time.Now()
-			_, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).Ensure(t.Context(), build(t))
+			_, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).Ensure(t.Context(), request())
 			require.ErrorIs(t, err, tc.answer, name)
 			require.ErrorContains(t, err, "gave up after", name)
 			require.Equal(t, tc.maybe, contains(err, "a resume will find it"), name)
@@ -281,7 +289,7 @@ func TestEnsureLongRetryAfter(t *testing.T) {
 		c := newCluster()
 		c.fail("create", apierrors.NewTooManyRequests("busy", 3600))
 		start := time.Now()
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.True(t, apierrors.IsTooManyRequests(err), "%v", err)
 		require.Zero(t, time.Since(start))
 	})
@@ -296,7 +304,7 @@ func TestEnsureContextEnds(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(cause) })
 		start := time.Now()
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, build(t))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, request())
 		require.ErrorIs(t, err, cause)
 		require.ErrorIs(t, err, errWebhook, "the last answer is kept")
 		require.ErrorContains(t, err, "a resume will find it")
@@ -310,7 +318,7 @@ func TestEnsureContextEnds(t *testing.T) {
 			cancel(cause)
 			return errEOF
 		})
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, build(t))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, request())
 		require.ErrorIs(t, err, cause)
 		require.ErrorIs(t, err, errEOF)
 		require.Equal(t, 1, c.count("create"))
@@ -318,7 +326,7 @@ func TestEnsureContextEnds(t *testing.T) {
 	c := newCluster()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, build(t))
+	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, request())
 	require.ErrorIs(t, err, cause)
 	require.ErrorContains(t, err, "job ns/"+build(t).Name)
 	require.NotContains(t, err.Error(), "a resume will find it")
@@ -338,14 +346,14 @@ func TestEnsureNameConflict(t *testing.T) {
 		"another worker group":      {[]func(*batchv1.Job){inOther}, `worker group "green", not "blue"`},
 	} {
 		c := newCluster(live(t, tc.change...))
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
 		require.ErrorContains(t, err, tc.text, name)
 		require.Zero(t, c.count("delete")+c.count("patch")+c.count("update"), "%s: it is not touched", name)
 
 		// Whose it is was asked for after a lost answer: it is not ours that may exist.
 		c.fail("create", errEOF)
-		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
 		require.NotContains(t, err.Error(), "a resume will find it", name)
 	}
@@ -362,7 +370,7 @@ func TestEnsureWaitsOutDeletion(t *testing.T) {
 		})
 		defer gone.Stop()
 		start := time.Now()
-		got, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Second}).Ensure(t.Context(), build(t))
+		got, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Second}).Ensure(t.Context(), request())
 		require.NoError(t, err)
 		require.False(t, got.Adopted)
 		require.Equal(t, "job-2", string(got.Job.UID), "the first create met the old one")
@@ -372,13 +380,13 @@ func TestEnsureWaitsOutDeletion(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(live(t, beingGone))
-		_, err := jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}).Ensure(t.Context(), build(t))
+		_, err := jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}).Ensure(t.Context(), request())
 		require.ErrorContains(t, err, "still being deleted; finalizers: foregroundDeletion")
 		require.ErrorContains(t, err, "gave up after")
 
 		c.fail("get", nil, errRBACGet)
 		start := time.Now()
-		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 		require.ErrorIs(t, err, errRBACGet)
 		require.Zero(t, time.Since(start), "a refusal is not waited out")
 	})
@@ -390,9 +398,8 @@ func TestEnsureTwoWorkers(t *testing.T) {
 	c := newCluster()
 	results := make(chan jobs.Ensured, 2)
 	for range 2 {
-		job := build(t)
 		go func() {
-			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 			if err != nil {
 				t.Errorf("Ensure: %v", err)
 			}

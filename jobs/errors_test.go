@@ -64,12 +64,12 @@ func TestCreateErrorHidesSecrets(t *testing.T) {
 	c := newCluster()
 	answer := status(400, "BadRequest", `denied: args [--token=hunter2-x hunter2-x] env P="line 1\nhunter2" of alpine:3.19`)
 	c.fail("create", answer)
-	job := build(t, func(r *jobs.Request) {
+	request := changed(func(r *jobs.Request) {
 		m := &r.Spec.Template.Spec.Containers[0]
 		m.Args = []string{"hunter2-x", "--token=hunter2-x", "x"}
 		m.Env = []corev1.EnvVar{{Name: "P", Value: "line 1\nhunter2"}}
 	})
-	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request)
 	require.ErrorIs(t, err, answer)
 	require.NotContains(t, err.Error(), "hunter2")
 	require.ErrorContains(t, err, `denied: args [[redacted] [redacted]] env P="[redacted]" of alpine:3.19`)

@@ -27,12 +27,7 @@ func Example() {
 	client := jobs.NewClient(fake.NewSimpleClientset(), jobs.Options{})
 	for _, image := range []string{"alpine/helm:3.14", "alpine/helm:3.15"} {
 		request.Spec.Template.Spec.Containers[0].Image = image
-		job, err := request.Build()
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		got, err := client.Ensure(context.Background(), job)
+		got, err := client.Ensure(context.Background(), &request)
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -39,13 +39,17 @@ func request() *jobs.Request {
 	}
 }
 
-func build(t *testing.T, change ...func(*jobs.Request)) *batchv1.Job {
-	t.Helper()
+func changed(change ...func(*jobs.Request)) *jobs.Request {
 	r := request()
 	for _, c := range change {
 		c(r)
 	}
-	job, err := r.Build()
+	return r
+}
+
+func build(t *testing.T, change ...func(*jobs.Request)) *batchv1.Job {
+	t.Helper()
+	job, err := changed(change...).Build()
 	require.NoError(t, err)
 	return job
 }

@@ -78,7 +78,7 @@ func TestNoAnswerToCreate(t *testing.T) {
 		s, client := newSilent(t, http.MethodPost, 1, jobs.Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
-		_, err := client.Ensure(ctx, build(t))
+		_, err := client.Ensure(ctx, request())
 		// What is found is the server's Job j, which has no owner.
 		require.ErrorIs(t, err, jobs.ErrNameConflict)
 		require.Equal(t, map[string]int{http.MethodPost: 1, http.MethodGet: 1}, s.sent)
@@ -102,8 +102,7 @@ func TestNoAnswerAtAll(t *testing.T) {
 		require.Less(t, time.Since(start), 3*time.Minute)
 
 		_, client = newSilent(t, http.MethodPost, 100, jobs.Options{RetryFor: time.Minute})
-		job := build(t)
-		_, err = client.Ensure(t.Context(), job)
+		_, err = client.Ensure(t.Context(), request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, "the Job is looked for, however long the create took")
 	})
 }
@@ -119,7 +118,7 @@ func TestNoAnswerContext(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), after, cause)
 			defer cancel()
 			start := time.Now()
-			_, err := client.Ensure(ctx, build(t))
+			_, err := client.Ensure(ctx, request())
 			require.ErrorIs(t, err, cause)
 			require.ErrorContains(t, err, "may have been created all the same")
 			require.Equal(t, after, time.Since(start))

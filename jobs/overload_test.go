@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/jobs"
 )
 
@@ -137,13 +138,14 @@ func launch(t *testing.T, client *jobs.Client, n int) (asked []string) {
 	var wg sync.WaitGroup
 	errs := make([]error, n)
 	for i := range n {
-		job := build(t, func(r *jobs.Request) { r.Step = fmt.Sprintf("step-%d", i) })
-		asked = append(asked, job.Name)
+		request := changed(func(r *jobs.Request) { r.Step = fmt.Sprintf("step-%d", i) })
+		name := identity.JobName(request.Execution, request.Step, 0)
+		asked = append(asked, name)
 		wg.Go(func() {
-			got, err := client.Ensure(t.Context(), job)
+			got, err := client.Ensure(t.Context(), request)
 			errs[i] = err
-			if err == nil && (got.Adopted || got.Job.Name != job.Name) {
-				errs[i] = fmt.Errorf("%s got %s, adopted=%t", job.Name, got.Job.Name, got.Adopted)
+			if err == nil && (got.Adopted || got.Job.Name != name) {
+				errs[i] = fmt.Errorf("%s got %s, adopted=%t", name, got.Job.Name, got.Adopted)
 			}
 		})
 		synctest.Wait() // it is under way, or in the queue

@@ -151,7 +151,7 @@ func TestPlainFake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := fake.NewClientset()
 		client := jobs.NewClient(c, jobs.Options{})
-		ensured, err := client.Ensure(t.Context(), build(t))
+		ensured, err := client.Ensure(t.Context(), request())
 		require.NoError(t, err)
 		name := ensured.Job.Name
 		for _, uid := range []types.UID{ensured.Job.UID, types.UID("ns/" + name)} {

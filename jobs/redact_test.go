@@ -49,7 +49,7 @@ func TestNoSecretInTheErrorOfARefusedCreate(t *testing.T) {
 	}
 	for _, secret := range []string{"hunter2-canary", `q"u\o<t>é&d-canary`, "two lines\nof-the-canary", "x7-canary"} {
 		for where, put := range canaried(secret) {
-			job := build(t, func(r *jobs.Request) { put(&r.Spec.Template.Spec.Containers[0]) })
+			request := changed(func(r *jobs.Request) { put(&r.Spec.Template.Spec.Containers[0]) })
 			for how, text := range map[string]string{
 				"as it is":    secret,
 				"%q":          strconv.Quote(secret),
@@ -62,7 +62,7 @@ func TestNoSecretInTheErrorOfARefusedCreate(t *testing.T) {
 				answer := status(403, metav1.StatusReasonForbidden, "denied by policy: "+text+" of container main")
 				c := newCluster()
 				c.fail("create", answer)
-				_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+				_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request)
 				require.ErrorIs(t, err, answer)
 				require.NotContains(t, err.Error(), "canary", "%s, %s", where, how)
 				require.ErrorContains(t, err, "[redacted]")
@@ -80,10 +80,10 @@ func TestShortValuesAreHiddenAsWords(t *testing.T) {
 		"11":   `spinning pin "pin" in 11 s of true`,
 		"true": `spinning pin "pin" in 11 s of true`,
 	} {
-		job := build(t, func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Args = []string{value} })
+		request := changed(func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Args = []string{value} })
 		c := newCluster()
 		c.fail("create", status(400, metav1.StatusReasonBadRequest, `spinning pin "pin" in 11 s of true`))
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), job)
+		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request)
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -103,7 +103,7 @@ func TestValidationErrorKeepsFieldAndReason(t *testing.T) {
 	}
 	c := newCluster()
 	c.fail("create", apierrors.NewInvalid(batchKind, "j", faults))
-	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), build(t))
+	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
 	require.NotContains(t, err.Error(), "canary")
 	for _, want := range []string{
 		"spec.template.spec.containers[0].env[0].name: Invalid value: must not contain '='",

@@ -50,13 +50,20 @@ func (r *Request) Build() (*batchv1.Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	return r.build(), nil
+}
+
+func (r *Request) name() string { return identity.JobName(r.Execution, r.Step, r.Run) }
+
+// build is Build of a request that is valid.
+func (r *Request) build() *batchv1.Job {
 	owner := *r.Owner.DeepCopy()
 	owner.Controller = new(true)
 	job := &batchv1.Job{
 		TypeMeta: metav1.TypeMeta{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       r.Execution.Namespace,
-			Name:            identity.JobName(r.Execution, r.Step, r.Run),
+			Name:            r.name(),
 			Labels:          r.merge(r.Labels),
 			Annotations:     r.annotations(),
 			OwnerReferences: []metav1.OwnerReference{owner},
@@ -78,7 +85,7 @@ func (r *Request) Build() (*batchv1.Job, error) {
 			}
 		}
 	}
-	return job, nil
+	return job
 }
 
 // merge adds the labels of the step; they win, and Validate has refused a user's
