@@ -12,7 +12,8 @@ import (
 // RunJob runs a Kubernetes Job in the Execution's namespace and waits for its
 // end. The Job is owned by the Execution; a function that runs again after a
 // crash finds it and goes on waiting, and on a retry the child policy decides
-// whether it runs again.
+// whether it runs again. opts and what they refer to must not change until RunJob
+// returns; several calls may share them.
 //
 // A Job that ran and failed is a result, with Succeeded() == false. An error
 // means that there is no result: bad input ([ErrInvalid], before any request),
@@ -32,7 +33,7 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 
 // RunPod runs a pod once and waits for its end. It creates a Job with
 // backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made. It
-// is durable and returns errors as [RunJob] does, and an [ErrPodLost] when the
+// is durable, shares opts and returns errors as [RunJob] does, and an [ErrPodLost] when the
 // Job failed and its pod was gone before anything was known of it. A Job that
 // completed has proved that every container exited with code 0, also without
 // its pod, and one that ran into its deadline or was canceled while no worker

@@ -6,7 +6,7 @@ import (
 )
 
 // JobSpec returns the Job that runs pod once: restartPolicy Never, one
-// completion, one pod at a time, backoffLimit 0. The pod spec is copied.
+// completion, one pod at a time, backoffLimit 0. It shares what pod refers to.
 //
 // podReplacementPolicy is Failed (KEP-3939). With backoffLimit 0 neither policy
 // makes a second pod when the first is deleted or evicted, but they judge that
@@ -20,13 +20,12 @@ import (
 // A pod is made a second time only for reasons outside this spec: the Job is
 // suspended and resumed, or someone strips the pod's finalizer and deletes it.
 func JobSpec(pod corev1.PodSpec) batchv1.JobSpec {
-	spec := *pod.DeepCopy()
-	spec.RestartPolicy = corev1.RestartPolicyNever
+	pod.RestartPolicy = corev1.RestartPolicyNever
 	return batchv1.JobSpec{
 		Parallelism:          new(int32(1)),
 		Completions:          new(int32(1)),
 		BackoffLimit:         new(int32(0)),
 		PodReplacementPolicy: new(batchv1.Failed),
-		Template:             corev1.PodTemplateSpec{Spec: spec},
+		Template:             corev1.PodTemplateSpec{Spec: pod},
 	}
 }
