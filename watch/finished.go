@@ -17,12 +17,11 @@ import (
 // only the verdict and the counts are left.
 type finishedJob struct {
 	name, version         string
-	uid                   types.UID
-	texts                 string // step, hash and outcome, in one piece of memory
-	step, hash            uint8  // how much of it the first two take
+	texts                 string // UID, step, hash and outcome, in one piece of memory
+	uidLen, step, hash    uint8  // how much of it the first three take
+	squeezed              squeezedTexts
 	terminal, failed      bool
 	canceled              bool
-	squeezed              bool // the outcome is
 	recent                bool // its Pods are kept
 	origin                *origin
 	created               int64 // Unix seconds
@@ -32,12 +31,36 @@ type finishedJob struct {
 	succeeded, failedPods int32
 }
 
-func (f *finishedJob) stepName() string { return f.texts[:f.step] }
-func (f *finishedJob) specHash() string { return f.texts[f.step:][:f.hash] }
+// squeezedTexts tells which of the texts are squeezed.
+type squeezedTexts uint8
+
+const (
+	squeezedUID squeezedTexts = 1 << iota
+	squeezedHash
+	squeezedOutcome
+)
+
+func (f *finishedJob) uid() types.UID {
+	text := f.texts[:f.uidLen]
+	if f.squeezed&squeezedUID != 0 {
+		text = unsqueezeUID(text)
+	}
+	return types.UID(text)
+}
+
+func (f *finishedJob) stepName() string { return f.texts[f.uidLen:][:f.step] }
+
+func (f *finishedJob) specHash() string {
+	text := f.texts[f.uidLen:][f.step:][:f.hash]
+	if f.squeezed&squeezedHash != 0 {
+		return unsqueezeHash(text)
+	}
+	return text
+}
 
 func (f *finishedJob) outcome() string {
-	text := f.texts[int(f.step)+int(f.hash):]
-	if f.squeezed {
+	text := f.texts[f.uidLen:][f.step:][f.hash:]
+	if f.squeezed&squeezedOutcome != 0 {
 		return unsqueezer.Replace(text)
 	}
 	return text
@@ -70,14 +93,24 @@ func (o *origins) of(job *Job) *origin {
 // newFinishedJob returns nil for a Job that cannot be kept small: step and hash were
 // not made by kontinue if they are so long.
 func newFinishedJob(job *Job, origins *origins) *finishedJob {
-	if len(job.Step) > math.MaxUint8 || len(job.SpecHash) > math.MaxUint8 {
+	var squeezed squeezedTexts
+	smaller := func(text string, squeeze func(string) string, flag squeezedTexts) string {
+		small := squeeze(text)
+		if len(small) < len(text) {
+			squeezed |= flag
+		}
+		return small
+	}
+	uid, hash := smaller(string(job.UID), squeezeUID, squeezedUID), smaller(job.SpecHash, squeezeHash, squeezedHash)
+	outcome := smaller(job.Outcome, squeeze, squeezedOutcome)
+	if max(len(uid), len(job.Step), len(hash)) > math.MaxUint8 {
 		return nil
 	}
-	outcome := squeeze(job.Outcome)
 	f := &finishedJob{
-		name: job.Name, version: job.ResourceVersion, uid: job.UID,
-		texts: job.Step + job.SpecHash + outcome, step: uint8(len(job.Step)), hash: uint8(len(job.SpecHash)),
-		squeezed: len(outcome) < len(job.Outcome),
+		name: job.Name, version: job.ResourceVersion,
+		texts:  uid + job.Step + hash + outcome,
+		uidLen: uint8(len(uid)), step: uint8(len(job.Step)), hash: uint8(len(hash)),
+		squeezed: squeezed,
 		origin:   origins.of(job),
 		created:  job.CreationTimestamp.Unix(), deleting: job.DeletionTimestamp, ttl: job.TTLSeconds,
 		run: int32(job.Run), attempt: int32(job.Attempt),
@@ -95,7 +128,7 @@ func newFinishedJob(job *Job, origins *origins) *finishedJob {
 func (f *finishedJob) job() *Job {
 	job := &Job{
 		Meta: Meta{
-			Namespace: f.origin.namespace, Name: f.name, UID: f.uid, ResourceVersion: f.version,
+			Namespace: f.origin.namespace, Name: f.name, UID: f.uid(), ResourceVersion: f.version,
 			CreationTimestamp: metav1.NewTime(time.Unix(f.created, 0)), DeletionTimestamp: f.deleting,
 		},
 		Marks: identity.Marks{

@@ -34,29 +34,37 @@ func (s *source) inform(factory informers.SharedInformerFactory, object runtime.
 // handler has taken it, it brings the object to the store, which is what the
 // package looks things up in. client-go's indexers would be half of a waiting step.
 //
-// It has no namespace, since there is only one: the informer's key of it is then
+// Its namespace is empty, since there is only one: the informer's key of it is then
 // the name itself, and not one more string for each object and event.
 type parcel struct {
-	*metav1.ObjectMeta // &noMeta: for what client-go does not ask
-	name, version      string
-	content            any // see newParcel; nil once it was taken
+	metav1.Object // the content: see newParcel; taken once it was
+	name, version string
 }
 
-var noMeta metav1.ObjectMeta
+// taken stands for the content that the event handler has taken. client-go asks it
+// for nothing.
+var taken metav1.Object = &metav1.ObjectMeta{}
 
-// GetName and GetResourceVersion are what an informer asks for, a few times for
-// each event.
+// GetNamespace, GetName and GetResourceVersion are what an informer asks for, a few
+// times for each event, and after the content was taken too.
+func (p *parcel) GetNamespace() string       { return "" }
 func (p *parcel) GetName() string            { return p.name }
 func (p *parcel) GetResourceVersion() string { return p.version }
 
 // newParcel takes an object in whole: whether it is to be trimmed is known only
-// when the event is. One of a list is trimmed before (*Job or *Pod).
+// when the event is. One of a list is trimmed before.
 func newParcel(o metav1.Object) *parcel {
 	// The object goes, name and version stay: in memory of their own, which what is
 	// made of the object shares.
 	o.SetName(strings.Clone(o.GetName()))
 	o.SetResourceVersion(strings.Clone(o.GetResourceVersion()))
-	return &parcel{&noMeta, o.GetName(), o.GetResourceVersion(), o}
+	return &parcel{o, o.GetName(), o.GetResourceVersion()}
+}
+
+// trimmed is the content of a parcel of a list: a *Job or a *Pod.
+type trimmed[K any] struct {
+	metav1.Object
+	kept K
 }
 
 // transform is the informers' TransformFunc. It must be idempotent and must
@@ -77,7 +85,7 @@ func transform(obj any) (any, error) {
 
 // receiver is the event handler of one informer, for objects of type T of which
 // K is kept.
-type receiver[T, K any] struct {
+type receiver[T metav1.Object, K any] struct {
 	trim func(object T, gone bool) K
 	put  func(kept K)
 	// remove has the last state that the watch has shown, or the zero K when a list
@@ -87,13 +95,13 @@ type receiver[T, K any] struct {
 
 // take empties a parcel. No other goroutine looks at the content.
 func (r receiver[T, K]) take(p *parcel, gone bool) (kept K, full bool) {
-	if kept, full = p.content.(K); !full {
-		var object T
-		if object, full = p.content.(T); full {
-			kept = r.trim(object, gone)
-		}
+	switch content := p.Object.(type) {
+	case trimmed[K]:
+		kept, full = content.kept, true
+	case T:
+		kept, full = r.trim(content, gone), true
 	}
-	p.content = nil
+	p.Object = taken
 	return kept, full
 }
 

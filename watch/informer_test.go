@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/cache"
 )
 
 // TestTransformIsIdempotent: client-go applies it to some objects more than once.
@@ -28,9 +29,15 @@ func TestTransformIsIdempotent(t *testing.T) {
 	_, checked := once.(runtime.Object)
 	require.False(t, checked, "client-go's check of cached objects would take its emptying for a mistake")
 
-	m, err := meta.Accessor(twice)
-	require.NoError(t, err)
-	require.Equal(t, [2]string{"p", "7"}, [2]string{m.GetName(), m.GetResourceVersion()})
+	asked := func() {
+		m, err := meta.Accessor(twice)
+		require.NoError(t, err)
+		require.Equal(t, [2]string{"p", "7"}, [2]string{m.GetName(), m.GetResourceVersion()})
+		key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(twice)
+		require.NoError(t, err)
+		require.Equal(t, "p", key)
+	}
+	asked()
 
 	var got *corev1.Pod
 	r := receiver[*corev1.Pod, *Pod]{
@@ -46,6 +53,7 @@ func TestTransformIsIdempotent(t *testing.T) {
 	got = nil
 	r.OnAdd(twice, true)
 	require.Nil(t, got, "it was taken")
+	asked()
 }
 
 // TestWhatMayPass: the reflector itself has an answer to some errors, and has to

@@ -88,11 +88,11 @@ func (t *trimmer) parcel(obj runtime.Object) *parcel {
 	switch o := obj.(type) {
 	case *batchv1.Job:
 		p := newParcel(o)
-		p.content = t.job(o)
+		p.Object = trimmed[*Job]{taken, t.job(o)}
 		return p
 	case *corev1.Pod:
 		p := newParcel(o)
-		p.content = t.pod(o, false)
+		p.Object = trimmed[*Pod]{taken, t.pod(o, false)}
 		return p
 	default:
 		return nil // the API server sends nothing else

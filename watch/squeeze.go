@@ -1,6 +1,11 @@
 package watch
 
-import "strings"
+import (
+	"encoding/hex"
+	"strings"
+
+	"github.com/google/uuid"
+)
 
 // squeezed are pieces of text that the outcomes of most steps have in common: what
 // Kubernetes says of a Job that has ended as expected, and the frame of the record
@@ -49,3 +54,27 @@ func squeeze(text string) string {
 	}
 	return squeezer.Replace(text)
 }
+
+// squeezeUID makes 16 bytes of a UID, unsqueezeUID the UID again. One that is no
+// UUID, as from a fake clientset, is left as it is.
+func squeezeUID(text string) string {
+	if id, err := uuid.Parse(text); err == nil && id.String() == text {
+		return string(id[:])
+	}
+	return text
+}
+
+func unsqueezeUID(raw string) string { return uuid.UUID([]byte(raw)).String() }
+
+// squeezeHash makes bytes of the hex digits of a spec hash (see identity.SpecHash).
+func squeezeHash(text string) string {
+	digits, is := strings.CutPrefix(text, hashPrefix)
+	if raw, err := hex.DecodeString(digits); is && err == nil && hex.EncodeToString(raw) == digits {
+		return string(raw)
+	}
+	return text
+}
+
+func unsqueezeHash(raw string) string { return hashPrefix + hex.EncodeToString([]byte(raw)) }
+
+const hashPrefix = "sha256:"

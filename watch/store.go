@@ -81,7 +81,7 @@ func (k *keptJob) step() (execution types.UID, step string) {
 
 func (k *keptJob) uid() types.UID {
 	if k.done != nil {
-		return k.done.uid
+		return k.done.uid()
 	}
 	return k.job.UID
 }
@@ -106,11 +106,11 @@ func (s *store) putJob(job *Job) {
 	kept.next = s.steps[key]
 	s.steps[key] = kept
 	if done := kept.done; done != nil {
-		if before != nil && before.done != nil && before.done.uid == done.uid {
+		if before != nil && before.done != nil && before.done.uid() == job.UID {
 			done.recent = before.done.recent
 		} else {
 			done.recent = true
-			s.retire(jobRef{done.name, done.uid})
+			s.retire(jobRef{job.Name, job.UID})
 		}
 	}
 	s.mu.Unlock()
@@ -160,7 +160,7 @@ func (s *store) retire(job jobRef) {
 	old := s.recent[s.oldest]
 	s.recent[s.oldest] = job
 	s.oldest = (s.oldest + 1) % len(s.recent)
-	if kept := s.jobs[old.name]; kept != nil && kept.done != nil && kept.done.uid == old.uid {
+	if kept := s.jobs[old.name]; kept != nil && kept.done != nil && kept.done.uid() == old.uid {
 		kept.done.recent = false
 		for pod := s.byJob[old.uid]; pod != nil; pod = pod.next {
 			delete(s.pods, pod.pod.Name)
@@ -180,7 +180,7 @@ func (s *store) putPod(pod *Pod) {
 		return
 	}
 	before := s.unlinkPod(pod.Name)
-	if job := s.jobs[pod.owner]; job == nil || job.done == nil || job.done.recent || job.done.uid != pod.JobUID {
+	if job := s.jobs[pod.owner]; job == nil || job.done == nil || job.done.recent || job.done.uid() != pod.JobUID {
 		kept := &keptPod{pod: pod, next: s.byJob[pod.JobUID]}
 		s.pods[pod.Name] = kept
 		s.byJob[pod.JobUID] = kept
