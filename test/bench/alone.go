@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -12,13 +13,18 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
+// launches are compared with each other.
+var launches = []string{launchKontinue, launchWatched, launchRaw}
+
 // experiments are the measurements besides the comparison.
 func (r *runner) experiments(ctx context.Context) error {
 	for run := range r.Runs {
-		for _, what := range []string{launchRaw, launchKontinue} {
-			if r.Launch == 0 {
-				break
-			}
+		if r.Launch == 0 {
+			break
+		}
+		// In turns: etcd is slower after each deletion of so many Jobs.
+		for i := range launches {
+			what := launches[(run+i)%len(launches)]
 			if err := r.launch(ctx, what, fmt.Sprintf("%s-%d", what, run)); err != nil {
 				return fmt.Errorf("%s: %w", what, err)
 			}
@@ -50,10 +56,14 @@ func (r *runner) launch(ctx context.Context, what, name string) error {
 	if err != nil {
 		return err
 	}
-	p, err := start(ctx, order{
+	o := order{
 		Kubeconfig: r.config, Namespace: experimentNamespace, Style: what, N: r.Launch, Concurrency: inFlight,
 		Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID},
-	})
+	}
+	if r.Profile != "" {
+		o.Profile = filepath.Join(r.Profile, what)
+	}
+	p, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -63,7 +73,7 @@ func (r *runner) launch(ctx context.Context, what, name string) error {
 		return err
 	}
 	r.report.value(what, r.Launch, float64(r.Launch)/f.Took)
-	fmt.Fprintf(r.Progress, "%s: %.0f jobs/s\n", what, float64(r.Launch)/f.Took)
+	fmt.Fprintf(r.Progress, "%s: %.0f jobs/s, %.2f ms of CPU each\n", what, float64(r.Launch)/f.Took, f.CPU/float64(r.Launch)*1000)
 	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(group, owner.UID))
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -20,12 +21,14 @@ import (
 const (
 	rawList        = "raw-list"
 	launchRaw      = "launch-raw"
+	launchWatched  = "launch-watched"
 	launchKontinue = "launch-kontinue"
 )
 
 var experiments = map[string]func(context.Context, *order, *rest.Config) error{
 	rawList:        listInPages,
 	launchRaw:      createRaw,
+	launchWatched:  createWatched,
 	launchKontinue: createKontinue,
 }
 
@@ -62,26 +65,45 @@ func listInPages(ctx context.Context, o *order, config *rest.Config) error {
 	return nil
 }
 
-// createRaw creates the Jobs of N steps in a plain loop.
+// createRaw creates the Jobs of N steps in a plain loop. They are made before the
+// clock runs.
 func createRaw(ctx context.Context, o *order, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	err = inParallel(ctx, o.Concurrency, o.N, func(ctx context.Context, i int) error {
-		job, err := newJob(o.Namespace, o.Owner, stepName(i))
-		if err != nil {
+	made := make([]*batchv1.Job, o.N)
+	for i := range made {
+		if made[i], err = newJob(o.Namespace, o.Owner, stepName(i)); err != nil {
 			return err
 		}
-		_, err = client.BatchV1().Jobs(o.Namespace).Create(ctx, job, metav1.CreateOptions{})
-		return err
-	})
+	}
+	stop, err := startProfile(o.Profile)
 	if err != nil {
 		return err
 	}
-	tell(figures{Took: time.Since(began).Seconds()})
+	cpu, began := cpuTime(), time.Now()
+	err = inParallel(ctx, o.Concurrency, o.N, func(ctx context.Context, i int) error {
+		_, err := client.BatchV1().Jobs(o.Namespace).Create(ctx, made[i], metav1.CreateOptions{})
+		return err
+	})
+	stop()
+	if err != nil {
+		return err
+	}
+	tell(figures{Took: time.Since(began).Seconds(), CPU: (cpuTime() - cpu).Seconds()})
 	return nil
+}
+
+// createWatched is createRaw in a process that also watches the Jobs, as whoever
+// waits for them does.
+func createWatched(ctx context.Context, o *order, config *rest.Config) error {
+	seen, err := newFloor(ctx, config, o.Namespace, o.N)
+	if err != nil {
+		return err
+	}
+	defer seen.stop()
+	return createRaw(ctx, o, config)
 }
 
 // createKontinue calls RunPod for N steps at once and ends when the last Job has
@@ -122,7 +144,11 @@ func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 	}
 	failed := make(chan error, 1)
 	spec := new(podSpec())
-	began := time.Now()
+	stop, err := startProfile(o.Profile)
+	if err != nil {
+		return err
+	}
+	cpu, began := cpuTime(), time.Now()
 	for i := range o.N {
 		go func() {
 			_, err := kontinue.RunPod(ktx, podOptions(i, spec))
@@ -136,7 +162,8 @@ func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 	case err := <-failed:
 		return err
 	}
-	f := figures{Took: time.Since(began).Seconds(), Requests: count.requests.Load(), Writes: count.writes.Load(), Watches: count.streams.Load()}
+	stop()
+	f := figures{Took: time.Since(began).Seconds(), CPU: (cpuTime() - cpu).Seconds(), Requests: count.requests.Load(), Writes: count.writes.Load(), Watches: count.streams.Load()}
 	if most.Load() > int64(o.Concurrency) {
 		return fmt.Errorf("%d creates were open at a time, more than %d", most.Load(), o.Concurrency)
 	}

@@ -67,6 +67,9 @@ func (r *Report) targets() (all []verdict) {
 		if raw, ok := r.of(launchRaw, steps); ok {
 			say(fmt.Sprintf("6. launch of %d steps against a plain loop of creates", steps), fmt.Sprintf("%.2f× (%.0f/s, %.0f/s)", kontinue/raw, kontinue, raw), "≥ 0.9×", kontinue >= 0.9*raw)
 		}
+		if watched, ok := r.of(launchWatched, steps); ok {
+			say("6. … against such a loop in a process that watches the Jobs", fmt.Sprintf("%.2f× (%.0f/s)", kontinue/watched, watched), "≥ 0.9×", kontinue >= 0.9*watched)
+		}
 	}
 	for _, other := range []Style{Informer, Recorder} {
 		if i, ok := r.summary(other, n); ok && hasFloor {
