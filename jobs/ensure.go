@@ -30,7 +30,7 @@ type Ensured struct {
 // Ensure creates the Job that r builds (see [Request.Build]), or adopts the one that
 // has its name and the same controller owner. A request that is not valid is
 // [ErrInvalid] before anything is sent. r must not change until Ensure returns: the
-// Job is built when the call has its turn (Options.MaxInFlight), so that of
+// Job is built when the call has its first turn (Options.MaxInFlight), so that of
 // thousands that wait for theirs none exists yet.
 //
 // Whatever the answer to the create is, short of success and of an overloaded

@@ -41,8 +41,8 @@ type parcel struct {
 	name, version string
 }
 
-// taken stands for the content that the event handler has taken. client-go asks it
-// for nothing.
+// taken stands for the content that the event handler has taken. client-go asks a
+// parcel for nothing but what is below, in other goroutines than the handler's.
 var taken metav1.Object = &metav1.ObjectMeta{}
 
 // GetNamespace, GetName and GetResourceVersion are what an informer asks for, a few

@@ -16,8 +16,7 @@ func alwaysPrinted(key []byte) bool {
 // canonicalJSON rewrites what json.Marshal has written: keys sorted, nulls and empty
 // objects of alwaysPrinted keys left out. It takes no other text. Every step that is
 // started or resumed passes through here, and a tree of maps costs three times as
-// much. Keys are compared as they are written: none that the API server takes has
-// anything to escape.
+// much. Text stays as it is written, escapes and all, and keys are compared so.
 func canonicalJSON(raw []byte) []byte {
 	c := canonicalizer{in: raw, out: make([]byte, 0, len(raw))}
 	c.value()

@@ -74,8 +74,9 @@ func TestCanonicalJSON(t *testing.T) {
 	}
 }
 
-// FuzzCanonicalJSON: any text that json.Marshal may have written becomes what a tree
-// of maps would be written as.
+// FuzzCanonicalJSON: what json.Marshal has written of any tree becomes what the tree
+// without its nulls would be written as. Keys with escapes are left out, which a tree
+// sorts by what they mean.
 func FuzzCanonicalJSON(f *testing.F) {
 	raw, err := json.Marshal(fullSpec())
 	require.NoError(f, err)

@@ -13,8 +13,8 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// launches are compared with each other.
-var launches = []string{launchKontinue, launchWatched, launchRaw}
+// launches are compared with each other. The first has the freshest etcd, most often.
+var launches = []string{launchRaw, launchWatched, launchKontinue}
 
 // experiments are the measurements besides the comparison.
 func (r *runner) experiments(ctx context.Context) error {

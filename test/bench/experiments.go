@@ -87,11 +87,12 @@ func createRaw(ctx context.Context, o *order, config *rest.Config) error {
 		_, err := client.BatchV1().Jobs(o.Namespace).Create(ctx, made[i], metav1.CreateOptions{})
 		return err
 	})
+	f := figures{Took: time.Since(began).Seconds(), CPU: (cpuTime() - cpu).Seconds()}
 	stop()
 	if err != nil {
 		return err
 	}
-	tell(figures{Took: time.Since(began).Seconds(), CPU: (cpuTime() - cpu).Seconds()})
+	tell(f)
 	return nil
 }
 
@@ -162,8 +163,8 @@ func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 	case err := <-failed:
 		return err
 	}
-	stop()
 	f := figures{Took: time.Since(began).Seconds(), CPU: (cpuTime() - cpu).Seconds(), Requests: count.requests.Load(), Writes: count.writes.Load(), Watches: count.streams.Load()}
+	stop()
 	if most.Load() > int64(o.Concurrency) {
 		return fmt.Errorf("%d creates were open at a time, more than %d", most.Load(), o.Concurrency)
 	}

@@ -38,7 +38,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&options.Runs, "runs", 5, "runs of each style at each N")
 	waits := flag.String("n", "100,1000,10000", "numbers of concurrent waits")
 	styles := flag.String("styles", "", "styles, by comma (default all of "+strings.Join(bench.AllStyles, ",")+")")
-	flag.IntVar(&options.Pace, "pace", 100, "jobs of a sample that end a second, at most")
+	flag.IntVar(&options.Pace, "pace", 25, "jobs of a sample that end a second, at most")
 	flag.IntVar(&options.Launch, "launch", 10000, "steps that are launched at once; 0: leave it out")
 	flag.IntVar(&options.Finish, "finish", 2000, "steps that end, for what is kept of them; 0: leave it out")
 	flag.IntVar(&options.Foreign, "foreign", 50000, "pods of others; 0: leave it out")
