@@ -97,9 +97,13 @@ func (b *idleBody) Read(p []byte) (int, error) {
 		// resumed where it was.
 		b.line.end(b.answer, err)
 		err = io.ErrUnexpectedEOF
+	default:
+		// The informer's own end, which has closed the body: what a read of that says is
+		// no news.
+		b.line.end(b.answer, b.ctx.Err())
 	}
 	if err != nil {
-		b.line.end(b.answer, err)
+		b.line.end(b.answer, err) // the stream has ended in good order
 	}
 	return n, err
 }
