@@ -170,6 +170,9 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 	}
 	now := time.Now()
 	if w.startTime.IsZero() {
+		if err := k.fetchReferences(ctx, pod); err != nil {
+			return err
+		}
 		w.startTime = now
 	}
 	if message, asked := k.takeEviction(uid); asked && !w.over {

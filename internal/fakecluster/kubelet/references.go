@@ -1,0 +1,71 @@
+package kubelet
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// fetchReferences reads the ConfigMaps and Secrets that a pod refers to into the
+// cache, as a kubelet does when it learns of the pod: what was written before the
+// pod was made must be seen by its containers, and a watch may be behind.
+func (k *Kubelet) fetchReferences(ctx context.Context, pod *corev1.Pod) error {
+	configMaps, secrets := references(&pod.Spec)
+	for name := range configMaps {
+		switch object, err := k.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, name, metav1.GetOptions{}); {
+		case err == nil:
+			k.cache.ConfigMaps.Put(object)
+		case !apierrors.IsNotFound(err):
+			return err
+		}
+	}
+	for name := range secrets {
+		switch object, err := k.client.CoreV1().Secrets(pod.Namespace).Get(ctx, name, metav1.GetOptions{}); {
+		case err == nil:
+			k.cache.Secrets.Put(object)
+		case !apierrors.IsNotFound(err):
+			return err
+		}
+	}
+	return nil
+}
+
+// references returns the names of the ConfigMaps and Secrets of volumes and
+// environments.
+func references(spec *corev1.PodSpec) (configMaps, secrets map[string]bool) {
+	configMaps, secrets = map[string]bool{}, map[string]bool{}
+	for _, v := range spec.Volumes {
+		if v.ConfigMap != nil {
+			configMaps[v.ConfigMap.Name] = true
+		}
+		if v.Secret != nil {
+			secrets[v.Secret.SecretName] = true
+		}
+	}
+	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			for _, from := range list[i].EnvFrom {
+				if from.ConfigMapRef != nil {
+					configMaps[from.ConfigMapRef.Name] = true
+				}
+				if from.SecretRef != nil {
+					secrets[from.SecretRef.Name] = true
+				}
+			}
+			for _, v := range list[i].Env {
+				if v.ValueFrom == nil {
+					continue
+				}
+				if ref := v.ValueFrom.ConfigMapKeyRef; ref != nil {
+					configMaps[ref.Name] = true
+				}
+				if ref := v.ValueFrom.SecretKeyRef; ref != nil {
+					secrets[ref.Name] = true
+				}
+			}
+		}
+	}
+	return configMaps, secrets
+}
