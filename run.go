@@ -33,9 +33,9 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 
 // RunPod runs a pod once and waits for its end. It creates a Job with
 // backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made. It
-// is durable, shares opts and returns errors as [RunJob] does, and an [ErrPodLost] when the
-// Job failed and its pod was gone before anything was known of it. A Job that
-// completed has proved that every container exited with code 0, also without
+// is durable, shares opts and returns errors as [RunJob] does, and an [ErrPodLost]
+// when the Job failed and its pod was gone before anything was known of it. A Job
+// that completed has proved that every container exited with code 0, also without
 // its pod, and one that ran into its deadline or was canceled while no worker
 // was there is a failed result without exit codes; the result's Pod then has a
 // status and no name.

@@ -90,14 +90,14 @@ func (o *origins) of(job *Job) *origin {
 	return &key
 }
 
-// newFinishedJob returns nil for a Job that cannot be kept small: step and hash were
-// not made by kontinue if they are so long.
+// newFinishedJob returns nil for a Job that cannot be kept small: no API server made
+// its UID, or kontinue its step and hash, if they are so long.
 func newFinishedJob(job *Job, origins *origins) *finishedJob {
-	var squeezed squeezedTexts
+	var flags squeezedTexts
 	smaller := func(text string, squeeze func(string) string, flag squeezedTexts) string {
 		small := squeeze(text)
 		if len(small) < len(text) {
-			squeezed |= flag
+			flags |= flag
 		}
 		return small
 	}
@@ -110,7 +110,7 @@ func newFinishedJob(job *Job, origins *origins) *finishedJob {
 		name: job.Name, version: job.ResourceVersion,
 		texts:  uid + job.Step + hash + outcome,
 		uidLen: uint8(len(uid)), step: uint8(len(job.Step)), hash: uint8(len(hash)),
-		squeezed: squeezed,
+		squeezed: flags,
 		origin:   origins.of(job),
 		created:  job.CreationTimestamp.Unix(), deleting: job.DeletionTimestamp, ttl: job.TTLSeconds,
 		run: int32(job.Run), attempt: int32(job.Attempt),

@@ -49,7 +49,7 @@ func (r *Report) waitsTable(b *strings.Builder, n int) {
 // method says what the columns are.
 const method = `Each style waits for the same Jobs in a process of its own, on one control plane
 whose Job controller and kubelet are played by the driver; 5 % of the Jobs end (at
-most half, at least 200), at most so many a second as -pace says (25), the rest is
+most half, at least 200), at most so many a second as -pace says (by default 25), the rest is
 waited for on. Each process holds one raw watch of the Jobs besides. In parentheses:
 the ratio to kontinue.
 

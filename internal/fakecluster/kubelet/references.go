@@ -13,18 +13,18 @@ import (
 // pod was made must be seen by its containers, and a watch may be behind.
 func (k *Kubelet) fetchReferences(ctx context.Context, pod *corev1.Pod) error {
 	configMaps, secrets := references(&pod.Spec)
-	for name := range configMaps {
-		switch object, err := k.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, name, metav1.GetOptions{}); {
-		case err == nil:
-			k.cache.ConfigMaps.Put(object)
-		case !apierrors.IsNotFound(err):
-			return err
-		}
+	if err := fetch(ctx, configMaps, k.client.CoreV1().ConfigMaps(pod.Namespace).Get, k.cache.ConfigMaps.Put); err != nil {
+		return err
 	}
-	for name := range secrets {
-		switch object, err := k.client.CoreV1().Secrets(pod.Namespace).Get(ctx, name, metav1.GetOptions{}); {
+	return fetch(ctx, secrets, k.client.CoreV1().Secrets(pod.Namespace).Get, k.cache.Secrets.Put)
+}
+
+// fetch puts those of the named objects that exist.
+func fetch[T any](ctx context.Context, names map[string]bool, get func(context.Context, string, metav1.GetOptions) (T, error), put func(T)) error {
+	for name := range names {
+		switch object, err := get(ctx, name, metav1.GetOptions{}); {
 		case err == nil:
-			k.cache.Secrets.Put(object)
+			put(object)
 		case !apierrors.IsNotFound(err):
 			return err
 		}
