@@ -27,7 +27,7 @@ func (s *step) attach() error {
 		return err
 	}
 	s.request, s.drift = nil, drift
-	if job.Outcome == "" {
+	if job.Record == "" {
 		return wait.begin(job)
 	}
 	s.outcome, err = s.earlier(ctx, job)
@@ -58,7 +58,7 @@ func (s *step) find(ctx context.Context) (job *watch.Job, drift []string, err er
 		for _, j := range cached {
 			if j.UID == decision.Adopt.UID {
 				s.wait.resumed = true
-				s.unrecorded = s.policy != jobs.None && j.Run < s.attempt && !decision.Adopt.Recorded
+				s.unrecorded = s.policy != jobs.None && s.runOf(j) < s.attempt && !decision.Adopt.Recorded
 				drift, err := s.specDrift(ctx, j)
 				if err != nil {
 					return nil, nil, err
@@ -87,8 +87,14 @@ func (s *step) find(ctx context.Context) (job *watch.Job, drift []string, err er
 func (s *step) own(labelled []*watch.Job) []*watch.Job {
 	r := s.request
 	return slices.DeleteFunc(labelled, func(j *watch.Job) bool {
-		return j.OwnerUID != r.Owner.UID || j.Name != identity.JobName(r.Execution, r.Step, j.Run)
+		_, ok := identity.RunOf(r.Execution, r.Step, j.Name)
+		return j.OwnerUID != r.Owner.UID || !ok
 	})
+}
+
+func (s *step) runOf(j *watch.Job) int {
+	run, _ := identity.RunOf(s.request.Execution, s.request.Step, j.Name)
+	return run
 }
 
 // newest looks again at a Job that has ended and has no outcome in the cache: the
@@ -96,7 +102,7 @@ func (s *step) own(labelled []*watch.Job) []*watch.Job {
 // here, and the pods may be gone. A read that fails leaves the cached state,
 // which is good enough: Record looks again.
 func (s *step) newest(ctx context.Context, cached *watch.Job) *watch.Job {
-	if cached.Outcome != "" || !jobs.Classify(&cached.Status).Terminal {
+	if cached.Record != "" || !jobs.Classify(&cached.Status).Terminal {
 		return cached
 	}
 	live, err := s.client.jobs.Get(ctx, cached.Namespace, cached.Name)
@@ -115,12 +121,12 @@ func (s *step) plan(existing []*watch.Job) jobs.Decision {
 	for _, j := range existing {
 		status := jobs.Classify(&j.Status)
 		run := jobs.Run{
-			Name: j.Name, UID: j.UID, Run: j.Run,
+			Name: j.Name, UID: j.UID, Run: s.runOf(j),
 			Terminal: status.Terminal, Failed: status.Failed, Deleting: j.DeletionTimestamp != nil,
 		}
-		if j.Outcome != "" {
+		if j.Record != "" {
 			run.Recorded = true
-			if o, err := recorded(j.Namespace, j.Name, j.Outcome, nil); err == nil {
+			if o, err := recorded(j.Namespace, j.Name, j.Record, nil); err == nil {
 				run.RecordedAttempt = o.Attempt
 				run.Failed = run.Failed || s.sole && !o.succeeded()
 			}
@@ -145,7 +151,7 @@ func (s *step) specDrift(ctx context.Context, job *watch.Job) ([]string, error) 
 	if job.SpecHash == identity.SpecHash(&s.request.Spec) {
 		return nil, nil
 	}
-	s.request.Run = job.Run
+	s.request.Run = s.runOf(job)
 	submitted, err := s.request.Build()
 	if err != nil {
 		return nil, err

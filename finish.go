@@ -24,7 +24,7 @@ import (
 // joins the errors of the Jobs that it could not patch.
 func (c *Client) Finish(ctx context.Context, execution Execution) error {
 	return c.forJobs(ctx, "Finish", execution, func(ctx context.Context, job *batchv1.Job) error {
-		seconds := identity.ReadMarks(job).TTLSeconds
+		seconds := identity.MetadataOf(job).TTLSeconds
 		if seconds == nil {
 			if execution.TTL == nil {
 				return nil
@@ -49,7 +49,7 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 // could not stop.
 func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 	return c.forJobs(ctx, "Cancel", execution, func(ctx context.Context, job *batchv1.Job) error {
-		if jobs.Classify(&job.Status).Terminal || identity.ReadMarks(job).Canceled {
+		if jobs.Classify(&job.Status).Terminal || identity.MetadataOf(job).Canceled {
 			return nil
 		}
 		return c.jobs.Cancel(ctx, job.Namespace, job.Name, job.UID)

@@ -154,7 +154,7 @@ func (v *view) verdict() verdict {
 	default:
 		return undecided
 	}
-	if v.job.Outcome != "" {
+	if v.job.Record != "" {
 		return settled // another worker has recorded it, and that is what counts
 	}
 	if v.missing(status) > 0 {

@@ -273,8 +273,8 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	text, err := live.encode()
 	require.NoError(t, err)
 	job := testJob(10, batchv1.JobStatus{})
-	job.Outcome = text
-	again, err := recorded("ns", "job", job.Outcome, nil)
+	job.Record = text
+	again, err := recorded("ns", "job", job.Record, nil)
 	require.NoError(t, err)
 	require.Equal(t, 4, again.Attempt)
 	require.Equal(t, live.pods, again.pods)
@@ -290,8 +290,8 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 		require.Equal(t, a.Pods[i].Pod.Name, b.Pods[i].Pod.Name)
 	}
 	for _, text := range []string{"", "{", `{"v":2,"pods":null}`, `{"v":1,"pods":7}`} {
-		job.Outcome = text
-		_, err := recorded("ns", "job", job.Outcome, nil)
+		job.Record = text
+		_, err := recorded("ns", "job", job.Record, nil)
 		require.ErrorContains(t, err, "job ns/job", "record %q", text)
 	}
 }

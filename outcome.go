@@ -169,7 +169,7 @@ func (o *outcome) complete(seen []pods.Outcome) {
 // its pods again, and the cache need not keep them. It reads no JSON, since it is
 // asked for every state of every Job; a record that only looks cut costs memory.
 func finished(job *watch.Job) bool {
-	return job.Outcome != "" && !strings.Contains(job.Outcome, `"cut":true`)
+	return job.Record != "" && !strings.Contains(job.Record, `"cut":true`)
 }
 
 // pod returns the object of one of the outcome's pods, restored from the

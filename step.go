@@ -150,7 +150,7 @@ func (s *step) explain(err error) error {
 
 // earlier is the outcome that was recorded before this call.
 func (s *step) earlier(ctx context.Context, job *watch.Job) (*outcome, error) {
-	o, err := recorded(job.Namespace, job.Name, job.Outcome, s.client.watcher.Pods(job.UID))
+	o, err := recorded(job.Namespace, job.Name, job.Record, s.client.watcher.Pods(job.UID))
 	if err != nil {
 		return nil, err
 	}

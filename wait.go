@@ -284,7 +284,7 @@ func (w *wait) late() error {
 
 // recorded is the outcome that was on the Job already when the wait saw its end.
 func (w *wait) recorded() (text string) {
-	w.future.Do(func() { text = w.view.job.Outcome })
+	w.future.Do(func() { text = w.view.job.Record })
 	return text
 }
 

@@ -28,7 +28,7 @@ func (c *Client) Amend(ctx context.Context, namespace, name string, uid types.UI
 		case !isJob(live, uid):
 			return true, fmt.Errorf("%w: another object has the name of job %s/%s now", ErrJobDeleted, namespace, name)
 		}
-		there := identity.ReadMarks(live).Outcome
+		there := identity.MetadataOf(live).Record
 		if there == "" {
 			return true, nil
 		}
@@ -37,6 +37,6 @@ func (c *Client) Amend(ctx context.Context, namespace, name string, uid types.UI
 			return true, err
 		}
 		// A conflict is transient, and the next try reads the Job again.
-		return c.tryPatch(ctx, namespace, name, uid, live.ResourceVersion, object{identity.AnnotationOutcome: amended}, nil)
+		return c.tryPatch(ctx, namespace, name, uid, live.ResourceVersion, object{identity.AnnotationRecord: amended}, nil)
 	})
 }

@@ -47,7 +47,7 @@ func TestAmend(t *testing.T) {
 			job := build(t)
 			if tc.live != "" {
 				c = newCluster(live(t, func(j *batchv1.Job) {
-					j.UID, j.ResourceVersion, j.Annotations[identity.AnnotationOutcome] = typesUID(tc.live), "7", tc.there
+					j.UID, j.ResourceVersion, j.Annotations[identity.AnnotationRecord] = typesUID(tc.live), "7", tc.there
 				}))
 			}
 			var versions []string
@@ -61,7 +61,7 @@ func TestAmend(t *testing.T) {
 				versions = append(versions, string(a.(ktesting.PatchAction).GetPatch()))
 				if n == 1 && tc.other != "" {
 					changed := live(t, func(j *batchv1.Job) {
-						j.ResourceVersion, j.Annotations[identity.AnnotationOutcome] = "8", tc.other
+						j.ResourceVersion, j.Annotations[identity.AnnotationRecord] = "8", tc.other
 					})
 					require.NoError(t, c.Tracker().Update(a.GetResource(), changed, "ns"))
 				}
@@ -99,7 +99,7 @@ func TestAmend(t *testing.T) {
 			if tc.live != "" {
 				stored, err := c.Tracker().Get(batchv1.SchemeGroupVersion.WithResource("jobs"), "ns", job.Name, metav1.GetOptions{})
 				require.NoError(t, err, name)
-				require.Equal(t, tc.want, stored.(*batchv1.Job).Annotations[identity.AnnotationOutcome], name)
+				require.Equal(t, tc.want, stored.(*batchv1.Job).Annotations[identity.AnnotationRecord], name)
 			}
 		})
 	}
@@ -108,12 +108,12 @@ func TestAmend(t *testing.T) {
 // TestAmendOnPlainFake: client-go's stock fake gives no UIDs and no versions.
 func TestAmendOnPlainFake(t *testing.T) {
 	t.Parallel()
-	c := newCluster(live(t, func(j *batchv1.Job) { j.UID, j.Annotations[identity.AnnotationOutcome] = "", "a" }))
+	c := newCluster(live(t, func(j *batchv1.Job) { j.UID, j.Annotations[identity.AnnotationRecord] = "", "a" }))
 	name := build(t).Name
 	change := func(string) (string, error) { return "b", nil }
 	require.NoError(t, jobs.NewClient(c, jobs.Options{}).Amend(t.Context(), "ns", name, typesUID("ns/"+name), change))
 	got, err := c.BatchV1().Jobs("ns").Get(t.Context(), name, metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Empty(t, got.UID)
-	require.Equal(t, "b", got.Annotations[identity.AnnotationOutcome])
+	require.Equal(t, "b", got.Annotations[identity.AnnotationRecord])
 }

@@ -27,7 +27,7 @@ func Drift(live, submitted *batchv1.Job) []string {
 	if lines := slices.Concat(d.changed, d.removed); len(lines) > 0 {
 		return lines
 	}
-	there, mine := identity.ReadMarks(live).SpecHash, identity.ReadMarks(submitted).SpecHash
+	there, mine := identity.MetadataOf(live).SpecHash, identity.MetadataOf(submitted).SpecHash
 	if there == "" {
 		there = "none"
 	}
@@ -38,7 +38,7 @@ func Drift(live, submitted *batchv1.Job) []string {
 // after creation. against is the job it will be compared with, nil for none.
 func specTree(job, against *batchv1.Job) map[string]any {
 	spec := job.Spec.DeepCopy()
-	marks := identity.ReadMarks(job)
+	marks := identity.MetadataOf(job)
 	spec.TTLSecondsAfterFinished = marks.TTLSeconds
 	spec.Selector = nil
 	if against != nil && marks.Canceled {

@@ -135,7 +135,7 @@ func (e *ensurer) found(live *batchv1.Job) error {
 	}
 	// The watch of this client selects on the group: it would never see the end of
 	// a Job of another one.
-	marks, submitted := identity.ReadMarks(live), identity.ReadMarks(e.job)
+	marks, submitted := identity.MetadataOf(live), identity.MetadataOf(e.job)
 	if marks.Group != submitted.Group {
 		return fmt.Errorf("%w: job %s belongs to worker group %q, not %q: resume the Execution with a worker of that group, or delete the job",
 			ErrNameConflict, object, marks.Group, submitted.Group)

@@ -25,7 +25,7 @@ type object = map[string]any
 func (c *Client) Record(ctx context.Context, namespace, name string, uid types.UID, resourceVersion, outcome string) (string, error) {
 	recorded := outcome
 	err := c.retry(ctx, "record outcome", c.retries, func(ctx context.Context) (bool, error) {
-		done, err := c.tryPatch(ctx, namespace, name, uid, resourceVersion, object{identity.AnnotationOutcome: outcome}, nil)
+		done, err := c.tryPatch(ctx, namespace, name, uid, resourceVersion, object{identity.AnnotationRecord: outcome}, nil)
 		if !apierrors.IsConflict(err) || errors.Is(err, ErrJobDeleted) {
 			return done, err
 		}
@@ -37,7 +37,7 @@ func (c *Client) Record(ctx context.Context, namespace, name string, uid types.U
 			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, err)
 		}
 		resourceVersion = live.ResourceVersion
-		if there := identity.ReadMarks(live).Outcome; there != "" {
+		if there := identity.MetadataOf(live).Record; there != "" {
 			recorded = there
 			return true, nil
 		}

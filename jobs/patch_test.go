@@ -46,7 +46,7 @@ func TestPatches(t *testing.T) {
 	}{
 		"record": {
 			`{"metadata":{"annotations":{"kontinue.cloud/outcome":"{\"v\":1}"},"uid":"live"}}`,
-			func(j *batchv1.Job) { j.Annotations[identity.AnnotationOutcome] = `{"v":1}` },
+			func(j *batchv1.Job) { j.Annotations[identity.AnnotationRecord] = `{"v":1}` },
 		},
 		"ttl": {
 			`{"metadata":{"uid":"live"},"spec":{"ttlSecondsAfterFinished":60}}`,
@@ -165,9 +165,9 @@ func TestPlainFake(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, got.UID)
 		require.Equal(t, new(int32(60)), got.Spec.TTLSecondsAfterFinished)
-		marks := identity.ReadMarks(got)
+		marks := identity.MetadataOf(got)
 		require.True(t, marks.Canceled)
-		require.Equal(t, `{"v":1}`, marks.Outcome)
+		require.Equal(t, `{"v":1}`, marks.Record)
 
 		// A conflict is looked at: the Job without a UID is still the same one.
 		n := 0
@@ -202,7 +202,7 @@ func TestRecordKeepsTheFirstOutcome(t *testing.T) {
 			c := newCluster(live(t, func(j *batchv1.Job) {
 				j.ResourceVersion = "8"
 				if tc.there != "" {
-					j.Annotations[identity.AnnotationOutcome] = tc.there
+					j.Annotations[identity.AnnotationRecord] = tc.there
 				}
 			}))
 			c.fail("patch", conflict)
@@ -212,7 +212,7 @@ func TestRecordKeepsTheFirstOutcome(t *testing.T) {
 			require.Equal(t, tc.patches, c.count("patch"), name)
 			stored, err := c.BatchV1().Jobs("ns").Get(t.Context(), build(t).Name, metav1.GetOptions{})
 			require.NoError(t, err)
-			require.Equal(t, tc.want, stored.Annotations[identity.AnnotationOutcome], name)
+			require.Equal(t, tc.want, stored.Annotations[identity.AnnotationRecord], name)
 		})
 	}
 }

@@ -91,9 +91,9 @@ func TestBuild(t *testing.T) {
 func TestBuildMarksReadBack(t *testing.T) {
 	t.Parallel()
 	job := build(t, func(r *jobs.Request) { r.Run, r.Attempt = 4, 5 })
-	require.Equal(t, identity.Marks{
-		Group: "blue", ExecutionUID: "u-1", Step: "helm", Run: 4, Attempt: 5, SpecHash: identity.SpecHash(&request().Spec),
-	}, identity.ReadMarks(job))
+	require.Equal(t, identity.Metadata{
+		Group: "blue", ExecutionUID: "u-1", Step: "helm", Attempt: 5, SpecHash: identity.SpecHash(&request().Spec),
+	}, identity.MetadataOf(job))
 	require.NotContains(t, job.Annotations, identity.AnnotationDisplayName)
 }
 

@@ -43,7 +43,7 @@ func TestValidateRefuses(t *testing.T) {
 		"timeout: Invalid value: \"596523h14m7s":                                                         func(r *jobs.Request) { r.Timeout = math.MaxInt32*time.Second + 1 },
 		"labels: Invalid value: label":                                                                   func(r *jobs.Request) { r.Labels = map[string]string{"a b": "x"} },
 		"key is reserved":                                                                                func(r *jobs.Request) { r.Labels = identity.Labels("x", "y", "z") },
-		"annotations: Invalid":                                                                           func(r *jobs.Request) { r.Annotations = map[string]string{identity.AnnotationOutcome: "{}"} },
+		"annotations: Invalid":                                                                           func(r *jobs.Request) { r.Annotations = map[string]string{identity.AnnotationRecord: "{}"} },
 		"annotations: Too long":                                                                          func(r *jobs.Request) { r.Description = strings.Repeat("x", 230<<10) },
 
 		"spec.parallelism: Invalid value: -1":                                                             spec(func(s *batchv1.JobSpec) { s.Parallelism = new(int32(-1)) }),

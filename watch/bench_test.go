@@ -131,7 +131,7 @@ func BenchmarkMemory(b *testing.B) {
 				})
 				w := watch.New(watch.Config{
 					Clientset: client, Namespace: "ns", Selector: identity.Selector("group"), Handler: &counting{},
-					Finished: func(j *watch.Job) bool { return j.Outcome != "" },
+					Finished: func(j *watch.Job) bool { return j.Record != "" },
 				})
 				require.NoError(b, w.Start(b.Context()))
 				jobs, pods = nil, nil
@@ -188,7 +188,7 @@ func encoded(b *testing.B, n int, state string) (jobs, pods []byte) {
 			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, Reason: "CompletionsReached", Message: "Reached expected number of succeeded pods"}}
 		}
 		if state == "recorded" {
-			j.Annotations = map[string]string{identity.AnnotationOutcome: outcome}
+			j.Annotations = map[string]string{identity.AnnotationRecord: outcome}
 		}
 		jobList.Items, podList.Items = append(jobList.Items, *j), append(podList.Items, *p)
 	}

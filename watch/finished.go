@@ -27,7 +27,7 @@ type finishedJob struct {
 	created               int64 // Unix seconds
 	deleting              *metav1.Time
 	ttl                   *int32
-	run, attempt          int32
+	attempt          int32
 	succeeded, failedPods int32
 }
 
@@ -102,7 +102,7 @@ func newFinishedJob(job *Job, origins *origins) *finishedJob {
 		return small
 	}
 	uid, hash := smaller(string(job.UID), squeezeUID, squeezedUID), smaller(job.SpecHash, squeezeHash, squeezedHash)
-	outcome := smaller(job.Outcome, squeeze, squeezedOutcome)
+	outcome := smaller(job.Record, squeeze, squeezedOutcome)
 	if max(len(uid), len(job.Step), len(hash)) > math.MaxUint8 {
 		return nil
 	}
@@ -113,7 +113,7 @@ func newFinishedJob(job *Job, origins *origins) *finishedJob {
 		squeezed: flags,
 		origin:   origins.of(job),
 		created:  job.CreationTimestamp.Unix(), deleting: job.DeletionTimestamp, ttl: job.TTLSeconds,
-		run: int32(job.Run), attempt: int32(job.Attempt),
+		attempt: int32(job.Attempt),
 		succeeded: job.Status.Succeeded, failedPods: job.Status.Failed, canceled: job.Canceled,
 	}
 	for _, c := range job.Status.Conditions {
@@ -131,9 +131,9 @@ func (f *finishedJob) job() *Job {
 			Namespace: f.origin.namespace, Name: f.name, UID: f.uid(), ResourceVersion: f.version,
 			CreationTimestamp: metav1.NewTime(time.Unix(f.created, 0)), DeletionTimestamp: f.deleting,
 		},
-		Marks: identity.Marks{
+		Metadata: identity.Metadata{
 			Group: f.origin.group, ExecutionUID: f.origin.execution, Step: f.stepName(),
-			Run: int(f.run), Attempt: int(f.attempt), SpecHash: f.specHash(), Outcome: f.outcome(), TTLSeconds: f.ttl, Canceled: f.canceled,
+			Attempt: int(f.attempt), SpecHash: f.specHash(), Record: f.outcome(), TTLSeconds: f.ttl, Canceled: f.canceled,
 		},
 		OwnerUID: f.origin.owner,
 		Status:   batchv1.JobStatus{Succeeded: f.succeeded, Failed: f.failedPods},

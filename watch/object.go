@@ -29,7 +29,7 @@ type Meta struct {
 type Job struct {
 	Meta
 	// Marks are kontinue's own labels and annotations.
-	identity.Marks
+	identity.Metadata
 	// OwnerUID is the UID of the Job's controller owner reference, empty when it
 	// has none. Labels can be copied onto another Job; this tells whose it is.
 	OwnerUID types.UID

@@ -24,7 +24,7 @@ func TestSqueeze(t *testing.T) {
 		"all pieces": strings.Join(squeezed, ""),
 	} {
 		job := &Job{}
-		job.Step, job.SpecHash, job.Outcome = "build", "sha256:ab", text
+		job.Step, job.SpecHash, job.Record = "build", "sha256:ab", text
 		f := newFinishedJob(job, new(origins))
 		require.Equal(t, [3]string{"build", "sha256:ab", text}, [3]string{f.stepName(), f.specHash(), f.outcome()}, name)
 	}
@@ -51,7 +51,7 @@ func FuzzSqueeze(f *testing.F) {
 	f.Add("", "", `","u":"","u":"`)
 	f.Fuzz(func(t *testing.T, uid, hash, text string) {
 		job := &Job{}
-		job.UID, job.SpecHash, job.Outcome = types.UID(uid), hash, text
+		job.UID, job.SpecHash, job.Record = types.UID(uid), hash, text
 		if kept := newFinishedJob(job, new(origins)); max(len(uid), len(hash)) < 256 {
 			require.Equal(t, [3]string{uid, hash, text}, [3]string{string(kept.uid()), kept.specHash(), kept.outcome()})
 		}

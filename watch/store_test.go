@@ -24,7 +24,7 @@ func startFinishing(t *testing.T, client *fake.Clientset) (*watch.Watcher, *reco
 	r := &recorder{}
 	w := watch.New(watch.Config{
 		Clientset: client, Namespace: "ns", Selector: identity.Selector("group"), Handler: r,
-		Finished: func(j *watch.Job) bool { return j.Outcome != "" },
+		Finished: func(j *watch.Job) bool { return j.Record != "" },
 	})
 	require.NoError(t, w.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, w.Stop(context.Background())) })
@@ -34,7 +34,7 @@ func startFinishing(t *testing.T, client *fake.Clientset) (*watch.Watcher, *reco
 // ended gives a Job its end and its outcome.
 func ended(j *batchv1.Job, c batchv1.JobConditionType) *batchv1.Job {
 	j.Annotations = map[string]string{
-		identity.AnnotationOutcome: `{"v":1}`, identity.AnnotationRun: "2", identity.AnnotationAttempt: "1",
+		identity.AnnotationRecord: `{"v":1}`, identity.AnnotationRun: "2", identity.AnnotationAttempt: "1",
 		identity.AnnotationSpecHash: "sha256:ab", identity.AnnotationTTL: "60", identity.AnnotationCanceled: "true",
 	}
 	j.OwnerReferences = []metav1.OwnerReference{{Kind: "ConfigMap", Name: "exec", UID: "owner", Controller: ptr.To(true)}}

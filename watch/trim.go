@@ -53,12 +53,12 @@ func (t *trimmer) shareUID(uid types.UID) types.UID { return types.UID(t.share(s
 func (t *trimmer) job(job *batchv1.Job) *Job {
 	out := &Job{
 		Meta:      t.meta(&job.ObjectMeta),
-		Marks:     identity.ReadMarks(job),
+		Metadata:     identity.MetadataOf(job),
 		Suspended: job.Spec.Suspend != nil && *job.Spec.Suspend,
 		Status:    job.Status,
 	}
 	out.Group, out.ExecutionUID = t.share(out.Group), t.shareUID(out.ExecutionUID)
-	out.Step, out.SpecHash, out.Outcome = t.own(out.Step), t.own(out.SpecHash), t.own(out.Outcome)
+	out.Step, out.SpecHash, out.Record = t.own(out.Step), t.own(out.SpecHash), t.own(out.Record)
 	if t != nil && t.apart {
 		t.takeApart(&out.Status)
 	}

@@ -179,7 +179,7 @@ func TestCacheLookUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := job("a", "j1", "1")
 		j.Labels[identity.LabelStep] = "build"
-		j.Annotations = map[string]string{identity.AnnotationOutcome: "{}", "other": "dropped"}
+		j.Annotations = map[string]string{identity.AnnotationRecord: "{}", "other": "dropped"}
 		j.Spec.Suspend = ptr.To(true)
 		j.Status.Active = 1
 		w, _ := start(t, fake.NewClientset(j, pod("p", "p1", "2", j, corev1.PodRunning)))
@@ -187,7 +187,7 @@ func TestCacheLookUps(t *testing.T) {
 		got, ok := w.Job("ns", "a")
 		require.True(t, ok)
 		require.Equal(t, "build", got.Step)
-		require.Equal(t, "{}", got.Outcome)
+		require.Equal(t, "{}", got.Record)
 		require.True(t, got.Suspended)
 		require.EqualValues(t, 1, got.Status.Active)
 		_, ok = w.Job("ns", "b")

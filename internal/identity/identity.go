@@ -3,7 +3,7 @@ package identity
 import (
 	"strconv"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -25,18 +25,24 @@ const (
 	LabelStep = Prefix + "step"
 )
 
-// Annotations on a Job.
+// LabelRecorded is on a Job whose step has its record, and on no pod. The Job watch
+// selects on its absence, so that a process holds the Jobs that are still needed.
+const LabelRecorded = Prefix + "recorded"
+
+// Annotations on a Job. [AnnotationAttempt] and [AnnotationSpecHash] are on its pod
+// template as well, which the API server lets nobody change once the Job has started.
 const (
 	// AnnotationExecution holds the Execution's name, which may be longer than a label value.
 	AnnotationExecution = Prefix + "execution"
-	// AnnotationRun holds the run number of the step, decimal, 0 for the first run.
+	// AnnotationRun holds the run number of the step, decimal, 0 for the first run. It
+	// is for people: programs take the number from the Job's name, with [RunOf].
 	AnnotationRun = Prefix + "run"
 	// AnnotationAttempt holds the attempt of the Execution that created the Job, decimal, from 0.
 	AnnotationAttempt = Prefix + "attempt"
 	// AnnotationSpecHash holds the [SpecHash] of the spec as the user submitted it.
 	AnnotationSpecHash = Prefix + "spec-hash"
-	// AnnotationOutcome holds the recorded outcome of the step (compact JSON).
-	AnnotationOutcome = Prefix + "outcome"
+	// AnnotationRecord holds the record of how the step ended (compact JSON).
+	AnnotationRecord = Prefix + "outcome"
 	// AnnotationTTL holds the user's ttlSecondsAfterFinished, decimal, which is
 	// held back until the Execution has finished.
 	AnnotationTTL = Prefix + "ttl-seconds-after-finished"
@@ -44,7 +50,7 @@ const (
 	AnnotationDisplayName = Prefix + "display-name"
 	// AnnotationDescription holds the step's description.
 	AnnotationDescription = Prefix + "description"
-	// AnnotationCanceled is "true" once the Job was asked to stop. It tells a
+	// AnnotationCanceled is "true" once the Job was asked to stop. It distinguishes a
 	// cancellation from a timeout: the Job controller writes DeadlineExceeded for both.
 	AnnotationCanceled = Prefix + "canceled"
 )
@@ -59,48 +65,58 @@ type Execution struct {
 	UID types.UID
 }
 
-// Marks is what kontinue wrote on a Job, read back.
-type Marks struct {
+// Metadata is what kontinue wrote on a Job, read back.
+type Metadata struct {
 	// Group is the worker group.
 	Group string
 	// ExecutionUID is the UID of the Execution that the Job belongs to.
 	ExecutionUID types.UID
 	// Step is the step's name.
 	Step string
-	// Run is the run number of the step, from 0.
-	Run int
 	// Attempt is the attempt of the Execution that created the Job, from 0.
 	Attempt int
 	// SpecHash is the hash of the submitted spec; empty when the object has none.
 	SpecHash string
-	// Outcome is the recorded outcome; empty until the step has ended.
-	Outcome string
+	// Record is the record of how the step ended; empty until it has one.
+	Record string
+	// RecordedLabel reports whether the Job carries [LabelRecorded].
+	RecordedLabel bool
 	// TTLSeconds is the user's ttlSecondsAfterFinished; nil when the user set none.
 	TTLSeconds *int32
-	// Canceled tells that the Job was asked to stop.
+	// Canceled reports whether the Job was asked to stop.
 	Canceled bool
 }
 
-// ReadMarks reads kontinue's marks from a Job. A missing or unreadable value is
-// left at zero: the object may have been edited by hand, and a worker that cannot
-// read a number must not fail for it.
-func ReadMarks(o metav1.Object) Marks {
-	labels, annotations := o.GetLabels(), o.GetAnnotations()
-	m := Marks{
+// MetadataOf reads kontinue's metadata from a Job. Where the pod template has a
+// value too, that one counts: somebody may have edited or removed the Job's own. A
+// missing or unreadable value is left at zero.
+func MetadataOf(job *batchv1.Job) Metadata {
+	labels, annotations, template := job.Labels, job.Annotations, &job.Spec.Template
+	m := Metadata{
 		Group:        labels[LabelWorkerGroup],
-		ExecutionUID: types.UID(labels[LabelExecutionUID]),
-		Step:         labels[LabelStep],
-		Run:          number(annotations[AnnotationRun]),
-		Attempt:      number(annotations[AnnotationAttempt]),
-		SpecHash:     annotations[AnnotationSpecHash],
-		Outcome:      annotations[AnnotationOutcome],
+		ExecutionUID: types.UID(first(LabelExecutionUID, template.Labels, labels)),
+		Step:         first(LabelStep, template.Labels, labels),
+		Attempt:      number(first(AnnotationAttempt, template.Annotations, annotations)),
+		SpecHash:     first(AnnotationSpecHash, template.Annotations, annotations),
+		Record:       annotations[AnnotationRecord],
 		Canceled:     annotations[AnnotationCanceled] == "true",
 	}
+	_, m.RecordedLabel = labels[LabelRecorded]
 	if ttl, err := strconv.ParseInt(annotations[AnnotationTTL], 10, 32); err == nil && ttl >= 0 {
 		seconds := int32(ttl)
 		m.TTLSeconds = &seconds
 	}
 	return m
+}
+
+// first returns the value of the first map that has the key.
+func first(key string, maps ...map[string]string) string {
+	for _, m := range maps {
+		if v, ok := m[key]; ok {
+			return v
+		}
+	}
+	return ""
 }
 
 func number(s string) int {

@@ -26,7 +26,7 @@ func TestConstants(t *testing.T) {
 	}, []string{
 		identity.LabelManagedBy, identity.ManagedBy, identity.LabelWorkerGroup, identity.LabelExecutionUID,
 		identity.LabelStep, identity.AnnotationExecution, identity.AnnotationRun, identity.AnnotationAttempt,
-		identity.AnnotationSpecHash, identity.AnnotationOutcome, identity.AnnotationTTL,
+		identity.AnnotationSpecHash, identity.AnnotationRecord, identity.AnnotationTTL,
 		identity.AnnotationDisplayName, identity.AnnotationDescription, identity.AnnotationCanceled,
 	})
 }
@@ -54,31 +54,55 @@ func TestSelectors(t *testing.T) {
 	}
 }
 
-func TestReadMarks(t *testing.T) {
+func TestMetadataOf(t *testing.T) {
 	t.Parallel()
 	ttl := int32(60)
 	for name, tc := range map[string]struct {
-		meta metav1.ObjectMeta
-		want identity.Marks
+		meta     metav1.ObjectMeta
+		template metav1.ObjectMeta
+		want     identity.Metadata
 	}{
-		"none": {metav1.ObjectMeta{}, identity.Marks{}},
-		"all": {metav1.ObjectMeta{
+		"none": {},
+		"all": {meta: metav1.ObjectMeta{
 			Labels: identity.Labels("blue", "u-1", "helm"),
 			Annotations: map[string]string{
-				identity.AnnotationRun: "2", identity.AnnotationAttempt: "3", identity.AnnotationSpecHash: "sha256:ab",
-				identity.AnnotationOutcome: `{"v":1}`, identity.AnnotationTTL: "60", identity.AnnotationCanceled: "true",
+				identity.AnnotationAttempt: "3", identity.AnnotationSpecHash: "sha256:ab",
+				identity.AnnotationRecord: `{"v":1}`, identity.AnnotationTTL: "60", identity.AnnotationCanceled: "true",
 			},
-		}, identity.Marks{
-			Group: "blue", ExecutionUID: "u-1", Step: "helm", Run: 2, Attempt: 3, SpecHash: "sha256:ab",
-			Outcome: `{"v":1}`, TTLSeconds: &ttl, Canceled: true,
+		}, want: identity.Metadata{
+			Group: "blue", ExecutionUID: "u-1", Step: "helm", Attempt: 3, SpecHash: "sha256:ab",
+			Record: `{"v":1}`, TTLSeconds: &ttl, Canceled: true,
 		}},
-		"edited by hand": {metav1.ObjectMeta{Annotations: map[string]string{
-			identity.AnnotationRun: "-1", identity.AnnotationAttempt: "x", identity.AnnotationTTL: "99999999999",
+		"recorded": {
+			meta: metav1.ObjectMeta{Labels: map[string]string{identity.LabelRecorded: ""}},
+			want: identity.Metadata{RecordedLabel: true},
+		},
+		"edited by hand": {meta: metav1.ObjectMeta{Annotations: map[string]string{
+			identity.AnnotationAttempt: "x", identity.AnnotationTTL: "99999999999",
 			identity.AnnotationCanceled: "yes",
-		}}, identity.Marks{}},
-		"negative ttl": {metav1.ObjectMeta{Annotations: map[string]string{identity.AnnotationTTL: "-5"}}, identity.Marks{}},
+		}}},
+		"negative ttl": {meta: metav1.ObjectMeta{Annotations: map[string]string{identity.AnnotationTTL: "-5"}}},
+		"stripped": {
+			template: metav1.ObjectMeta{
+				Labels:      identity.Labels("blue", "u-1", "helm"),
+				Annotations: map[string]string{identity.AnnotationAttempt: "3", identity.AnnotationSpecHash: "sha256:ab"},
+			},
+			want: identity.Metadata{ExecutionUID: "u-1", Step: "helm", Attempt: 3, SpecHash: "sha256:ab"},
+		},
+		"edited, but not in the template": {
+			meta: metav1.ObjectMeta{
+				Labels:      identity.Labels("blue", "u-2", "other"),
+				Annotations: map[string]string{identity.AnnotationAttempt: "7", identity.AnnotationSpecHash: "sha256:cd"},
+			},
+			template: metav1.ObjectMeta{
+				Labels:      identity.Labels("blue", "u-1", "helm"),
+				Annotations: map[string]string{identity.AnnotationAttempt: "0", identity.AnnotationSpecHash: "sha256:ab"},
+			},
+			want: identity.Metadata{Group: "blue", ExecutionUID: "u-1", Step: "helm", SpecHash: "sha256:ab"},
+		},
 	} {
-		require.Equal(t, tc.want, identity.ReadMarks(&tc.meta), name)
+		job := &batchv1.Job{ObjectMeta: tc.meta, Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{ObjectMeta: tc.template}}}
+		require.Equal(t, tc.want, identity.MetadataOf(job), name)
 	}
 }
 
@@ -113,7 +137,7 @@ func TestValidateUserLabels(t *testing.T) {
 func TestValidateUserAnnotations(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, identity.ValidateUserAnnotations(map[string]string{"example.com/Note": "any text\n\x01", "UPPER.example.com/x": "y"}))
-	for _, key := range []string{identity.AnnotationOutcome, "kontinue.cloud/x", "Kontinue.Cloud/Outcome", "batch.kubernetes.io/job-tracking", "job-name", "", "a b"} {
+	for _, key := range []string{identity.AnnotationRecord, "kontinue.cloud/x", "Kontinue.Cloud/Outcome", "batch.kubernetes.io/job-tracking", "job-name", "", "a b"} {
 		err := identity.ValidateUserAnnotations(map[string]string{key: "s3cret"})
 		require.ErrorContains(t, err, `annotation "`+key+`"`)
 		require.NotContains(t, err.Error(), "s3cret")

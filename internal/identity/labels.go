@@ -21,6 +21,10 @@ func Selector(group string) string {
 	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelWorkerGroup: group})
 }
 
+// LivingSelector returns the label selector of the Jobs of a worker group that have
+// no record yet.
+func LivingSelector(group string) string { return Selector(group) + ",!" + LabelRecorded }
+
 // ExecutionSelector returns the label selector of an Execution's Jobs and pods.
 func ExecutionSelector(group string, uid types.UID) string {
 	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelWorkerGroup: group, LabelExecutionUID: string(uid)})

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -31,6 +32,23 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 func JobName(e Execution, step string, run int) string {
 	return readable(e.Name, step, run) + "-" + hash("kontinue/job/v1", e.Name, string(e.UID), step, strconv.Itoa(run))
 }
+
+// RunOf returns the number of the run that a Job's name stands for, and whether it
+// is a name of that step at all. A name cannot be edited, as labels and annotations
+// can.
+func RunOf(e Execution, step, job string) (run int, ok bool) {
+	if job == JobName(e, step, 0) {
+		return 0, true
+	}
+	m := runSuffix.FindStringSubmatch(job)
+	if m == nil {
+		return 0, false
+	}
+	run, err := strconv.Atoi(m[1])
+	return run, err == nil && job == JobName(e, step, run)
+}
+
+var runSuffix = regexp.MustCompile(`-r([1-9][0-9]*)-[a-z2-7]+$`)
 
 // StepName returns the name of an unnamed step: its ordinal in the function,
 // counted from 1. These names are reserved; see [ValidateStepName].

@@ -86,3 +86,23 @@ func FuzzJobName(f *testing.F) {
 		require.NotEqual(t, name, identity.JobName(identity.Execution{Name: execution, UID: uid}, step+"x", run))
 	})
 }
+
+func TestRunOf(t *testing.T) {
+	t.Parallel()
+	for _, e := range []identity.Execution{{Namespace: "ci", Name: "release-42", UID: "u-1"}, {Namespace: "ci", Name: "a-r7", UID: "u-r7-2"}} {
+		for _, step := range []string{"helm", "x-r3", strings.Repeat("y", 63)} {
+			for _, run := range []int{0, 1, 9, 10, 1234567} {
+				name := identity.JobName(e, step, run)
+				got, ok := identity.RunOf(e, step, name)
+				require.True(t, ok, name)
+				require.Equal(t, run, got, name)
+				_, ok = identity.RunOf(e, "other", name)
+				require.False(t, ok, "of another step: %s", name)
+			}
+		}
+	}
+	for _, name := range []string{"", "helm", "release-42-helm-r1-aaaaaaaaaaaaa", "release-42-helm-r99999999999999999999-aaaaaaaaaaaaa"} {
+		_, ok := identity.RunOf(identity.Execution{Name: "release-42", UID: "u-1"}, "helm", name)
+		require.False(t, ok, name)
+	}
+}
