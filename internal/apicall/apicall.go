@@ -1,0 +1,75 @@
+package apicall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Timeout bounds one request of [Bounded]. An API server ends every request that is
+// not a watch after 60 s (its --request-timeout). When there is no answer by then,
+// the connection is half open or a proxy has lost its upstream.
+const Timeout = 75 * time.Second
+
+// ErrNoAnswer is wrapped by the error of a request that was abandoned after
+// [Timeout]. What a write has done is unknown then.
+var ErrNoAnswer = fmt.Errorf("no answer within %s", Timeout)
+
+// Bounded sends one request and abandons it after [Timeout], with an error that wraps
+// [ErrNoAnswer] and does not match [context.DeadlineExceeded]: only the end of ctx
+// itself may look like that, and it is returned unchanged.
+func Bounded[T any](ctx context.Context, send func(context.Context) (T, error)) (T, error) {
+	bounded, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	answer, err := send(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil && !answered(err) {
+		text := err.Error()
+		err = fmt.Errorf("%w: %s", ErrNoAnswer, text) // err may wrap the deadline of bounded
+	}
+	return answer, err
+}
+
+// answered reports whether err is an answer of the API server.
+func answered(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
+}
+
+// Transient reports whether the same request may succeed when it is sent again:
+// there was no answer, the server was overloaded (429) or failed (5xx), a webhook
+// could not be called, two writers met, a LIST took longer than its state is kept
+// (410), or a token has expired (401), which client-go reads again from its file
+// within a minute. The end of a context is not distinguished from a lost answer: the
+// caller looks at its context first.
+func Transient(err error) bool {
+	if err == nil {
+		return false
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true
+	}
+	switch s := status.Status(); s.Code {
+	case http.StatusConflict:
+		// Quota admission answers a create with it when two requests met on the
+		// ResourceQuota. AlreadyExists has the same code and is final.
+		return s.Reason == metav1.StatusReasonConflict
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusGone:
+		return true
+	default:
+		return s.Code >= http.StatusInternalServerError
+	}
+}
+
+// Overloaded reports whether the API server rejected the request before processing
+// it (429, API Priority and Fairness). An admission webhook may answer with 429 too:
+// that concerns this request alone and is not the server's load.
+func Overloaded(err error) bool {
+	return apierrors.IsTooManyRequests(err) && !strings.Contains(err.Error(), "admission webhook")
+}
