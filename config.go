@@ -1,19 +1,19 @@
 package kontinue
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue/dispatch"
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/kubeclient"
+	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/watch"
 )
@@ -35,7 +35,7 @@ type Config struct {
 	// a handful of steps, and API servers protect themselves (API Priority and
 	// Fairness). A Timeout is ignored, since it would also cut the watches. Objects
 	// travel as protobuf unless ContentType or AcceptContentTypes is set, and
-	// uncompressed: over a thin line, pass a Clientset, which keeps its own settings.
+	// uncompressed. On a low-bandwidth link, supply a Clientset with compression enabled.
 	RESTConfig *rest.Config
 	// Clientset is used instead of RESTConfig, as it is: a fake one in tests, or one
 	// with settings of its own.
@@ -49,8 +49,8 @@ type Config struct {
 	// slog.LevelDebug: below it client-go logs the bodies of requests, with all
 	// that is in env and args. Default: they are discarded.
 	Logger *slog.Logger
-	// OnProgress is told of each change of a step's state, as the watch brings
-	// it and at the cost of no request. It is called from the goroutine that
+	// OnProgress is called with each change of a step's state, as the watch brings
+	// it and without a request. It is called from the goroutine that
 	// runs the step: calls for one step come one after the other, and a slow
 	// function delays that step alone. Default: nil.
 	OnProgress func(Progress)
@@ -59,7 +59,7 @@ type Config struct {
 	// StopTimeout bounds Stop. Default: 10 s.
 	StopTimeout time.Duration
 	// MaxInFlight is how many requests the client's steps have open at the API
-	// server at a time; further ones queue up in the process. Default: 64, which
+	// server at a time; additional ones queue in the process. Default: 64, which
 	// stays below the 100 streams that an API server allows on a connection.
 	MaxInFlight int
 }
@@ -69,10 +69,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Group == "" {
 		c.Group = defaultGroup
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	c.Logger = slog.New(debugAtMost{c.Logger.Handler()})
+	c.Logger = kubeclient.QuietLogger(c.Logger)
 	if c.StartTimeout == 0 {
 		c.StartTimeout = defaultStartTimeout
 	}
@@ -105,73 +102,17 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 	if c.Clientset != nil {
 		return c.Clientset, nil
 	}
-	rc := rest.CopyConfig(c.RESTConfig)
-	rc.Timeout = 0
-	if rc.QPS == 0 && rc.RateLimiter == nil {
-		rc.QPS = -1
-	} else if rc.QPS > 0 && rc.Burst == 0 {
-		rc.Burst = int(rc.QPS) + 1
-	}
-	if rc.UserAgent == "" {
-		rc.UserAgent = rest.DefaultKubernetesUserAgent() + " kontinue/" + c.Group
-	}
-	if rc.ContentType == "" && rc.AcceptContentTypes == "" {
-		// Lists and events of thousands of pods cost a fraction of JSON's time to
-		// decode. An API server or proxy that does not speak it answers in JSON.
-		rc.ContentType, rc.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
-	}
-	// An API server compresses long answers. Between a worker and the API server of its
-	// cluster that costs more time than it saves; Kubernetes' own controllers do without
-	// it too.
-	rc.DisableCompression = true
-	if rc.WarningHandler == nil && rc.WarningHandlerWithContext == nil {
-		rc.WarningHandlerWithContext = warnings{c.Logger}
-	}
-	rc.Wrap(watch.CloseIdle(watch.DefaultIdleTimeout))
-	cs, err := kubernetes.NewForConfig(rc)
+	clientset, err := kubeclient.New(c.RESTConfig, kubeclient.Options{Logger: c.Logger, Component: "kontinue/" + c.Group})
 	if err != nil {
 		return nil, invalid("Config.RESTConfig", err)
 	}
-	return cs, nil
+	return clientset, nil
 }
 
-// debugAtMost keeps what is more verbose than slog.LevelDebug from a handler that
-// would take it.
-type debugAtMost struct{ slog.Handler }
-
-func (h debugAtMost) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelDebug && h.Handler.Enabled(ctx, level)
+func (c Config) watch(clientset kubernetes.Interface, d *dispatch.Dispatcher[step.Event]) watch.Config {
+	return step.WatchConfig(clientset, c.Namespace, c.Group, d, c.Logger)
 }
 
-func (h debugAtMost) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return debugAtMost{h.Handler.WithAttrs(attrs)}
-}
-
-func (h debugAtMost) WithGroup(name string) slog.Handler {
-	return debugAtMost{h.Handler.WithGroup(name)}
-}
-
-// warnings passes the API server's warnings (KEP-1693) on to the logger;
-// client-go's own handler would print them.
-type warnings struct{ log *slog.Logger }
-
-func (w warnings) HandleWarningHeaderWithContext(ctx context.Context, code int, _ string, text string) {
-	if code == 299 && text != "" {
-		w.log.WarnContext(ctx, "warning of the API server", "text", text)
-	}
-}
-
-func watchConfig(cfg Config, clientset kubernetes.Interface, d *dispatch.Dispatcher[event]) watch.Config {
-	return watch.Config{
-		Clientset: clientset,
-		Namespace: cfg.Namespace,
-		Selector:  identity.Selector(cfg.Group),
-		Handler:   router{d},
-		Finished:  finished,
-		Logger:    cfg.Logger,
-	}
-}
-
-func jobsOptions(cfg Config) jobs.Options {
-	return jobs.Options{Logger: cfg.Logger, MaxInFlight: cfg.MaxInFlight}
+func (c Config) jobs() jobs.Options {
+	return jobs.Options{Logger: c.Logger, MaxInFlight: c.MaxInFlight}
 }

@@ -3,44 +3,46 @@ package kontinue
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
+	"github.com/kontinue/kontinue/pods"
 )
 
-// Errors to test for with errors.Is. Those that tell of a lost or impossible
-// answer come from the three verbs; ErrOOMKilled, ErrDeadlineExceeded and
+// Errors to test for with errors.Is. Those of a lost or impossible answer are
+// returned by the three verbs; ErrOOMKilled, ErrDeadlineExceeded and
 // ErrCanceled also describe a workload that ran and failed, through
 // [JobResult.Err] and [PodResult.Err].
 var (
 	// ErrInvalid is bad input. No request was sent.
 	ErrInvalid = jobs.ErrInvalid
 	// ErrNotRunning means that the client is not started, or was stopped. Jobs
-	// that were waited for go on.
-	ErrNotRunning = errors.New("client is not running")
-	// ErrNameConflict means that another object holds the step's Job name. It
-	// was not touched.
+	// that were waited for are still running.
+	ErrNotRunning = step.ErrNotRunning
+	// ErrNameConflict means that another object holds the step's Job name, or that
+	// the Job belongs to another worker group. It was not touched.
 	ErrNameConflict = jobs.ErrNameConflict
 	// ErrSpecDrift means that an unnamed step found its Job made from another
 	// spec: its ordinal may stand for another step of the function now.
-	ErrSpecDrift = errors.New("job was created from another spec")
-	// ErrJobDeleted means that the Job went away before it ended: deleted by
+	ErrSpecDrift = step.ErrSpecDrift
+	// ErrJobDeleted means that the Job was deleted before it ended: by
 	// hand, with its owner or with its namespace. Its result is lost.
 	ErrJobDeleted = jobs.ErrJobDeleted
-	// ErrPodLost means that the Job ended and nothing is known of the pod that
-	// it ran: RunPod has no exit codes to give.
-	ErrPodLost = errors.New("pod is lost")
-	// ErrLogsGone means that the logs are no longer there, for instance since
+	// ErrPodLost means that the Job failed and its pod was deleted before its status
+	// was observed: RunPod has no exit codes to return.
+	ErrPodLost = step.ErrPodLost
+	// ErrLogsGone means that the logs no longer exist, for instance because
 	// the pod was deleted.
 	ErrLogsGone = logs.ErrGone
-	// ErrOOMKilled means that a container was killed for want of memory,
-	// whatever its exit code.
+	// ErrOOMKilled means that a container ran out of memory, whatever its exit code.
 	ErrOOMKilled = errors.New("OOMKilled")
 	// ErrDeadlineExceeded means that the Job ran into StepOptions.Timeout or
 	// its activeDeadlineSeconds.
-	ErrDeadlineExceeded = errors.New("deadline exceeded")
+	ErrDeadlineExceeded = step.ErrDeadlineExceeded
 	// ErrCanceled means that [Client.Cancel] stopped the Job.
-	ErrCanceled = errors.New("canceled")
+	ErrCanceled = step.ErrCanceled
 )
 
 var (
@@ -55,4 +57,129 @@ func invalid(what string, err error) error {
 		return fmt.Errorf("kontinue: %s: %w", what, err)
 	}
 	return fmt.Errorf("kontinue: %s: %w: %w", what, ErrInvalid, err)
+}
+
+// ExitError is a workload that ran and failed, in the manner of
+// os/exec.ExitError. [JobResult.Err] and [PodResult.Err] return it.
+//
+// The causes that a caller is likely to branch on are found by errors.Is:
+// [ErrOOMKilled], [ErrDeadlineExceeded] and [ErrCanceled].
+type ExitError struct {
+	// Namespace and Job name the Job, Pod and Container what failed first in it:
+	// the container that ended in failure or, in a pod that never ran, the one
+	// that could not start. They are empty where there is none.
+	Namespace, Job, Pod, Container string
+	// ExitCode is the container's exit code. It is 0 when the container did not run,
+	// or when the kernel OOM-killed a child process and the main process still exited 0.
+	ExitCode int32
+	// Signal is the number of the signal that ended the container, or 0. A
+	// runtime reports most signals as exit code 128+n; Signal is n then.
+	Signal int32
+	// Reason is a CamelCase word: of the container (Error, OOMKilled,
+	// StartError, ImagePullBackOff), the pod (Evicted) or the Job
+	// (BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy).
+	Reason string
+	// Message explains the failure for people.
+	Message string
+
+	causes    []error
+	completed bool // the Job did not fail: some of its pods did, or none ran
+}
+
+// Error returns one line that names what failed, where and why. The message, where
+// there is one, names container, exit code and reason itself.
+func (e *ExitError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "job %s/%s %s", e.Namespace, e.Job, e.verb())
+	if e.Pod != "" {
+		fmt.Fprintf(&b, ": pod %s", e.Pod)
+	}
+	if e.Message != "" {
+		if e.Pod == "" && e.Reason != "" {
+			fmt.Fprintf(&b, " (%s)", e.Reason)
+		}
+		return b.String() + ": " + e.Message
+	}
+	if e.Container != "" {
+		fmt.Fprintf(&b, ": container %q", e.Container)
+	}
+	switch {
+	case e.Signal != 0:
+		fmt.Fprintf(&b, " ended by signal %d", e.Signal)
+	case e.ExitCode != 0:
+		fmt.Fprintf(&b, " exited with code %d", e.ExitCode)
+	}
+	if e.Reason != "" {
+		fmt.Fprintf(&b, " (%s)", e.Reason)
+	}
+	return b.String()
+}
+
+func (e *ExitError) verb() string {
+	if e.completed {
+		return "completed, but did not succeed"
+	}
+	return "failed"
+}
+
+// Unwrap returns the causes that errors.Is finds.
+func (e *ExitError) Unwrap() []error { return e.causes }
+
+func newExitError(o *step.Outcome) *ExitError {
+	if o == nil {
+		return &ExitError{}
+	}
+	e := &ExitError{Namespace: o.Namespace, Job: o.Job, Reason: o.Reason, Message: o.Message, completed: !o.Failed}
+	switch {
+	case o.Canceled:
+		e.causes = append(e.causes, ErrCanceled)
+	case o.DeadlineExceeded():
+		e.causes = append(e.causes, ErrDeadlineExceeded)
+	}
+	return e
+}
+
+// describe fills in what the pod's status says about the failure.
+func (e *ExitError) describe(r *PodResult) {
+	o := r.inspect()
+	e.Pod = o.Name
+	if r.Message != "" {
+		e.Message = r.Message
+	}
+	// A deadline or a cancellation is the cause; what it did to the container
+	// (SIGTERM, most often) is only its effect.
+	if cause := o.Cause(); cause != "" && len(e.causes) == 0 {
+		e.Reason = cause
+	}
+	if c, ok := o.FirstFailure(); ok {
+		e.Container, e.ExitCode, e.Signal = c.Name, c.ExitCode, c.Signal
+		if e.Signal == 0 && e.ExitCode > 128 && e.ExitCode <= 128+maxSignal {
+			e.Signal = e.ExitCode - 128
+		}
+	}
+	for _, c := range o.Containers {
+		if e.Container == "" && c.State == stateWaiting {
+			e.Container = c.Name
+		}
+		if c.Reason == reasonOOMKilled && c.Kind != pods.KindSidecar {
+			e.causes = append(e.causes, ErrOOMKilled)
+			return
+		}
+	}
+}
+
+const (
+	reasonOOMKilled = "OOMKilled"
+	stateWaiting    = "Waiting"
+	// maxSignal is the highest signal number on Linux.
+	maxSignal = 64
+)
+
+// noResult is the error of a verb. A step whose pod is lost is explained by its Job.
+func noResult(verb string, err error) error {
+	var lost *step.LostError
+	if errors.As(err, &lost) {
+		return fmt.Errorf("kontinue: %s: %w: %w", verb, err, newExitError(lost.Outcome))
+	}
+	return fmt.Errorf("kontinue: %s: %w", verb, err)
 }

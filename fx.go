@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
 	"github.com/kontinue/kontinue/watch"
@@ -15,7 +16,7 @@ import (
 
 // Module is the client as an fx module. It needs a [Config], provides a
 // *[Client], starts it with the application, which fails to start with the
-// client's reason, and stops it with the application. The Jobs go on.
+// client's reason, and stops it with the application. The Jobs keep running.
 //
 // The client's parts are modules too, wired by this one. What goes into them
 // and what comes out stays private to it, so that an application may have a
@@ -27,20 +28,20 @@ import (
 //		fx.Invoke(func(c *kontinue.Client) { … }),
 //	)
 var Module = fx.Module("kontinue",
-	dispatch.Module[event](),
+	dispatch.Module[step.Event](),
 	jobs.Module,
 	logs.Module,
 	watch.Module,
 	fx.Provide(
 		validate,
 		func(c validConfig) (kubernetes.Interface, error) { return c.clientset() },
-		func(c validConfig) jobs.Options { return jobsOptions(c.Config) },
-		func(c validConfig, cs kubernetes.Interface, d *dispatch.Dispatcher[event]) watch.Config {
-			return watchConfig(c.Config, cs, d)
+		func(c validConfig) jobs.Options { return c.jobs() },
+		func(c validConfig, cs kubernetes.Interface, d *dispatch.Dispatcher[step.Event]) watch.Config {
+			return c.watch(cs, d)
 		},
 		fx.Private,
 	),
-	fx.Provide(func(lc fx.Lifecycle, c validConfig, w *watch.Watcher, d *dispatch.Dispatcher[event], j *jobs.Client, l *logs.Reader) *Client {
+	fx.Provide(func(lc fx.Lifecycle, c validConfig, w *watch.Watcher, d *dispatch.Dispatcher[step.Event], j *jobs.Client, l *logs.Reader) *Client {
 		client := newClient(c.Config, w, d, j, l)
 		lc.Append(fx.StartStopHook(func(ctx context.Context) error {
 			ctx, cancel := early(ctx)

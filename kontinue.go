@@ -2,47 +2,24 @@ package kontinue
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
-
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
+	"math"
 
 	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
 	"github.com/kontinue/kontinue/watch"
 )
 
 // Client runs the steps of many Executions over one watch of Jobs and one of
-// Pods. Make it with [New], start it, give it to worker functions by way of
+// Pods. Make it with [New], start it, hand it to worker functions through
 // [Client.NewExecutionContext], and stop it at the end. All methods are safe
 // for concurrent use.
 type Client struct {
-	cfg        Config
-	watcher    *watch.Watcher
-	dispatcher *dispatch.Dispatcher[event]
-	jobs       *jobs.Client
-	logs       *logs.Reader
-	log        *slog.Logger
-
-	life context.Context // ends with Stop
-	end  context.CancelCauseFunc
-
-	mu    sync.Mutex
-	state clientState
-	calls sync.WaitGroup // of steps, Finish, Cancel and Logs that are under way
+	cfg    Config
+	engine *step.Engine
 }
-
-type clientState int
-
-const (
-	created clientState = iota
-	started
-	stopped
-)
 
 // New validates the configuration and returns a client that is not started.
 // It sends no request. Bad input is an [ErrInvalid].
@@ -55,19 +32,16 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dispatcher := dispatch.New[event]()
-	return newClient(cfg,
-		watch.New(watchConfig(cfg, clientset, dispatcher)),
-		dispatcher,
-		jobs.NewClient(clientset, jobsOptions(cfg)),
-		logs.NewReader(clientset),
-	), nil
+	d := dispatch.New[step.Event]()
+	return newClient(cfg, watch.New(cfg.watch(clientset, d)), d, jobs.NewClient(clientset, cfg.jobs()), logs.NewReader(clientset)), nil
 }
 
-func newClient(cfg Config, w *watch.Watcher, d *dispatch.Dispatcher[event], j *jobs.Client, l *logs.Reader) *Client {
-	c := &Client{cfg: cfg, watcher: w, dispatcher: d, jobs: j, logs: l, log: cfg.Logger}
-	c.life, c.end = context.WithCancelCause(context.Background())
-	return c
+func newClient(cfg Config, w *watch.Watcher, d *dispatch.Dispatcher[step.Event], j *jobs.Client, l *logs.Reader) *Client {
+	parts := step.Parts{Watcher: w, Dispatcher: d, Jobs: j, Logs: l, Group: cfg.Group, Logger: cfg.Logger}
+	if cfg.OnProgress != nil {
+		parts.Report = func(r step.Report) { cfg.OnProgress(newProgress(r)) }
+	}
+	return &Client{cfg: cfg, engine: step.New(parts)}
 }
 
 // Start opens the two watches and returns when the caches are filled. An error
@@ -80,130 +54,97 @@ func (c *Client) Start(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("Start", errNilContext)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.StartTimeout,
-		fmt.Errorf("no success within StartTimeout (%s): %w", c.cfg.StartTimeout, context.DeadlineExceeded))
-	defer cancel()
-	if err := c.watcher.Start(ctx); err != nil {
-		if errors.Is(err, watch.ErrStopped) {
-			return fmt.Errorf("kontinue: start: %w: it was stopped", ErrNotRunning)
-		}
+	if err := c.engine.Start(ctx, c.cfg.StartTimeout); err != nil {
 		return fmt.Errorf("kontinue: start: %w", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == stopped {
-		return fmt.Errorf("kontinue: start: %w: it was stopped", ErrNotRunning)
-	}
-	c.state = started
 	return nil
 }
 
-// Stop ends every call with [ErrNotRunning] and closes the watches. The Jobs go
-// on: a step that is run again, by this or another process, finds its own. Stop
+// Stop ends every call with [ErrNotRunning] and closes the watches. The Jobs keep
+// running: a step that is run again, by this or another process, finds its own. Stop
 // returns when all calls have returned and all goroutines of the client have
-// ended, or with an error when ctx or Config.StopTimeout ends first; a context
-// that has ended already, as by the signal that led here, leaves StopTimeout
-// alone to count. It is idempotent. Called from Config.OnProgress it would wait
-// for the step that it is called by.
+// ended, or with an error when ctx or Config.StopTimeout ends first. If ctx is already
+// done (for example, canceled by SIGTERM), only StopTimeout applies. Stop is
+// idempotent. Called from Config.OnProgress it would wait for the step that it is
+// called by.
 func (c *Client) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return invalid("Stop", errNilContext)
 	}
-	c.mu.Lock()
-	c.state = stopped
-	c.mu.Unlock()
-	cause := fmt.Errorf("%w: it was stopped", ErrNotRunning)
-	c.end(cause)
-	c.dispatcher.Close(cause)
-	if ctx.Err() != nil {
-		ctx = context.WithoutCancel(ctx)
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.StopTimeout)
-	defer cancel()
-	if err := c.watcher.Stop(ctx); err != nil {
+	if err := c.engine.Stop(ctx, c.cfg.StopTimeout); err != nil {
 		return fmt.Errorf("kontinue: stop: %w", err)
 	}
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		c.calls.Wait()
-	}()
-	select {
-	case <-returned:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("kontinue: stop: steps have not returned yet: %w", context.Cause(ctx))
-	}
-}
-
-// admit lets a call in, which Stop then waits for: it ends with c.calls.Done.
-func (c *Client) admit() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.stateError(); err != nil {
-		return err
-	}
-	c.calls.Add(1)
 	return nil
 }
 
-// asking returns the context of the requests of a call, which ends with ctx and
-// with the client, and with end.
-func (c *Client) asking(ctx context.Context) (_ context.Context, end func()) {
-	// client-go's own default is to print what it has to say.
-	ctx = klog.NewContext(ctx, logr.FromSlogHandler(c.log.Handler()))
-	ctx, cancel := context.WithCancelCause(ctx)
-	over := func() { cancel(context.Cause(c.life)) }
-	release := context.AfterFunc(c.life, over)
-	if c.life.Err() != nil {
-		over() // at once: nothing more is sent
-	}
-	return ctx, func() {
-		release()
-		cancel(nil)
-	}
-}
-
-// begin admits a call that is nothing but requests. It ends with end.
-func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), _ error) {
-	if err := c.admit(); err != nil {
-		return nil, nil, err
-	}
-	ctx, done := c.asking(ctx)
-	return ctx, func() {
-		done()
-		c.calls.Done()
-	}, nil
-}
-
-// Healthy returns nil while both watches are open and heard of (an API server
-// sends a bookmark about once a minute; two minutes of silence are told), and
-// otherwise why they are not. Waits survive that: the client re-opens its watches
-// by itself. It suits a readiness probe.
+// Healthy returns nil while both watches are open and each has received an event or
+// bookmark within the last two minutes. Otherwise the error says which watch is
+// failing and why. Waits survive that: the client opens its watches again. It suits a
+// readiness probe.
 func (c *Client) Healthy() error {
-	if err := c.running(); err != nil {
-		return err
-	}
-	if err := c.watcher.Healthy(); err != nil {
+	if err := c.engine.Healthy(); err != nil {
 		return fmt.Errorf("kontinue: %w", err)
 	}
 	return nil
 }
 
-func (c *Client) running() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stateError()
+// NewExecutionContext prepares one run of an Execution's function. The end of ctx ends
+// the waits of its steps, never their Jobs. It sends no request; an Execution
+// that cannot be an owner is an [ErrInvalid].
+func (c *Client) NewExecutionContext(ctx context.Context, execution Execution) (*ExecutionContext, error) {
+	if ctx == nil {
+		return nil, invalid("NewExecutionContext", errNilContext)
+	}
+	x, execution, err := execution.check(c.cfg.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	return &ExecutionContext{execution: execution, run: c.engine.NewRun(ctx, x)}, nil
 }
 
-// stateError is nil while the client runs. The caller holds the lock.
-func (c *Client) stateError() error {
-	switch c.state {
-	case started:
-		return nil
-	case stopped:
-		return fmt.Errorf("%w: it was stopped", ErrNotRunning)
-	default:
-		return fmt.Errorf("%w: call Start first", ErrNotRunning)
+// Finish declares that the Execution has ended: its Jobs get their TTL, and the
+// cluster removes each that long after its end. A ttlSecondsAfterFinished of
+// the Job's own spec, held back until now, comes before Execution.TTL; a Job
+// with neither stays until the owner is deleted. TTLs are rounded up to whole
+// seconds.
+//
+// Finish costs one LIST and one PATCH for each Job, may be called again, and
+// joins the errors of the Jobs that it could not patch.
+func (c *Client) Finish(ctx context.Context, execution Execution) error {
+	var ttl *int32
+	if execution.TTL != nil {
+		ttl = new(int32(min(math.Ceil(execution.TTL.Seconds()), math.MaxInt32)))
 	}
+	return c.end(ctx, "Finish", execution, func(x step.Execution) error {
+		return c.engine.Finish(ctx, x.Execution, ttl)
+	})
+}
+
+// Cancel stops the Execution's Jobs that have not ended: the Job controller
+// deletes their pods, starts no more and marks them Failed. Their waits, in any
+// process, end with results that are an [ErrCanceled]. The Jobs stay as a
+// record, so that a resumed function does not run them again.
+//
+// It does not stop the function, which may create further Jobs: end its context
+// first. Cancel may be called again, and joins the errors of the Jobs that it
+// could not stop.
+func (c *Client) Cancel(ctx context.Context, execution Execution) error {
+	return c.end(ctx, "Cancel", execution, func(x step.Execution) error {
+		return c.engine.Cancel(ctx, x.Execution)
+	})
+}
+
+// end checks the input of Finish and Cancel and words their errors.
+func (c *Client) end(ctx context.Context, what string, execution Execution, do func(step.Execution) error) error {
+	if ctx == nil {
+		return invalid(what, errNilContext)
+	}
+	x, _, err := execution.check(c.cfg.Namespace)
+	if err == nil {
+		err = do(x)
+	}
+	if err != nil {
+		return fmt.Errorf("kontinue: %s: %w", what, err)
+	}
+	return nil
 }

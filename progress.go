@@ -3,23 +3,20 @@ package kontinue
 import (
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/kontinue/kontinue/jobs"
-	"github.com/kontinue/kontinue/pods"
+	"github.com/kontinue/kontinue/internal/step"
 )
 
-// StepState is where a step stands.
+// StepState is the state of a step.
 type StepState string
 
 // The states of a step. A step may go back from Running to Pending when the
 // Job replaces a failed pod, and is Suspended while spec.suspend holds it.
 const (
-	StepPending   StepState = "Pending"
-	StepRunning   StepState = "Running"
-	StepSuspended StepState = "Suspended"
-	StepSucceeded StepState = "Succeeded"
-	StepFailed    StepState = "Failed"
+	StepPending   = StepState(step.Pending)
+	StepRunning   = StepState(step.Running)
+	StepSuspended = StepState(step.Suspended)
+	StepSucceeded = StepState(step.Succeeded)
+	StepFailed    = StepState(step.Failed)
 )
 
 // Progress is one change of a step's state, for [Config.OnProgress].
@@ -35,62 +32,16 @@ type Progress struct {
 	// Reason and Message explain it where there is something to explain: why a
 	// pod is not scheduled, that an image cannot be pulled, why the Job failed.
 	Reason, Message string
-	// Resumed says that the Job was there before this call.
+	// Resumed reports whether the Job existed before this call.
 	Resumed bool
-	// Elapsed is how long the step has been going on in this process.
+	// Elapsed is the time since the call began, in this process.
 	Elapsed time.Duration
 }
 
-// progress derives a step's state from what is known of its Job and pods.
-func (v *view) progress() (p Progress) {
-	p.State = StepPending
-	if v.job == nil {
-		return p
+func newProgress(r step.Report) Progress {
+	return Progress{
+		Namespace: r.Namespace, Execution: r.Execution, Step: r.Step, DisplayName: r.DisplayName,
+		Job: r.Job, Pod: r.Pod, State: StepState(r.State), Reason: r.Reason, Message: r.Message,
+		Resumed: r.Resumed, Elapsed: r.Elapsed,
 	}
-	p.Job = v.job.Name
-	status := jobs.Classify(&v.job.Status)
-	newest := v.newest()
-	if newest != nil {
-		p.Pod = newest.Name
-	}
-	switch {
-	case status.Terminal && status.Failed:
-		p.State, p.Reason, p.Message = StepFailed, status.Reason, status.Message
-	case status.Terminal:
-		p.State = StepSucceeded
-	case status.Suspended || v.job.Suspended:
-		p.State = StepSuspended
-	case newest != nil:
-		var phase string
-		phase, p.Reason, p.Message = pods.Progress(newest.Object())
-		if phase != string(corev1.PodPending) {
-			p.State = StepRunning
-		}
-	}
-	return p
-}
-
-// newest returns the pod that was created last, by name among equals.
-func (v *view) newest() *podView {
-	var newest *podView
-	for i := range v.pods {
-		p := &v.pods[i]
-		if newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) ||
-			newest.CreationTimestamp.Equal(&p.CreationTimestamp) && newest.Name < p.Name {
-			newest = p
-		}
-	}
-	return newest
-}
-
-// progress is the last state of a step whose outcome had been recorded.
-func (o *outcome) progress() Progress {
-	p := Progress{Job: o.job, State: StepSucceeded, Resumed: true}
-	if len(o.pods) > 0 {
-		p.Pod = o.pods[len(o.pods)-1].Name
-	}
-	if o.Failed {
-		p.State, p.Reason, p.Message = StepFailed, o.Reason, o.Message
-	}
-	return p
 }

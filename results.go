@@ -3,10 +3,10 @@ package kontinue
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/logs"
 	"github.com/kontinue/kontinue/pods"
 )
@@ -24,16 +24,16 @@ type JobResult struct {
 	// creation: retries, parallel pods and those of every completion index.
 	Pods []*PodResult
 
-	outcome *outcome
+	outcome *step.Outcome
 }
 
-// Succeeded reports that at least one pod succeeded and none failed. A Job
+// Succeeded reports whether at least one pod succeeded and none failed. A Job
 // that completed after a retry has failed pods too: see Complete.
 func (r *JobResult) Succeeded() bool {
 	return r.SucceededPods > 0 && r.FailedPods == 0 && (r.outcome == nil || !r.outcome.Failed)
 }
 
-// Complete reports the Job controller's own verdict: the Job has the condition
+// Complete reports the Job controller's own verdict: whether the Job has the condition
 // Complete, whatever the number of failed pods on the way.
 func (r *JobResult) Complete() bool { return r.outcome != nil && !r.outcome.Failed }
 
@@ -42,12 +42,12 @@ func (r *JobResult) Name() string {
 	if r.outcome == nil {
 		return ""
 	}
-	return r.outcome.job
+	return r.outcome.Job
 }
 
-// Resumed reports that the Job was there before this call: made by an earlier
+// Resumed reports whether the Job existed before this call: made by an earlier
 // run of the function, by another worker, or in an earlier attempt.
-func (r *JobResult) Resumed() bool { return r.outcome != nil && r.outcome.resumed }
+func (r *JobResult) Resumed() bool { return r.outcome != nil && r.outcome.Resumed }
 
 // Drift lists the fields in which the Job that a named step resumed differs
 // from the options of this call, one line each. It is empty for a Job that was
@@ -57,7 +57,7 @@ func (r *JobResult) Drift() []string {
 	if r.outcome == nil {
 		return nil
 	}
-	return r.outcome.drift
+	return r.outcome.Drift
 }
 
 // Err returns nil if the Job succeeded and otherwise an [*ExitError] about the
@@ -69,7 +69,7 @@ func (r *JobResult) Err() error {
 	e := newExitError(r.outcome)
 	for _, p := range r.Pods {
 		if !p.Succeeded() {
-			p.explain(e)
+			e.describe(p)
 			break
 		}
 	}
@@ -82,12 +82,10 @@ func (r *JobResult) Err() error {
 // PodResult is how a pod ended.
 type PodResult struct {
 	// Pod is the pod in its last known state, without managedFields. After a
-	// resume from a recorded outcome, when the process no longer holds the pod, it
+	// resume from a record, when the process no longer holds the pod, it
 	// is restored from the record: the pod's identity, the names and images of its
-	// containers, and how they ended. A process holds the pods of the steps that
-	// ended last (see watch.RecentlyFinished); the results of older ones would cost
-	// it a whole pod each.
-	Pod *corev1.Pod
+	// containers, and how they ended. A process holds a pod until its step has its
+	// record.
 	// Message explains a failure in one line: the container that failed first,
 	// its exit code or signal and reason, or why the pod never ran. It is empty
 	// for a pod that succeeded.
@@ -97,8 +95,8 @@ type PodResult struct {
 	Phase corev1.PodPhase
 
 	pod     *pods.Outcome
-	outcome *outcome
-	sole    bool // the only pod of its Job, made by RunPod
+	outcome *step.Outcome
+	single  bool // the only pod of its Job, made by RunPod
 }
 
 // inspect returns the pod's outcome, also of a PodResult made by a test.
@@ -109,26 +107,23 @@ func (r *PodResult) inspect() pods.Outcome {
 	return pods.Inspect(r.Pod)
 }
 
-// Succeeded reports that all containers, init containers among them,
+// Succeeded reports whether all containers, init containers among them,
 // terminated with exit code 0. Native sidecars (KEP-753) do not count. A
 // container that was OOMKilled did not succeed, whatever its exit code, and
 // neither did the pod of a RunPod whose Job failed, such as one that answered
-// the deadline's SIGTERM with exit code 0.
+// the deadline's SIGTERM with exit code 0. The pod of a RunPod whose Job is Complete
+// succeeded also if its own status was never observed: the Job controller counted a
+// pod in phase Succeeded, all of whose containers ended with exit code 0.
 func (r *PodResult) Succeeded() bool {
-	if r.sole && r.outcome.Failed {
-		return false
+	if r.single {
+		return r.outcome.SinglePodSucceeded(r.inspect())
 	}
-	if o := r.inspect(); !r.sole || o.Phase == corev1.PodSucceeded {
-		return o.Succeeded()
-	}
-	// The pod's end was not seen, but the Job is Complete: it has counted a pod
-	// in phase Succeeded, all of whose containers ended with exit code 0.
-	return true
+	return r.inspect().Succeeded()
 }
 
-// Resumed reports that the Job was there before this call, as
+// Resumed reports whether the Job existed before this call, as
 // [JobResult.Resumed] does.
-func (r *PodResult) Resumed() bool { return r.outcome != nil && r.outcome.resumed }
+func (r *PodResult) Resumed() bool { return r.outcome != nil && r.outcome.Resumed }
 
 // Drift lists the fields in which a resumed Job differs from this call's
 // options, as [JobResult.Drift] does.
@@ -136,7 +131,7 @@ func (r *PodResult) Drift() []string {
 	if r.outcome == nil {
 		return nil
 	}
-	return r.outcome.drift
+	return r.outcome.Drift
 }
 
 // Err returns nil if the pod succeeded and otherwise an [*ExitError].
@@ -145,7 +140,7 @@ func (r *PodResult) Err() error {
 		return nil
 	}
 	e := newExitError(r.outcome)
-	r.explain(e)
+	e.describe(r)
 	return e
 }
 
@@ -153,8 +148,8 @@ func (r *PodResult) Err() error {
 // pod or its logs are gone the error is an [ErrLogsGone]; after the pod was
 // deleted they always are.
 func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error) {
-	if err := checkCall(ktx, true); err != nil {
-		return "", invalid("Logs", err)
+	if !ktx.valid() {
+		return "", invalid("Logs", errNilExecution)
 	}
 	if opts == nil {
 		opts = &LogOptions{}
@@ -167,28 +162,23 @@ func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error
 	}
 	if r.Pod.Name == "" && r.outcome != nil {
 		return "", fmt.Errorf("kontinue: %w: the pod of job %s/%s was gone before its name was known",
-			ErrLogsGone, r.outcome.namespace, r.outcome.job)
+			ErrLogsGone, r.outcome.Namespace, r.outcome.Job)
 	}
 	container := opts.Container
 	if container == "" && len(r.Pod.Spec.Containers) > 0 {
 		container = r.Pod.Spec.Containers[0].Name
 	}
 	ref := logs.Ref{Namespace: r.Pod.Namespace, Pod: r.Pod.Name, UID: r.Pod.UID, Container: container}
-	ctx, end, err := ktx.client.begin(ktx.ctx)
+	text, err := ktx.run.Engine().Tail(ktx.run.Context(), ref, opts.TailLines)
 	if err != nil {
 		return "", fmt.Errorf("kontinue: Logs: %w", err)
-	}
-	defer end()
-	text, err := ktx.client.logs.Tail(ctx, ref, opts.TailLines)
-	if err != nil {
-		return "", fmt.Errorf("kontinue: %w", err)
 	}
 	return text, nil
 }
 
 // LogErrorSummary returns the last line of the log of the container that
 // failed first, or of the first container when none failed. When the logs are
-// gone it answers from the end of the log that the kubelet left in the status
+// gone it falls back to the end of the log that the kubelet left in the status
 // of a failed container, if it did; otherwise the error is an [ErrLogsGone].
 func (r *PodResult) LogErrorSummary(ktx *ExecutionContext) (string, error) {
 	failed, ok := r.inspect().FirstFailure()
@@ -202,24 +192,23 @@ func (r *PodResult) LogErrorSummary(ktx *ExecutionContext) (string, error) {
 	return "", err
 }
 
-// summaryLines is how many lines are read to find the last one that says
-// something; a log often ends in blank ones.
+// summaryLines is how many lines are read to find the last one that is not blank.
 const summaryLines = 20
 
-func (o *outcome) podResult(p pods.Outcome) *PodResult {
-	return &PodResult{Pod: o.pod(p), Message: p.Explain(), Phase: p.Phase, pod: &p, outcome: o}
+func newPodResult(o *step.Outcome, p pods.Outcome) *PodResult {
+	return &PodResult{Pod: o.Object(p), Message: p.Explain(), Phase: p.Phase, pod: &p, outcome: o}
 }
 
-// jobResult is what RunJob returns.
-func (o *outcome) jobResult() *JobResult {
-	r := &JobResult{SucceededPods: o.Succeeded, FailedPods: o.FailedPod, outcome: o}
-	for _, p := range o.pods {
-		r.Pods = append(r.Pods, o.podResult(p))
+// newJobResult is what RunJob returns.
+func newJobResult(o *step.Outcome) *JobResult {
+	r := &JobResult{SucceededPods: o.SucceededPods, FailedPods: o.FailedPods, outcome: o}
+	for _, p := range o.Pods {
+		r.Pods = append(r.Pods, newPodResult(o, p))
 	}
 	if r.Succeeded() {
 		return r
 	}
-	r.Message = o.message()
+	r.Message = o.Text()
 	for _, p := range r.Pods {
 		if p.Message != "" {
 			r.Message += fmt.Sprintf(" (first failure: pod %s: %s)", p.Pod.Name, p.Message)
@@ -229,66 +218,23 @@ func (o *outcome) jobResult() *JobResult {
 	return r
 }
 
-// message is the Job's own explanation.
-func (o *outcome) message() string {
-	msg := o.Reason
-	if !o.Failed {
-		return fmt.Sprintf("the Job completed, with %d pods succeeded and %d failed", o.Succeeded, o.FailedPod)
+// newSinglePodResult is what RunPod returns: the result of the Job's only pod.
+func newSinglePodResult(o *step.Outcome) (*PodResult, error) {
+	p, err := o.SinglePod()
+	if err != nil {
+		return nil, err
 	}
-	if o.Message != "" {
-		msg += ": " + o.Message
-	}
-	if o.Canceled {
-		msg = "Canceled: " + msg
-	}
-	if o.Lost > 0 {
-		msg += fmt.Sprintf(" (%d of its pods were gone before anything was known of them)", o.Lost)
-	}
-	return msg
-}
-
-// soleResult is what RunPod returns: the result of the Job's only pod.
-func (o *outcome) soleResult() (*PodResult, error) {
-	// The timeout and a cancellation delete the pod: when no worker was there to
-	// see it go, they are still what became of the step.
-	stopped := o.Canceled || o.Reason == reasonDeadlineExceeded && o.Lost > 0
-	if len(o.pods) == 0 && o.Failed && !stopped {
-		err := newExitError(o)
-		if o.Lost > 0 {
-			return nil, fmt.Errorf("%w: it was gone before its exit codes were read: %w", ErrPodLost, err)
-		}
-		return nil, fmt.Errorf("no pod was created: %w", err)
-	}
-	r := o.podResult(o.sole())
-	r.sole = true
+	r := newPodResult(o, p)
+	r.single = true
 	if r.Succeeded() {
 		r.Message = ""
 	}
-	if o.Failed && (o.Canceled || o.Reason == reasonDeadlineExceeded || r.Message == "") {
-		if r.Message == "" || len(o.pods) == 0 {
-			r.Message = o.message()
+	if o.Failed && (o.Canceled || o.DeadlineExceeded() || r.Message == "") {
+		if r.Message == "" || len(o.Pods) == 0 {
+			r.Message = o.Text()
 		} else {
-			r.Message = o.message() + ": " + r.Message
+			r.Message = o.Text() + ": " + r.Message
 		}
 	}
 	return r, nil
-}
-
-// sole is the pod that counts: the one that a Complete Job has seen succeed, or
-// else the newest. Where none is known, its phase is what the Job proves.
-func (o *outcome) sole() pods.Outcome {
-	switch {
-	case len(o.pods) == 0 && o.Failed:
-		return pods.Outcome{Phase: corev1.PodFailed}
-	case len(o.pods) == 0:
-		return pods.Outcome{Phase: corev1.PodSucceeded}
-	}
-	if !o.Failed {
-		for _, p := range slices.Backward(o.pods) {
-			if p.Phase == corev1.PodSucceeded {
-				return p
-			}
-		}
-	}
-	return o.pods[len(o.pods)-1]
 }

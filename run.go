@@ -2,48 +2,47 @@ package kontinue
 
 import (
 	"errors"
-	"fmt"
 
-	batchv1 "k8s.io/api/batch/v1"
-
+	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/pods"
 )
 
 // RunJob runs a Kubernetes Job in the Execution's namespace and waits for its
 // end. The Job is owned by the Execution; a function that runs again after a
-// crash finds it and goes on waiting, and on a retry the child policy decides
+// crash finds it and resumes the wait, and on a retry the child policy decides
 // whether it runs again. opts and what they refer to must not change until RunJob
 // returns; several calls may share them.
 //
 // A Job that ran and failed is a result, with Succeeded() == false. An error
 // means that there is no result: bad input ([ErrInvalid], before any request),
 // a Job that could not be created, the end of the context or of the client
-// ([ErrNotRunning]; the Job goes on), or an answer that is lost
+// ([ErrNotRunning]; the Job is still running), or an answer that is lost
 // ([ErrJobDeleted]). errors.Is also finds [ErrNameConflict] and [ErrSpecDrift].
 func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunJob", err)
 	}
-	o, err := ktx.runStep(false, &opts.StepOptions, &opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations)
+	o, err := ktx.run.Do(jobStep(opts))
 	if err != nil {
-		return nil, fmt.Errorf("kontinue: RunJob: %w", err)
+		return nil, noResult("RunJob", err)
 	}
-	return o.jobResult(), nil
+	return newJobResult(o), nil
 }
 
 // RunPod runs a pod once and waits for its end. It creates a Job with
-// backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made. It
-// is durable, shares opts and returns errors as [RunJob] does, and an [ErrPodLost]
-// when the Job failed and its pod was gone before anything was known of it. A Job
-// that completed has proved that every container exited with code 0, also without
-// its pod, and one that ran into its deadline or was canceled while no worker
-// was there is a failed result without exit codes; the result's Pod then has a
-// status and no name.
+// backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made.
+// Durability and errors are as for [RunJob]. It also returns an [ErrPodLost] if the
+// Job failed and its pod was deleted before its status was observed.
+//
+// A Job that completed proves that every container exited with code 0, also without
+// its pod. One that ran into its deadline or was canceled while no worker was running
+// is a failed result without exit codes; the result's Pod then has a status and no
+// name.
 func RunPod(ktx *ExecutionContext, opts *PodOptions) (*PodResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunPod", err)
 	}
-	return ktx.runPod("RunPod", opts)
+	return ktx.runPod("RunPod", podStep(opts))
 }
 
 // RunScript runs a command in a shell: a [RunPod] of one container, named
@@ -54,53 +53,65 @@ func RunScript(ktx *ExecutionContext, opts *ScriptOptions) (*PodResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunScript", err)
 	}
-	pod, err := podOf(opts)
+	spec, err := scriptStep(opts)
 	if err != nil {
 		return nil, invalid("RunScript", err)
 	}
-	return ktx.runPod("RunScript", pod)
+	return ktx.runPod("RunScript", spec)
 }
 
-// podOf is the pod that runs a script. See step for why it stands apart.
-//
-//go:noinline
-func podOf(opts *ScriptOptions) (*PodOptions, error) {
-	spec, err := pods.ScriptSpec(pods.Script{Image: opts.Image, Command: opts.Command, Shell: opts.Shell})
+func (k *ExecutionContext) runPod(verb string, spec *step.Spec) (*PodResult, error) {
+	o, err := k.run.Do(spec)
 	if err != nil {
-		return nil, err
+		return nil, noResult(verb, err)
 	}
-	return &PodOptions{
-		StepOptions:      opts.StepOptions,
-		Spec:             spec,
-		ExtraAnnotations: opts.ExtraAnnotations,
-		ExtraLabels:      opts.ExtraLabels,
-	}, nil
-}
-
-// jobOf is the Job that runs a pod. See step for why it stands apart.
-//
-//go:noinline
-func jobOf(opts *PodOptions) *batchv1.JobSpec {
-	spec := pods.JobSpec(opts.Spec)
-	return &spec
-}
-
-func (k *ExecutionContext) runPod(verb string, opts *PodOptions) (*PodResult, error) {
-	o, err := k.runStep(true, &opts.StepOptions, jobOf(opts), opts.ExtraLabels, opts.ExtraAnnotations)
+	r, err := newSinglePodResult(o)
 	if err != nil {
-		return nil, fmt.Errorf("kontinue: %s: %w", verb, err)
-	}
-	r, err := o.soleResult()
-	if err != nil {
-		return nil, fmt.Errorf("kontinue: %s: %w", verb, err)
+		return nil, noResult(verb, err)
 	}
 	return r, nil
 }
 
-// checkCall refuses what could only end in a nil pointer later.
+// The three functions below must not be inlined: a spec in the frame of a function
+// that is on the stack during the wait would be a part of each waiting step.
+
+//go:noinline
+func jobStep(opts *JobOptions) *step.Spec {
+	s := newSpec(&opts.StepOptions)
+	s.Job, s.Labels, s.Annotations = &opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations
+	return s
+}
+
+//go:noinline
+func podStep(opts *PodOptions) *step.Spec {
+	s := newSpec(&opts.StepOptions)
+	job := pods.JobSpec(opts.Spec)
+	s.Job, s.Labels, s.Annotations, s.SinglePod = &job, opts.ExtraLabels, opts.ExtraAnnotations, true
+	return s
+}
+
+//go:noinline
+func scriptStep(opts *ScriptOptions) (*step.Spec, error) {
+	pod, err := pods.ScriptSpec(pods.Script{Image: opts.Image, Command: opts.Command, Shell: opts.Shell})
+	if err != nil {
+		return nil, err
+	}
+	return podStep(&PodOptions{
+		StepOptions:      opts.StepOptions,
+		Spec:             pod,
+		ExtraAnnotations: opts.ExtraAnnotations,
+		ExtraLabels:      opts.ExtraLabels,
+	}), nil
+}
+
+func newSpec(o *StepOptions) *step.Spec {
+	return &step.Spec{Name: o.Name, DisplayName: o.DisplayName, Description: o.Description, Timeout: o.Timeout}
+}
+
+// checkCall refuses a nil pointer.
 func checkCall(ktx *ExecutionContext, options bool) error {
 	var errs []error
-	if ktx == nil || ktx.client == nil {
+	if !ktx.valid() {
 		errs = append(errs, errNilExecution)
 	}
 	if !options {

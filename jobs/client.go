@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/apicall"
 )
 
 const (
@@ -33,10 +35,9 @@ type Options struct {
 	// its pods, which may take the pods' termination grace period and, on a dead
 	// node, longer. Default: 10 minutes.
 	GoneFor time.Duration
-	// MaxInFlight is how many requests of this client are open at a time; further
-	// ones wait for their turn, in the order of asking, and not while one pauses
-	// before it tries again. But a call that the API server has no room for (429)
-	// keeps its turn until it gets one or gives up. Default: 64.
+	// MaxInFlight is how many requests of this client are open at a time. Additional
+	// requests queue in FIFO order. A call releases its slot while it backs off, except
+	// after a 429, when it holds the slot until it succeeds or gives up. Default: 64.
 	MaxInFlight int
 	// Logger gets retries and adoptions at level Debug. Default: none.
 	Logger *slog.Logger
@@ -91,7 +92,7 @@ func (c *Client) Get(ctx context.Context, namespace, name string) (*batchv1.Job,
 }
 
 func (c *Client) get(ctx context.Context, namespace, name string) (*batchv1.Job, *APIError) {
-	job, err := ask(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+	job, err := apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
 		return c.clientset.BatchV1().Jobs(namespace).Get(ctx, name, metav1.GetOptions{})
 	})
 	if err != nil {
@@ -104,26 +105,34 @@ func (c *Client) get(ctx context.Context, namespace, name string) (*batchv1.Job,
 // pages, all of one consistent state.
 func (c *Client) List(ctx context.Context, namespace, selector string) ([]batchv1.Job, error) {
 	var all []batchv1.Job
-	err := c.retry(ctx, "list jobs", c.retries, once(func(ctx context.Context) *APIError {
-		all = nil
+	err := c.eachJob(ctx, namespace, selector, func() { all = nil }, func(job *batchv1.Job) { all = append(all, *job) })
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// eachJob lists in pages and calls each for every Job, after reset at the beginning
+// of each try.
+func (c *Client) eachJob(ctx context.Context, namespace, selector string, reset func(), each func(*batchv1.Job)) error {
+	return c.retry(ctx, "list jobs", c.retries, once(func(ctx context.Context) *APIError {
+		reset()
 		options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 		for {
-			page, err := ask(ctx, func(ctx context.Context) (*batchv1.JobList, error) {
+			page, err := apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.JobList, error) {
 				return c.clientset.BatchV1().Jobs(namespace).List(ctx, options)
 			})
 			if err != nil {
 				return apiError("list", namespace, "", err)
 			}
-			all = append(all, page.Items...)
+			for i := range page.Items {
+				each(&page.Items[i])
+			}
 			if options.Continue = page.Continue; options.Continue == "" {
 				return nil
 			}
 		}
 	}))
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
 }
 
 // Delete deletes the Job with that UID, and returns when it is gone with all its
@@ -137,7 +146,7 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 		Preconditions:     &metav1.Preconditions{UID: &uid},
 	}
 	err := c.retry(ctx, "delete job", c.retries, func(ctx context.Context) (bool, error) {
-		_, err := ask(ctx, func(ctx context.Context) (struct{}, error) {
+		_, err := apicall.Bounded(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, c.clientset.BatchV1().Jobs(namespace).Delete(ctx, name, options)
 		})
 		switch failure := apiError("delete", namespace, name, err); {
@@ -149,7 +158,7 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 			}
 			return false, failure
 		default:
-			return failure.final(), failure
+			return !failure.Transient(), failure
 		}
 	})
 	if err != nil {
@@ -158,24 +167,24 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 	return c.waitGone(ctx, namespace, name, uid)
 }
 
-// waitGone returns when no Job with that UID is left under the name. It polls:
-// the time until a Job is gone is in seconds, and a watch would miss nothing less.
+// waitGone returns when no Job with that UID is left under the name. Polling is
+// enough: deletion takes seconds, and a watch would be no more reliable.
 func (c *Client) waitGone(ctx context.Context, namespace, name string, uid types.UID) error {
 	return c.retry(ctx, "wait until the job is gone", c.deletion, func(ctx context.Context) (bool, error) {
 		gone, err := c.gone(ctx, namespace, name, uid)
 		if e := asAPIError(err); e != nil {
-			return e.final(), err
+			return !e.Transient(), err
 		}
 		return gone, err
 	})
 }
 
-// gone tells whether the Job with that UID is no more. When it still exists the
-// error says what keeps it.
+// gone reports whether no Job with that UID exists. When it still exists the error
+// says what keeps it.
 func (c *Client) gone(ctx context.Context, namespace, name string, uid types.UID) (bool, error) {
 	job, err := c.get(ctx, namespace, name)
 	switch {
-	case err == nil && !isJob(job, uid):
+	case err == nil && !apicall.SameUID(job.UID, uid, job.Namespace, job.Name):
 		return true, nil
 	case err == nil:
 		return false, fmt.Errorf("job %s/%s is still being deleted; finalizers: %s", namespace, name, strings.Join(job.Finalizers, ", "))

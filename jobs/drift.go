@@ -12,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/redact"
 )
 
 // Drift lists how the spec of the live Job differs from the submitted one, a
@@ -38,10 +39,13 @@ func Drift(live, submitted *batchv1.Job) []string {
 // after creation. against is the job it will be compared with, nil for none.
 func specTree(job, against *batchv1.Job) map[string]any {
 	spec := job.Spec.DeepCopy()
-	marks := identity.MetadataOf(job)
-	spec.TTLSecondsAfterFinished = marks.TTLSeconds
+	metadata := identity.MetadataOf(job)
+	spec.TTLSecondsAfterFinished = metadata.TTLSeconds
 	spec.Selector = nil
-	if against != nil && marks.Canceled {
+	for _, key := range identity.TemplateAnnotations() {
+		delete(spec.Template.Annotations, key)
+	}
+	if against != nil && metadata.Canceled {
 		spec.ActiveDeadlineSeconds = against.Spec.ActiveDeadlineSeconds
 		spec.Parallelism, spec.Suspend = against.Spec.Parallelism, against.Spec.Suspend
 	}
@@ -54,14 +58,7 @@ func specTree(job, against *batchv1.Job) map[string]any {
 
 type differ struct{ changed, removed []string }
 
-// hidden are the fields whose values may be confidential: only that they differ
-// is said, and of env also the name.
-var hidden = map[string]bool{
-	"env": true, "args": true, "command": true, "annotations": true, "httpHeaders": true,
-	"volumeAttributes": true, "options": true,
-}
-
-// listKeys tell which element of one list is which of the other.
+// listKeys are the fields by which the elements of two lists are matched.
 var listKeys = []string{"name", "mountPath", "containerPort", "key", "topologyKey"}
 
 func (d *differ) compare(path string, live, submitted any, secret bool) {
@@ -105,10 +102,10 @@ func (d *differ) compareMaps(path string, live, submitted map[string]any, secret
 		case !mine && (empty(have) || defaulted(path, k, have)):
 		case !mine && k == "requests" && reflect.DeepEqual(have, live["limits"]): // defaulted from the limits
 		case !mine:
-			d.removed = append(d.removed, line(child, have, nil, secret || hidden[k])+" (removed, or added by the cluster)")
+			d.removed = append(d.removed, line(child, have, nil, secret || redact.Hidden(k))+" (removed, or added by the cluster)")
 		case !there && empty(want):
 		default:
-			d.compare(child, have, want, secret || hidden[k])
+			d.compare(child, have, want, secret || redact.Hidden(k))
 		}
 	}
 }
@@ -223,7 +220,7 @@ var defaults = map[string][]any{
 	"type": {""}, "operator": nil,
 }
 
-// defaulted tells that a field which only the live Job has is the API server's doing.
+// defaulted reports whether the API server fills in a field that only the live Job has.
 func defaulted(path, key string, v any) bool {
 	if strings.HasSuffix(path, "labels") {
 		return strings.HasPrefix(key, "batch.kubernetes.io/") || key == "job-name" || key == "controller-uid"

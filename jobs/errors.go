@@ -3,13 +3,14 @@ package jobs
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/apicall"
+	"github.com/kontinue/kontinue/internal/redact"
 )
 
 // Errors to test for with [errors.Is]. The messages around them name the object
@@ -40,7 +41,7 @@ type APIError struct {
 	// Err is the cause, as client-go returned it.
 	Err error
 
-	secrets secrets
+	secrets redact.Secrets
 }
 
 // Error names the request, the cause and what can be done about it.
@@ -49,7 +50,7 @@ func (e *APIError) Error() string {
 	if e.Name != "" {
 		object += "/" + e.Name
 	}
-	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, e.secrets.hide(causeText(e.Err)))
+	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, e.secrets.ErrorText(e.Err))
 	if advice := e.Advice(); advice != "" {
 		text += " (" + advice + ")"
 	}
@@ -59,32 +60,11 @@ func (e *APIError) Error() string {
 // Unwrap returns the cause.
 func (e *APIError) Unwrap() error { return e.Err }
 
-// Transient tells that the same request may succeed if it is sent again: there
-// was no answer, the server was overloaded (429) or failed (5xx), a webhook could
-// not be called, two writers met, or a token has expired (401), which client-go
-// reads again from its file within a minute.
-func (e *APIError) Transient() bool {
-	var status apierrors.APIStatus
-	if !errors.As(e.Err, &status) {
-		return true
-	}
-	s := status.Status()
-	switch {
-	case s.Code == http.StatusConflict:
-		// Quota admission answers a create with it when two requests met on the
-		// ResourceQuota. AlreadyExists has the same code and is final.
-		return s.Reason == metav1.StatusReasonConflict
-	case s.Code == http.StatusRequestTimeout, s.Code == http.StatusTooManyRequests, s.Code == http.StatusUnauthorized:
-		return true
-	case s.Code == http.StatusGone: // a list took longer than its state is kept
-		return true
-	default:
-		return s.Code >= http.StatusInternalServerError
-	}
-}
+// Transient reports whether the same request may succeed when it is sent again.
+func (e *APIError) Transient() bool { return apicall.Transient(e.Err) }
 
-// OverQuota tells that a ResourceQuota has no room: the request may succeed when
-// other objects are gone, which nobody can promise.
+// OverQuota reports whether a ResourceQuota has no room: the request may succeed when
+// other objects are gone, which cannot be promised.
 func (e *APIError) OverQuota() bool {
 	text := e.Err.Error()
 	return apierrors.IsForbidden(e.Err) && (strings.Contains(text, "exceeded quota") ||
@@ -118,13 +98,7 @@ func (e *APIError) Advice() string {
 	return ""
 }
 
-// final tells that sending the request again is of no use. A full quota is final
-// here: a step that waits for it would hide the reason.
-func (e *APIError) final() bool {
-	return !e.Transient()
-}
-
-// unknown tells that the server may have done what was asked although it did not
+// unknown reports whether the server may have done what was asked although it did not
 // say so: there was no answer, or it failed on the way.
 func (e *APIError) unknown() bool {
 	return e.Transient() && !apierrors.IsConflict(e.Err) && !apierrors.IsTooManyRequests(e.Err) && !apierrors.IsUnauthorized(e.Err)
@@ -137,6 +111,6 @@ func apiError(verb, namespace, name string, err error) *APIError {
 // createError also knows what must not be repeated from the server's answer.
 func createError(job *batchv1.Job, err error) *APIError {
 	e := apiError("create", job.Namespace, job.Name, err)
-	e.secrets = secretsOf(job)
+	e.secrets = redact.Of(job)
 	return e
 }

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -11,40 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kontinue/kontinue/internal/apicall"
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
 type object = map[string]any
-
-// Record writes the step's outcome on its Job, where it outlives the pods, unless
-// another worker was first. It returns the outcome that is on the Job then, which
-// is what every later reader gets. resourceVersion is that of the state which the
-// outcome was read from: the API server refuses the write if the Job has changed
-// since, and the Job is looked at again. A Job that is gone or replaced is
-// [ErrJobDeleted].
-func (c *Client) Record(ctx context.Context, namespace, name string, uid types.UID, resourceVersion, outcome string) (string, error) {
-	recorded := outcome
-	err := c.retry(ctx, "record outcome", c.retries, func(ctx context.Context) (bool, error) {
-		done, err := c.tryPatch(ctx, namespace, name, uid, resourceVersion, object{identity.AnnotationRecord: outcome}, nil)
-		if !apierrors.IsConflict(err) || errors.Is(err, ErrJobDeleted) {
-			return done, err
-		}
-		live, failure := c.get(ctx, namespace, name)
-		switch {
-		case failure != nil:
-			return failure.final(), failure
-		case !isJob(live, uid):
-			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, err)
-		}
-		resourceVersion = live.ResourceVersion
-		if there := identity.MetadataOf(live).Record; there != "" {
-			recorded = there
-			return true, nil
-		}
-		return false, err
-	})
-	return recorded, err
-}
 
 // SetTTL sets ttlSecondsAfterFinished, which Kubernetes counts from the Job's end
 // and accepts also after it: 0 deletes a finished Job at once. A Job that is gone
@@ -59,7 +29,7 @@ func (c *Client) SetTTL(ctx context.Context, namespace, name string, uid types.U
 // Cancel stops a Job for good and leaves it as a record: the Job controller
 // deletes its pods and writes Failed with reason DeadlineExceeded or, when a pod
 // it deleted uses up the backoff limit first, BackoffLimitExceeded. The annotation
-// identity.AnnotationCanceled tells it from a timeout. A Job that is gone or
+// identity.AnnotationCanceled distinguishes it from a timeout. A Job that is gone or
 // replaced is [ErrJobDeleted]; a finished one keeps its status.
 //
 // The deadline alone would leave two holes: it passes one second after the Job's
@@ -75,29 +45,20 @@ func (c *Client) Cancel(ctx context.Context, namespace, name string, uid types.U
 // transient failure is retried.
 func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UID, annotations, spec object) error {
 	return c.retry(ctx, "patch job", c.retries, func(ctx context.Context) (bool, error) {
-		return c.tryPatch(ctx, namespace, name, uid, "", annotations, spec)
+		return c.tryPatch(ctx, namespace, name, uid, "", nil, annotations, spec)
 	})
-}
-
-// noUID tells that the caller has seen the Job without a UID: every API server
-// gives one to every object, so it comes from a fake clientset that does not. The
-// watch package lets namespace/name stand in for it, which no API server's UID is.
-func noUID(namespace, name string, uid types.UID) bool {
-	return uid == "" || uid == types.UID(namespace+"/"+name)
-}
-
-// isJob tells whether live is the Job with that UID.
-func isJob(live *batchv1.Job, uid types.UID) bool {
-	return live.UID == uid || live.UID == "" && noUID(live.Namespace, live.Name, uid)
 }
 
 // tryPatch sends one JSON merge patch, once. It carries the UID: the API server
 // refuses to change it (422 on metadata.uid), so a Job that was recreated under
 // the name is not touched. A UID that stands for none is left out: as a value it
 // would become the object's.
-func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types.UID, resourceVersion string, annotations, spec object) (done bool, _ error) {
+func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types.UID, resourceVersion string, labels, annotations, spec object) (done bool, _ error) {
 	meta := object{}
-	if !noUID(namespace, name, uid) {
+	if len(labels) > 0 {
+		meta["labels"] = labels
+	}
+	if !apicall.MissingUID(namespace, name, uid) {
 		meta["uid"] = uid
 	}
 	if resourceVersion != "" {
@@ -114,7 +75,7 @@ func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types
 	if err != nil {
 		return true, fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
 	}
-	_, err = ask(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+	_, err = apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
 		return c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{})
 	})
 	if err == nil {
@@ -131,5 +92,5 @@ func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types
 			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, failure)
 		}
 	}
-	return failure.final(), failure
+	return !failure.Transient(), failure
 }

@@ -20,35 +20,55 @@ const (
 	RetryAll
 )
 
-// Run is one Job of a step, as far as Plan needs to know it.
+// Run is one Job of a step, as far as [Policy.Plan] and a resume need to know it.
 type Run struct {
 	// Name of the Job.
 	Name string
 	// UID of the Job.
 	UID types.UID
-	// Run is its run number.
-	Run int
-	// Terminal and Failed as [Classify] tells them.
+	// Number is the run's number, from 0.
+	Number int
+	// Attempt is the attempt of the Execution that created the Job.
+	Attempt int
+	// Terminal and Failed are as in [Status]. For a recorded run, Failed is what the
+	// record says of the step.
 	Terminal, Failed bool
-	// Deleting: the Job has a deletion timestamp. It cannot be adopted.
+	// Deleting reports whether the Job has a deletion timestamp.
 	Deleting bool
-	// Recorded: its outcome is on the Job, so a function has been given it.
+	// Recorded reports whether a readable record is on the Job: a function may have
+	// been given its result.
 	Recorded bool
-	// RecordedAttempt is the attempt in which it was recorded, from 0, or a later one
-	// that was given that record although it adopted the run without it.
+	// RecordedAttempt is the attempt in which it was recorded, or a later one that
+	// was given that record.
 	RecordedAttempt int
+	// Record is the text of the record, readable or not; empty when there is none.
+	Record string
+	// Labeled reports whether the Job carries identity.LabelRecorded, by which a watch
+	// does not show it.
+	Labeled bool
+	// Group is the worker group that the Job belongs to.
+	Group string
+	// SpecHash is the hash of the spec that was submitted.
+	SpecHash string
 }
+
+// finished reports whether the run has a result: a record, or the Job's verdict.
+func (r *Run) finished() bool { return r.Recorded || r.Terminal }
 
 // Decision is what to do for a step.
 type Decision struct {
 	// Adopt is the run whose result counts: wait for it, or read it. Nil means
 	// that a new run has to be created.
 	Adopt *Run
-	// Create is the number of the run to create when Adopt is nil.
+	// Create is the number of the run to create when Adopt is nil and there is
+	// nothing to delete or to wait for.
 	Create int
-	// Remove are the Jobs that have to be gone, with their pods, before the new
-	// run is created, so that never two runs of a step overlap.
-	Remove []Run
+	// Delete are the runs that have to be deleted, and gone with their pods, before
+	// the new run is created, so that never two runs of a step overlap.
+	Delete []Run
+	// Await are the runs that have to be gone or, unless they are being deleted,
+	// terminal before the new run is created. After both the runs are planned anew.
+	Await []Run
 }
 
 // Plan decides, from the runs of a step that exist, which one is the step's
@@ -56,48 +76,48 @@ type Decision struct {
 // runs does not matter.
 //
 // A run that belongs to this attempt is its result under every policy: it was
-// created in it, was recorded in it, or has finished and was given to nobody. Of
+// created in it, was recorded in it, or has finished and was given to no one. Of
 // the others a running one is waited for, except under RetryAll, and a finished
 // one is subject to the policy. The newest run speaks for the step.
+//
+// The number of a new run follows from the runs that stay, not from the attempt:
+// workers of any attempts that see the same runs compute the same name, and the API
+// server lets one of them create it.
 func (p Policy) Plan(attempt int, runs []Run) Decision {
-	var live, rest []Run
-	for _, r := range runs {
-		if r.Deleting {
-			rest = append(rest, r)
-		} else {
-			live = append(live, r)
-		}
-	}
-	newestFirst := func(a, b Run) int { return cmp.Compare(b.Run, a.Run) }
-	slices.SortStableFunc(live, newestFirst)
-	if r := p.adopt(attempt, live); r != nil {
+	runs = slices.Clone(runs)
+	slices.SortStableFunc(runs, func(a, b Run) int { return cmp.Compare(b.Number, a.Number) })
+	// A run that is being deleted and has no result will never have one.
+	candidates := slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Deleting && !r.finished() })
+	if r := p.adopt(attempt, candidates); r != nil {
 		return Decision{Adopt: r}
 	}
 	d := Decision{}
-	if p != None {
-		d.Create = attempt
-	}
-	for _, r := range append(live, rest...) {
-		if !r.Terminal {
-			d.Remove = append(d.Remove, r)
+	for _, r := range runs {
+		switch {
+		case r.Deleting, r.Recorded && !r.Terminal:
+			d.Await = append(d.Await, r)
+		case !r.Terminal:
+			d.Delete = append(d.Delete, r)
 		}
 	}
-	slices.SortStableFunc(d.Remove, newestFirst)
+	if len(runs) > 0 {
+		d.Create = runs[0].Number + 1
+	}
 	return d
 }
 
 // adopt returns the run to adopt out of those that exist, newest first.
-func (p Policy) adopt(attempt int, live []Run) *Run {
-	if len(live) == 0 {
+func (p Policy) adopt(attempt int, runs []Run) *Run {
+	if len(runs) == 0 {
 		return nil
 	}
-	newest := &live[0]
-	if p == None || newest.Run >= attempt {
+	newest := &runs[0]
+	if p == None || newest.Attempt >= attempt {
 		return newest
 	}
 	// What this attempt was given it is given again, be it an older run.
-	for i := range live {
-		if r := &live[i]; r.Terminal && r.Recorded && r.RecordedAttempt >= attempt {
+	for i := range runs {
+		if r := &runs[i]; r.Recorded && r.RecordedAttempt >= attempt {
 			return r
 		}
 	}
@@ -106,14 +126,14 @@ func (p Policy) adopt(attempt int, live []Run) *Run {
 		return newest
 	case p == RetryAll:
 		return nil
-	case !newest.Terminal, !newest.Failed:
+	case !newest.finished(), !newest.Failed:
 		return newest
 	}
 	// An older run that still runs is unusual (the policy was changed between
 	// attempts) but must not run beside a new one.
-	for i := range live {
-		if !live[i].Terminal {
-			return &live[i]
+	for i := range runs {
+		if !runs[i].finished() {
+			return &runs[i]
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/record"
 )
 
 // Request is a Job to be: all that becomes the object.
@@ -36,6 +37,9 @@ type Request struct {
 	Timeout time.Duration
 	// Labels and Annotations are added to the Job, not to its pods.
 	Labels, Annotations map[string]string
+	// Failed reports whether a record is one of a failed step, for the policy. Nil
+	// means that the Job's own verdict counts.
+	Failed func(record.Record) bool
 }
 
 // Build validates the request and returns the Job to create. It sends nothing,
@@ -74,6 +78,14 @@ func (r *Request) build() *batchv1.Job {
 	spec.TTLSecondsAfterFinished = nil
 	spec.ActiveDeadlineSeconds = deadline(spec.ActiveDeadlineSeconds, r.Timeout)
 	spec.Template.Labels = r.merge(spec.Template.Labels)
+	// Once the Job has started its template cannot be changed: a Job that was stripped or edited is
+	// still understood.
+	if spec.Template.Annotations == nil {
+		spec.Template.Annotations = map[string]string{}
+	}
+	for _, key := range identity.TemplateAnnotations() {
+		spec.Template.Annotations[key] = job.Annotations[key]
+	}
 	pod := &spec.Template.Spec
 	if pod.RestartPolicy == "" {
 		pod.RestartPolicy = corev1.RestartPolicyNever

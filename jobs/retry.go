@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue/internal/apicall"
 )
 
 const (
@@ -21,13 +22,7 @@ const (
 	// slot, which bounds the requests, and a long pause would only let those overtake
 	// that have just begun.
 	maxBusyDelay = 2 * time.Second
-	// answerWithin bounds one request. An API server ends every request that is no
-	// watch after 60 s (its --request-timeout), so no answer is left to wait for by
-	// then: the connection is half open, or a proxy has lost its upstream.
-	answerWithin = 75 * time.Second
 )
-
-var errNoAnswer = fmt.Errorf("no answer within %s", answerWithin)
 
 // limits bound a call that is tried several times: in all, and each pause.
 type limits struct{ all, pause time.Duration }
@@ -42,11 +37,11 @@ type limits struct{ all, pause time.Duration }
 func (c *Client) retry(ctx context.Context, what string, l limits, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(l.pause), backoff.WithMaxElapsedTime(l.all))
-	turn := turn{slots: c.slots}
-	defer turn.end()
+	slot := slot{slots: c.slots}
+	defer slot.release()
 	var err error
 	for n := 1; ; n++ {
-		if !turn.begin(ctx) {
+		if !slot.acquire(ctx) {
 			return stopped(ctx, err)
 		}
 		if n == 1 {
@@ -60,10 +55,10 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 			return stopped(ctx, err)
 		}
 		pauses.MaxInterval = l.pause
-		if overloaded(err) {
+		if apicall.Overloaded(err) {
 			pauses.MaxInterval = min(l.pause, maxBusyDelay)
 		} else {
-			turn.end()
+			slot.release()
 		}
 		delay := pauses.NextBackOff()
 		if s, ok := apierrors.SuggestsClientDelay(err); ok && delay != backoff.Stop {
@@ -83,42 +78,35 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 	}
 }
 
-// turn is the slot of one call, from a first try on.
-type turn struct {
+// slot is the place of one call among the requests in flight, from its first try on.
+type slot struct {
 	slots chan struct{}
 	held  bool
 }
 
-// begin waits for a slot, unless the turn has one, in the order of asking. It
-// reports false when ctx has ended.
-func (t *turn) begin(ctx context.Context) bool {
+// acquire waits for a slot, unless one is held, in FIFO order. It returns false when
+// ctx has ended.
+func (s *slot) acquire(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if t.held {
+	if s.held {
 		return true
 	}
 	select {
-	case t.slots <- struct{}{}:
-		t.held = true
+	case s.slots <- struct{}{}:
+		s.held = true
 	case <-ctx.Done():
 	}
-	return t.held
+	return s.held
 }
 
-// end gives the slot back, if the turn has one.
-func (t *turn) end() {
-	if t.held {
-		<-t.slots
-		t.held = false
+// release gives the slot back, if one is held.
+func (s *slot) release() {
+	if s.held {
+		<-s.slots
+		s.held = false
 	}
-}
-
-// overloaded tells that the API server has refused a request unseen, for want of
-// capacity. An admission webhook may answer with 429 too: that is no answer of the
-// server's, and concerns only some requests.
-func overloaded(err error) bool {
-	return apierrors.IsTooManyRequests(err) && !strings.Contains(err.Error(), "admission webhook")
 }
 
 // stopped is the error of a call whose context has ended; last is nil when nothing
@@ -134,25 +122,10 @@ func stopped(ctx context.Context, last error) error {
 func once(request func(context.Context) *APIError) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		if err := request(ctx); err != nil {
-			return err.final(), err
+			return !err.Transient(), err
 		}
 		return true, nil
 	}
-}
-
-// ask sends one request and gives it up after answerWithin. That error is no API
-// status, so it is transient, and what a write has done is unknown. The caller's
-// own end shows unchanged, and only that: an error of ask's deadline must not be
-// taken for it, and so is not wrapped.
-func ask[T any](ctx context.Context, send func(context.Context) (T, error)) (T, error) {
-	bounded, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	answer, err := send(bounded)
-	if errors.Is(err, context.DeadlineExceeded) && bounded.Err() != nil && ctx.Err() == nil {
-		text := err.Error()
-		err = fmt.Errorf("%w: %s", errNoAnswer, text)
-	}
-	return answer, err
 }
 
 // asAPIError is errors.As for a nil-safe switch.

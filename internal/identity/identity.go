@@ -55,6 +55,10 @@ const (
 	AnnotationCanceled = Prefix + "canceled"
 )
 
+// TemplateAnnotations returns the keys of the annotations that the pod template
+// carries as well.
+func TemplateAnnotations() []string { return []string{AnnotationAttempt, AnnotationSpecHash} }
+
 // Execution is the parent of a step, as identity sees it: the object that owns
 // the step's Jobs.
 type Execution struct {

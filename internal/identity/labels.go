@@ -25,14 +25,10 @@ func Selector(group string) string {
 // no record yet.
 func LivingSelector(group string) string { return Selector(group) + ",!" + LabelRecorded }
 
-// ExecutionSelector returns the label selector of an Execution's Jobs and pods.
-func ExecutionSelector(group string, uid types.UID) string {
-	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelWorkerGroup: group, LabelExecutionUID: string(uid)})
-}
-
-// StepSelector returns the label selector of a step's Jobs and pods, all runs.
-func StepSelector(group string, uid types.UID, step string) string {
-	return selector(Labels(group, uid, step))
+// ExecutionSelector returns the label selector of an Execution's Jobs and pods, of
+// every worker group.
+func ExecutionSelector(uid types.UID) string {
+	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelExecutionUID: string(uid)})
 }
 
 // selector renders an equality selector; labels.Set sorts its keys, so the text

@@ -1,0 +1,106 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Version is the version that [Record.Encode] writes.
+const Version = 1
+
+// ErrNewer is the error of [Decode] for a record that a later version of this
+// library wrote.
+var ErrNewer = errors.New("the record has a later version than this program reads")
+
+// Record is how a step's Job ended.
+type Record struct {
+	// Version is set by Encode.
+	Version int `json:"v"`
+	// Attempt of the Execution that the record was written in, or a later one that
+	// returned it.
+	Attempt int `json:"attempt"`
+	// Failed reports whether the Job failed.
+	Failed bool `json:"failed,omitempty"`
+	// Canceled reports whether the Job was asked to stop.
+	Canceled bool `json:"canceled,omitempty"`
+	// Reason and Message are those of the Job's terminal condition.
+	Reason string `json:"reason,omitempty"`
+	// Message is at most 1 KiB long.
+	Message string `json:"message,omitempty"`
+	// SucceededPods and FailedPods are the Job's counts.
+	SucceededPods int32 `json:"succeededPods,omitempty"`
+	// FailedPods counts retried pods too.
+	FailedPods int32 `json:"failedPods,omitempty"`
+	// Lost counts the pods that the Job counted and no worker observed.
+	Lost int `json:"lost,omitempty"`
+	// Pods is what pods.Encode has written.
+	Pods json.RawMessage `json:"pods"`
+}
+
+// maxMessage bounds the Job's own message, in bytes.
+const maxMessage = 1024
+
+// Encode returns the text of the annotation.
+func (r Record) Encode() (string, error) {
+	r.Version = Version
+	if len(r.Message) > maxMessage {
+		r.Message = strings.ToValidUTF8(r.Message[:maxMessage], "")
+	}
+	text, err := json.Marshal(r)
+	return string(text), err
+}
+
+// Decode reads the text of the annotation. The error wraps [ErrNewer] for a record
+// of a later version.
+func Decode(text string) (Record, error) {
+	var version struct {
+		V int `json:"v"`
+	}
+	if err := json.Unmarshal([]byte(text), &version); err != nil {
+		return Record{}, fmt.Errorf("the record is no JSON object: %w", err)
+	}
+	switch {
+	case version.V > Version:
+		return Record{}, fmt.Errorf("%w: version %d, not %d", ErrNewer, version.V, Version)
+	case version.V < 1:
+		return Record{}, errors.New("the record has no version")
+	}
+	var r Record
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return Record{}, fmt.Errorf("the record cannot be read: %w", err)
+	}
+	return r, nil
+}
+
+// Readable reports whether Decode can read the text.
+func Readable(text string) bool {
+	_, err := Decode(text)
+	return text != "" && err == nil
+}
+
+// Restamp returns the text of a record with at least this attempt in it, and every
+// other byte as it was, unknown fields included.
+func Restamp(text string, attempt int) (string, error) {
+	fields := json.NewDecoder(strings.NewReader(text))
+	_, err := fields.Token() // the opening brace
+	for err == nil && fields.More() {
+		var key json.Token
+		var value json.RawMessage
+		if key, err = fields.Token(); err == nil {
+			err = fields.Decode(&value)
+		}
+		if err != nil || key != "attempt" {
+			continue
+		}
+		stored, err := strconv.Atoi(string(value))
+		if err != nil || stored >= attempt {
+			return text, err
+		}
+		end := int(fields.InputOffset())
+		return text[:end-len(value)] + strconv.Itoa(attempt) + text[end:], nil
+	}
+	return text, errors.Join(errors.New("the record has no attempt"), err)
+}

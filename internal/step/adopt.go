@@ -1,0 +1,70 @@
+package step
+
+import (
+	"fmt"
+
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// adoptOrCreate finds or creates the Job, releases what made it, and begins the wait
+// unless the record is on the Job already.
+//
+//go:noinline
+func (s *step) adoptOrCreate() error {
+	ctx, end := s.engine.requestContext(s.run.ctx)
+	defer end()
+	wait, err := s.engine.newWait(s.report)
+	if err != nil {
+		return err
+	}
+	s.wait = wait
+	x := s.run.execution
+	cached := s.engine.Watcher.Jobs(x.UID, s.name)
+	got, err := s.engine.Jobs.Acquire(ctx, s.request, x.Policy, s.run.runs, found(cached))
+	if err != nil {
+		return err
+	}
+	if err := s.checkDrift(got.Run.Name, got.Drift); err != nil {
+		return err
+	}
+	s.request, s.drift = nil, got.Drift
+	wait.resumed = got.Adopted
+	s.restamp = x.Policy != jobs.None && got.Run.Attempt < x.Attempt && !got.Run.Recorded
+	if got.Run.Recorded {
+		s.outcome, err = s.storedOutcome(ctx, got.Run)
+		return err
+	}
+	var job *watch.Job
+	if got.Job != nil {
+		job = watch.NewJob(got.Job)
+	}
+	return wait.begin(x.Namespace, got.Run.Name, got.Run.UID, job)
+}
+
+// found is what the plan needs of the cached Jobs.
+func found(cached []*watch.Job) []jobs.Found {
+	var all []jobs.Found
+	for _, j := range cached {
+		status := jobs.Classify(&j.Status)
+		all = append(all, jobs.Found{
+			Name: j.Name, UID: j.UID, OwnerUID: j.OwnerUID, Metadata: j.Metadata,
+			Terminal: status.Terminal, Failed: status.Failed, Deleting: j.DeletionTimestamp != nil,
+		})
+	}
+	return all
+}
+
+// checkDrift does not let an unnamed step take the result of a Job that was
+// made from another spec.
+func (s *step) checkDrift(job string, drift []string) error {
+	if len(drift) == 0 || s.named {
+		return nil
+	}
+	err := fmt.Errorf("%w: job %s/%s: the step has no Name, so its place in the function may be another step's now; give each step a StepOptions.Name, or run the function as it was",
+		ErrSpecDrift, s.execution().Namespace, job)
+	for _, line := range drift {
+		err = fmt.Errorf("%w\n\t%s", err, line)
+	}
+	return err
+}

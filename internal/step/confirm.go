@@ -1,0 +1,180 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue/internal/record"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// checkMissing runs when the watch does not show the Job. A running Job does not wake
+// the waiter, so it looks again first.
+func (w *wait) checkMissing(ctx context.Context) error {
+	var watched bool
+	w.future.Do(func() { watched = w.state.watched })
+	if watched {
+		return nil
+	}
+	ctx, end := w.engine.requestContext(ctx)
+	defer end()
+	_, err := w.readJob(ctx)
+	if err == nil {
+		w.unauthorized = 0
+	}
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return errStillRunning(w.namespace, w.name, endOf(ctx))
+	case w.refused(err):
+		return fmt.Errorf("%w: the watch no longer shows job %s/%s (UID %s), which had not ended, and the API server does not let this worker read it, as when its namespace and its account are deleted: %w",
+			jobs.ErrJobDeleted, w.namespace, w.name, w.uid, err)
+	case permanent(err):
+		return err
+	default:
+		w.engine.Logger.WarnContext(ctx, "job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
+	}
+	w.pause = min(2*w.pause, confirmMax)
+	return nil
+}
+
+// readJob reads the Job and takes in what it finds. An API server that does not
+// answer leaves the question open. A label without a record, by which the watch does
+// not show the Job, is removed.
+func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
+	bounded, cancel := context.WithTimeout(ctx, confirmAfter)
+	defer cancel()
+	live, err := w.engine.Jobs.Get(bounded, w.namespace, w.name)
+	if apierrors.IsNotFound(err) {
+		w.future.Do(func() { w.state.read(nil, w.uid) })
+		return 0, nil
+	}
+	if err != nil {
+		if bounded.Err() != nil && ctx.Err() == nil {
+			return 0, fmt.Errorf("no answer within %s: %s", confirmAfter, err) //nolint:errorlint // it must not be taken for the caller's own end
+		}
+		return 0, err
+	}
+	job := watch.NewJob(live)
+	w.future.Do(func() { w.state.read(job, w.uid) })
+	w.engine.Logger.DebugContext(ctx, "read job that the watch does not show", "namespace", w.namespace, "job", w.name)
+	if job.UID == w.uid && job.RecordedLabel && !record.Readable(job.Record) {
+		if err := w.engine.Jobs.Unlabel(bounded, w.namespace, w.name, w.uid); err != nil && !errors.Is(err, jobs.ErrJobDeleted) {
+			return 0, err
+		}
+	}
+	if seconds := live.Spec.Template.Spec.TerminationGracePeriodSeconds; seconds != nil {
+		grace = time.Duration(*seconds) * time.Second
+	}
+	return grace, nil
+}
+
+// permanent reports whether an answer of the API server will not change by itself.
+func permanent(err error) bool {
+	var failure *jobs.APIError
+	return errors.As(err, &failure) && !failure.Transient()
+}
+
+// refused reports whether it will never be known what became of a Job that the watch
+// has ceased to show: the right to read it is gone, or the credentials have
+// stayed invalid for longer than it takes to renew a token.
+func (w *wait) refused(err error) bool {
+	unselected := false
+	w.future.Do(func() { unselected = w.state.unselected })
+	switch {
+	case !unselected:
+		return false
+	case apierrors.IsUnauthorized(err):
+		w.unauthorized++
+		return w.unauthorized > maxUnauthorized
+	default:
+		return apierrors.IsForbidden(err)
+	}
+}
+
+// checkOverdue runs when the Job should have ended by its deadline. It is read first:
+// only one that still runs is late. Its pods may take their grace period.
+func (w *wait) checkOverdue(ctx context.Context) error {
+	armed := w.deadline
+	w.deadline = 0
+	ctx, end := w.engine.requestContext(ctx)
+	defer end()
+	grace, err := w.readJob(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errStillRunning(w.namespace, w.name, endOf(ctx))
+	case err != nil:
+		w.engine.Logger.WarnContext(ctx, "overdue job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
+		w.overdue, w.deadline = time.NewTimer(confirmMax), armed
+		return nil
+	}
+	var d decision
+	var deadline time.Duration
+	var status jobs.Status
+	var canceled bool
+	w.future.Do(func() {
+		if d, deadline = w.state.decision(), w.state.deadline(); w.state.job != nil {
+			status, canceled = jobs.Classify(&w.state.job.Status), w.state.job.Canceled
+		}
+	})
+	if d != running || deadline != armed {
+		return nil // it has ended, or has another deadline now
+	}
+	if !w.graced && grace > 0 {
+		w.overdue, w.deadline, w.graced = time.NewTimer(grace), armed, true
+		return nil
+	}
+	cause := ErrDeadlineExceeded
+	if canceled {
+		cause = ErrCanceled
+	}
+	return fmt.Errorf("%w: job %s/%s is %s %s after its deadline of %s (%d pods active, %d terminating): is the Job controller running, and its node alive?",
+		cause, w.namespace, w.name, status, deadlineSlack+grace, deadline, status.Active, status.Terminating)
+}
+
+// listPods asks with a consistent read which pods of the ended Job exist.
+// After it only pods that still run are waited for, and not for ever.
+func (w *wait) listPods(ctx context.Context) error {
+	if w.relisted {
+		w.gaveUp = true
+		return nil
+	}
+	ctx, end := w.engine.requestContext(ctx)
+	defer end()
+	listed, err := w.engine.Watcher.ListPods(ctx, w.namespace, w.uid)
+	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
+		}
+		if w.listings++; w.listings < maxListings {
+			w.engine.Logger.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
+			w.settle = time.NewTimer(settleGrace << w.listings)
+			return nil
+		}
+		return fmt.Errorf("job %s/%s ended, but its pods cannot be read: %w", w.namespace, w.name, err)
+	}
+	w.future.Do(func() { w.state.relist(listed) })
+	w.relisted = true
+	w.settle = time.NewTimer(settleLimit)
+	return nil
+}
+
+// final reports whether, after that LIST, no pod is left to wait for: those that
+// are missing now stay missing.
+func (w *wait) final() bool {
+	final := true
+	w.future.Do(func() {
+		if w.gaveUp {
+			return
+		}
+		for _, p := range w.state.pods {
+			final = final && (p.settled() || p.ended())
+		}
+	})
+	return final
+}

@@ -1,0 +1,202 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/klog/v2"
+
+	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/record"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/logs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// Parts are what an [Engine] joins. All of them are required but Report.
+type Parts struct {
+	Watcher    *watch.Watcher
+	Dispatcher *dispatch.Dispatcher[Event]
+	Jobs       *jobs.Client
+	Logs       *logs.Reader
+	// Group is the worker group.
+	Group  string
+	Logger *slog.Logger
+	// Report, if set, is called with each change of a step, from the goroutine of that
+	// step.
+	Report func(Report)
+}
+
+// WatchConfig returns the configuration of the watcher whose events the dispatcher
+// gets.
+func WatchConfig(clientset kubernetes.Interface, namespace, group string, d *dispatch.Dispatcher[Event], log *slog.Logger) watch.Config {
+	return watch.Config{
+		Clientset:   clientset,
+		Namespace:   namespace,
+		JobSelector: identity.LivingSelector(group),
+		PodSelector: identity.Selector(group),
+		Readable:    record.Readable,
+		Handler:     router{d},
+		Logger:      log,
+	}
+}
+
+// Engine runs steps. Make it with [New]. It is safe for concurrent use.
+type Engine struct {
+	Parts
+
+	life context.Context // ends with Stop
+	end  context.CancelCauseFunc
+
+	mu    sync.Mutex
+	state engineState
+	calls sync.WaitGroup // that are under way
+}
+
+type engineState int
+
+const (
+	created engineState = iota
+	started
+	stopped
+)
+
+// New returns an engine that is not started.
+func New(p Parts) *Engine {
+	e := &Engine{Parts: p}
+	e.life, e.end = context.WithCancelCause(context.Background())
+	return e
+}
+
+// Start opens the watches, and returns when the caches are filled or with the reason
+// why they are not, when ctx or the timeout ends at the latest. After Stop it is an
+// [ErrNotRunning].
+func (e *Engine) Start(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
+		fmt.Errorf("no success within StartTimeout (%s): %w", timeout, context.DeadlineExceeded))
+	defer cancel()
+	if err := e.Watcher.Start(ctx); err != nil {
+		if errors.Is(err, watch.ErrStopped) {
+			return errStopped
+		}
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.state == stopped {
+		return errStopped
+	}
+	e.state = started
+	return nil
+}
+
+// Stop ends every call with [ErrNotRunning], closes the watches, and returns when
+// everything has ended, when ctx or the timeout ends at the latest. If ctx is already
+// done, only the timeout applies.
+func (e *Engine) Stop(ctx context.Context, timeout time.Duration) error {
+	e.mu.Lock()
+	e.state = stopped
+	e.mu.Unlock()
+	e.end(errStopped)
+	e.Dispatcher.Close(errStopped)
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := e.Watcher.Stop(ctx); err != nil {
+		return err
+	}
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		e.calls.Wait()
+	}()
+	select {
+	case <-returned:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("steps have not returned yet: %w", context.Cause(ctx))
+	}
+}
+
+// Healthy returns nil while both watches are open and alive, and otherwise why they
+// are not.
+func (e *Engine) Healthy() error {
+	e.mu.Lock()
+	err := e.stateError()
+	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return e.Watcher.Healthy()
+}
+
+// enterCall admits a call, for which Stop then waits until it is over.
+func (e *Engine) enterCall() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.stateError(); err != nil {
+		return err
+	}
+	e.calls.Add(1)
+	return nil
+}
+
+// stateError is nil while the engine runs. The caller holds the lock.
+func (e *Engine) stateError() error {
+	switch e.state {
+	case started:
+		return nil
+	case stopped:
+		return errStopped
+	default:
+		return errNotStarted
+	}
+}
+
+// requestContext returns the context of the requests of a call, which ends with ctx
+// and with the engine, and with end.
+func (e *Engine) requestContext(ctx context.Context) (_ context.Context, end func()) {
+	// client-go would print its log lines otherwise.
+	ctx = klog.NewContext(ctx, logr.FromSlogHandler(e.Logger.Handler()))
+	ctx, cancel := context.WithCancelCause(ctx)
+	over := func() { cancel(context.Cause(e.life)) }
+	release := context.AfterFunc(e.life, over)
+	if e.life.Err() != nil {
+		over() // at once: nothing more is sent
+	}
+	return ctx, func() {
+		release()
+		cancel(nil)
+	}
+}
+
+// beginCall enters a call that consists of requests alone. It ends with end.
+func (e *Engine) beginCall(ctx context.Context) (_ context.Context, end func(), _ error) {
+	if err := e.enterCall(); err != nil {
+		return nil, nil, err
+	}
+	ctx, done := e.requestContext(ctx)
+	return ctx, func() {
+		done()
+		e.calls.Done()
+	}, nil
+}
+
+// Tail returns the last lines of a container's log.
+func (e *Engine) Tail(ctx context.Context, ref logs.Ref, lines int64) (string, error) {
+	ctx, end, err := e.beginCall(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	return e.Logs.Tail(ctx, ref, lines)
+}

@@ -1,0 +1,94 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/record"
+	"github.com/kontinue/kontinue/jobs"
+)
+
+// Finish gives the Execution's Jobs their TTL: the one of their own spec, held back
+// until now, or else ttl, in seconds; nil leaves a Job without one. A Job that has
+// its record and still runs is stopped: its result is known.
+func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *int32) error {
+	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
+		metadata := identity.MetadataOf(job)
+		if record.Readable(metadata.Record) && !jobs.Classify(&job.Status).Terminal {
+			if err := e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID); err != nil {
+				return err
+			}
+		}
+		seconds := metadata.TTLSeconds
+		if seconds == nil {
+			seconds = ttl
+		}
+		if have := job.Spec.TTLSecondsAfterFinished; seconds == nil || have != nil && *have == *seconds {
+			return nil
+		}
+		return e.Jobs.SetTTL(ctx, job.Namespace, job.Name, job.UID, *seconds)
+	})
+}
+
+// Cancel stops the Execution's Jobs that have not ended. One that has its record
+// keeps it.
+func (e *Engine) Cancel(ctx context.Context, execution identity.Execution) error {
+	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
+		if jobs.Classify(&job.Status).Terminal || identity.MetadataOf(job).Canceled {
+			return nil
+		}
+		return e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID)
+	})
+}
+
+// forEachJob reads the Execution's Jobs and calls do for each, a few at a time. A
+// Job that goes meanwhile is no error.
+func (e *Engine) forEachJob(ctx context.Context, execution identity.Execution, do func(context.Context, *batchv1.Job) error) error {
+	ctx, end, err := e.beginCall(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	list, err := e.Jobs.List(ctx, execution.Namespace, identity.ExecutionSelector(execution.UID))
+	if err != nil {
+		return err
+	}
+	work := make(chan *batchv1.Job)
+	errs := make([]error, min(len(list), jobWorkers))
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			for job := range work {
+				if err := do(ctx, job); err != nil && !errors.Is(err, jobs.ErrJobDeleted) {
+					errs[i] = errors.Join(errs[i], err)
+				}
+			}
+		})
+	}
+	var foreign error
+	for i := range list {
+		// A copy with the same labels is not the Execution's.
+		owner := metav1.GetControllerOfNoCopy(&list[i])
+		if owner == nil || owner.UID != execution.UID {
+			continue
+		}
+		if group := identity.MetadataOf(&list[i]).Group; group != e.Group {
+			foreign = errors.Join(foreign, fmt.Errorf("%w: job %s/%s belongs to worker group %q, not %q",
+				jobs.ErrNameConflict, list[i].Namespace, list[i].Name, group, e.Group))
+			continue
+		}
+		work <- &list[i]
+	}
+	close(work)
+	wg.Wait()
+	return errors.Join(append(errs, foreign)...)
+}
+
+// jobWorkers is how many Jobs Finish and Cancel patch at a time.
+const jobWorkers = 16

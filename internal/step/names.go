@@ -1,0 +1,93 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/jobs"
+)
+
+// Execution is what a [Run] is made for.
+type Execution struct {
+	identity.Execution
+	// Owner refers to the Execution's object.
+	Owner metav1.OwnerReference
+	// Attempt is the number of retries so far.
+	Attempt int
+	// Resumed reports whether the function has run before in this attempt.
+	Resumed bool
+	// Policy says which finished steps run again in a later attempt.
+	Policy jobs.Policy
+}
+
+// Run is one run of an Execution's function. It is safe for concurrent steps.
+type Run struct {
+	engine    *Engine
+	ctx       context.Context
+	execution Execution
+	runs      *jobs.Runs
+
+	mu       sync.Mutex
+	ordinal  int             // of the last unnamed step
+	inFlight bool            // an unnamed step is running
+	used     map[string]bool // the names of this attempt's steps
+}
+
+// NewRun returns a run whose steps wait under ctx.
+func (e *Engine) NewRun(ctx context.Context, x Execution) *Run {
+	return &Run{
+		engine: e, ctx: ctx, execution: x, used: make(map[string]bool),
+		runs: e.Jobs.NewRuns(x.Execution, x.Attempt > 0 || x.Resumed),
+	}
+}
+
+// Context returns the context that the steps wait under.
+func (r *Run) Context() context.Context { return r.ctx }
+
+// Engine returns the engine that the run was made by.
+func (r *Run) Engine() *Engine { return r.engine }
+
+// claimName claims the step's name for this attempt and returns the function that
+// the step calls at its end, to say whether it has a result. A step that failed
+// with an error releases its name or ordinal: a function that calls it again
+// means the same step, and must find the Job that may exist. An unnamed step
+// is named by its ordinal, which means the same step after a restart only if
+// unnamed steps run one after the other.
+func (r *Run) claimName(name string) (step string, release func(result bool), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if name == "" {
+		if r.inFlight {
+			return "", nil, errors.New("another step without a Name is in flight: steps that run at the same time need a StepOptions.Name each, since their order is not the same after a restart")
+		}
+		r.ordinal++
+		r.inFlight = true
+		return identity.StepName(r.ordinal), func(result bool) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.inFlight = false
+			if !result {
+				r.ordinal--
+			}
+		}, nil
+	}
+	if err := identity.ValidateStepName(name); err != nil {
+		return "", nil, err
+	}
+	if r.used[name] {
+		return "", nil, fmt.Errorf("StepOptions.Name %q was used already in this attempt: a name stands for one step", name)
+	}
+	r.used[name] = true
+	return name, func(result bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !result {
+			delete(r.used, name)
+		}
+	}, nil
+}

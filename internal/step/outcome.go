@@ -1,0 +1,245 @@
+package step
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/record"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// podsBudget leaves room for the Job's part of a 16 KiB record, in bytes.
+const podsBudget = pods.MaxRecordBytes - 4*1024
+
+// Outcome is how a step's Job ended: its record with the pods, and the pods' objects
+// as far as this process still has them.
+type Outcome struct {
+	record.Record
+	// Namespace and Job name the Job.
+	Namespace, Job string
+	// Pods are in the order of their creation.
+	Pods []pods.Outcome
+	// Resumed reports whether the Job existed before this call.
+	Resumed bool
+	// Drift lists the fields in which the Job differs from this call's spec.
+	Drift []string
+
+	cut     bool // the record that this was read from had no room for all pods
+	objects map[types.UID]*corev1.Pod
+}
+
+// outcome sums up a Job that has ended.
+func (s *state) outcome(attempt int) *Outcome {
+	status := jobs.Classify(&s.job.Status)
+	o := &Outcome{
+		Record: record.Record{
+			Version:       record.Version,
+			Attempt:       attempt,
+			Failed:        status.Failed,
+			Canceled:      s.job.Canceled,
+			Reason:        status.Reason,
+			Message:       status.Message,
+			SucceededPods: status.Succeeded,
+			FailedPods:    status.FailedPods,
+			Lost:          s.missing(status),
+		},
+		Namespace: s.job.Namespace,
+		Job:       s.job.Name,
+	}
+	o.addPods(s.pods)
+	return o
+}
+
+// addPods adds the pods that o does not know, in the order of their creation.
+func (o *Outcome) addPods(states []podState) {
+	states = slices.Clone(states)
+	slices.SortFunc(states, func(a, b podState) int {
+		if c := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	o.addObjects(states)
+	for _, s := range states {
+		if slices.ContainsFunc(o.Pods, func(p pods.Outcome) bool { return p.UID == s.UID }) {
+			continue
+		}
+		o.Pods = append(o.Pods, s.outcome())
+	}
+}
+
+// addObjects notes the pods that this process holds.
+func (o *Outcome) addObjects(states []podState) {
+	if o.objects == nil && len(states) > 0 {
+		o.objects = make(map[types.UID]*corev1.Pod, len(states))
+	}
+	for _, s := range states {
+		if s.Whole {
+			o.objects[s.UID] = s.Object()
+		}
+	}
+}
+
+// encode returns the text of the record.
+func (o *Outcome) encode() (string, error) {
+	list, _, err := pods.Encode(o.Pods, podsBudget)
+	if err != nil {
+		return "", err
+	}
+	r := o.Record
+	r.Pods = []byte(list)
+	return r.Encode()
+}
+
+// decode reads the record that an earlier reader left on the Job. Pods that
+// did not fit in are taken from the cache, if they are there.
+func decode(namespace, job, text string, cached []*watch.Pod) (*Outcome, error) {
+	r, err := record.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("job %s/%s: %w", namespace, job, err)
+	}
+	o := &Outcome{Record: r, Namespace: namespace, Job: job, Resumed: true}
+	o.decodePods()
+	states := make([]podState, 0, len(cached))
+	for _, p := range cached {
+		if p.Whole {
+			states = append(states, podState{Pod: p})
+		}
+	}
+	if o.cut {
+		o.addPods(states)
+	} else {
+		o.addObjects(states)
+	}
+	return o, nil
+}
+
+// decodePods reads the pods of the record, whose own verdict stands also where
+// somebody has made their list unreadable.
+func (o *Outcome) decodePods() {
+	var err error
+	if o.Pods, o.cut, err = pods.Decode(string(o.Record.Pods)); err != nil {
+		o.Pods, o.cut = nil, true
+	}
+	o.Record.Pods = nil
+}
+
+// complete adds to an outcome whose record had no room for them the pods that
+// this process has seen itself, in their order.
+func (o *Outcome) complete(seen []pods.Outcome) {
+	if !o.cut {
+		return
+	}
+	all := slices.Clone(seen)
+	for _, p := range o.Pods {
+		same := func(q pods.Outcome) bool { return q.UID == p.UID }
+		if i := slices.IndexFunc(all, same); i >= 0 {
+			all[i] = p
+		} else {
+			all = append(all, p)
+		}
+	}
+	o.Pods = all
+}
+
+// Object returns the object of one of the outcome's pods, restored from the
+// record if the object itself is gone.
+func (o *Outcome) Object(p pods.Outcome) *corev1.Pod {
+	if object := o.objects[p.UID]; object != nil && object.Status.Phase == p.Phase {
+		return object
+	}
+	return pods.Restore(o.Namespace, p)
+}
+
+// DeadlineExceeded reports whether the Job ran into its deadline.
+func (o *Outcome) DeadlineExceeded() bool {
+	return !o.Canceled && o.Reason == batchv1.JobReasonDeadlineExceeded
+}
+
+// Text is the Job's own explanation.
+func (o *Outcome) Text() string {
+	text := o.Reason
+	if !o.Failed {
+		return fmt.Sprintf("the Job completed, with %d pods succeeded and %d failed", o.SucceededPods, o.FailedPods)
+	}
+	if o.Message != "" {
+		text += ": " + o.Message
+	}
+	if o.Canceled {
+		text = "Canceled: " + text
+	}
+	if o.Lost > 0 {
+		text += fmt.Sprintf(" (%d of its pods were gone before their status was observed)", o.Lost)
+	}
+	return text
+}
+
+// SinglePod returns the pod that counts of a step with a single one: the one that a
+// Complete Job has seen succeed, or else the newest. Where none is known, its phase is
+// what the Job proves. The error wraps [ErrPodLost] where a failure cannot be
+// explained, since its pod is gone.
+func (o *Outcome) SinglePod() (pods.Outcome, error) {
+	if len(o.Pods) == 0 {
+		// A deadline and a cancellation delete the pod: when no worker was there to
+		// observe it, they are still the reason of the failure.
+		explained := o.Canceled || o.DeadlineExceeded() && o.Lost > 0
+		switch {
+		case !o.Failed:
+			return pods.Outcome{Phase: corev1.PodSucceeded}, nil
+		case explained:
+			return pods.Outcome{Phase: corev1.PodFailed}, nil
+		case o.Lost > 0:
+			return pods.Outcome{}, &LostError{Outcome: o, err: ErrPodLost}
+		default:
+			return pods.Outcome{}, &LostError{Outcome: o}
+		}
+	}
+	if !o.Failed {
+		for _, p := range slices.Backward(o.Pods) {
+			if p.Phase == corev1.PodSucceeded {
+				return p, nil
+			}
+		}
+	}
+	return o.Pods[len(o.Pods)-1], nil
+}
+
+// SinglePodSucceeded reports whether a step with a single pod succeeded. The condition
+// Complete proves that every container of a pod ended with exit code 0, also when the
+// pod was never observed; one that was may still have been OOMKilled.
+func (o *Outcome) SinglePodSucceeded(p pods.Outcome) bool {
+	switch {
+	case o.Failed:
+		return false
+	case p.Phase == corev1.PodSucceeded && len(p.Containers) > 0:
+		return p.Succeeded()
+	default:
+		return true
+	}
+}
+
+// LostError is a step without a result: its Job failed, and there is no pod to explain
+// it. The root package words the failure of the Job.
+type LostError struct {
+	// Outcome is what is known.
+	Outcome *Outcome
+	err     error // nil when no pod was ever created
+}
+
+// Error says what is missing.
+func (e *LostError) Error() string {
+	if e.err != nil {
+		return e.err.Error() + ": it was gone before its exit codes were read"
+	}
+	return "no pod was created"
+}
+
+// Unwrap returns [ErrPodLost] for a pod that is gone.
+func (e *LostError) Unwrap() error { return e.err }

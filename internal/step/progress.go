@@ -1,0 +1,103 @@
+package step
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
+)
+
+// State is the state of a step.
+type State string
+
+// The states of a step.
+const (
+	Pending   State = "Pending"
+	Running   State = "Running"
+	Suspended State = "Suspended"
+	Succeeded State = "Succeeded"
+	Failed    State = "Failed"
+)
+
+// Report is one change of a step's state.
+type Report struct {
+	// Namespace and Execution name the Execution's object.
+	Namespace, Execution string
+	// Step is the step's name, DisplayName its title.
+	Step, DisplayName string
+	// Job is the name of the Job and Pod that of its newest pod, if it has one.
+	Job, Pod string
+	// State is the new state.
+	State State
+	// Reason and Message explain it.
+	Reason, Message string
+	// Resumed reports whether the Job existed before this call.
+	Resumed bool
+	// Elapsed is the time since the call began.
+	Elapsed time.Duration
+}
+
+// report passes a change of the step's state on.
+func (s *step) report(r Report) {
+	x := s.execution()
+	r.Namespace, r.Execution = x.Namespace, x.Name
+	r.Step, r.DisplayName = s.name, s.displayName
+	r.Elapsed = time.Since(s.began)
+	s.engine.Report(r)
+}
+
+// progress derives a step's state from what is known of its Job and pods.
+func (s *state) progress() (r Report) {
+	r.State = Pending
+	if s.job == nil {
+		return r
+	}
+	r.Job = s.job.Name
+	status := jobs.Classify(&s.job.Status)
+	newest := s.newest()
+	if newest != nil {
+		r.Pod = newest.Name
+	}
+	switch {
+	case status.Terminal && status.Failed:
+		r.State, r.Reason, r.Message = Failed, status.Reason, status.Message
+	case status.Terminal:
+		r.State = Succeeded
+	case status.Suspended || s.job.Suspended:
+		r.State = Suspended
+	case newest != nil:
+		var phase string
+		phase, r.Reason, r.Message = pods.Progress(newest.Object())
+		if phase != string(corev1.PodPending) {
+			r.State = Running
+		}
+	}
+	return r
+}
+
+// newest returns the pod that was created last, by name among equals.
+func (s *state) newest() *podState {
+	var newest *podState
+	for i := range s.pods {
+		p := &s.pods[i]
+		if newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) ||
+			newest.CreationTimestamp.Equal(&p.CreationTimestamp) && newest.Name < p.Name {
+			newest = p
+		}
+	}
+	return newest
+}
+
+// progress is the last state of a step that was recorded before this call.
+func (o *Outcome) progress() Report {
+	r := Report{Job: o.Job, State: Succeeded, Resumed: true}
+	if len(o.Pods) > 0 {
+		r.Pod = o.Pods[len(o.Pods)-1].Name
+	}
+	if o.Failed {
+		r.State, r.Reason, r.Message = Failed, o.Reason, o.Message
+	}
+	return r
+}

@@ -1,0 +1,154 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/apicall"
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/record"
+)
+
+// recorded is the value of identity.LabelRecorded.
+const recorded = "true"
+
+// SaveRecord writes the step's record on its Job, where it outlives the pods, and the
+// label by which the watch no longer shows the Job. It returns the record that is on
+// the Job then, which is what every later reader gets: another worker may have been
+// first, and the first record stands. A record that cannot be read is replaced, unless
+// a later version of this library wrote it. A Job that is gone or replaced is
+// [ErrJobDeleted].
+//
+// The API server makes sure that there is no record yet, not that the Job is as it
+// was last seen: its controller writes the status at the same time.
+func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string) (stored string, err error) {
+	// replace is the resourceVersion of a Job that was read and has no record that
+	// stands. Where its labels or annotations were removed, there is nothing that a
+	// JSON patch could add to.
+	replace := ""
+	labels, annotations := object{identity.LabelRecorded: recorded}, object{identity.AnnotationRecord: text}
+	err = c.retry(ctx, "save record", c.retries, func(ctx context.Context) (bool, error) {
+		var failure error
+		if replace == "" {
+			failure = c.addRecord(ctx, namespace, name, uid, text)
+		} else {
+			_, failure = c.tryPatch(ctx, namespace, name, uid, replace, labels, annotations, nil)
+		}
+		if failure == nil {
+			stored = text
+			return true, nil
+		}
+		if errors.Is(failure, ErrJobDeleted) {
+			return true, failure
+		}
+		if apicall.Overloaded(failure) {
+			return false, failure // it was not looked at
+		}
+		live, unread := c.get(ctx, namespace, name)
+		switch {
+		case unread != nil && apierrors.IsNotFound(unread):
+			return true, fmt.Errorf("%w: %w", ErrJobDeleted, unread)
+		case unread != nil:
+			return !unread.Transient(), fmt.Errorf("%w; looked because of: %w", unread, failure)
+		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name):
+			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, failure)
+		}
+		there := identity.MetadataOf(live).Record
+		if _, err := record.Decode(there); there != "" && (err == nil || errors.Is(err, record.ErrNewer)) {
+			stored = there
+			return true, nil
+		}
+		first := replace == ""
+		replace = live.ResourceVersion
+		if first && apierrors.IsInvalid(failure) || apierrors.IsConflict(failure) {
+			return false, failure
+		}
+		return !transient(failure), failure
+	})
+	return stored, err
+}
+
+// addRecord adds label and record to a Job that has none. The tests of a JSON patch
+// (RFC 6902) are the API server's: where one fails, nothing is written and the answer
+// is a 422.
+func (c *Client) addRecord(ctx context.Context, namespace, name string, uid types.UID, text string) error {
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	at := func(field, key string) string {
+		return "/metadata/" + field + "/" + strings.ReplaceAll(key, "/", "~1")
+	}
+	annotation := at("annotations", identity.AnnotationRecord)
+	patch := []operation{
+		{"test", annotation, nil},
+		{"add", annotation, text},
+		{"add", at("labels", identity.LabelRecorded), recorded},
+	}
+	if !apicall.MissingUID(namespace, name, uid) {
+		patch = append([]operation{{"test", "/metadata/uid", uid}}, patch...)
+	}
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
+	}
+	_, err = apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+		return c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.JSONPatchType, data, metav1.PatchOptions{})
+	})
+	if err != nil {
+		return apiError("patch", namespace, name, err)
+	}
+	return nil
+}
+
+// Unlabel removes the label by which the watch does not show a Job. A Job that is gone
+// or replaced is [ErrJobDeleted].
+func (c *Client) Unlabel(ctx context.Context, namespace, name string, uid types.UID) error {
+	return c.retry(ctx, "remove label", c.retries, func(ctx context.Context) (bool, error) {
+		return c.tryPatch(ctx, namespace, name, uid, "", object{identity.LabelRecorded: nil}, nil, nil)
+	})
+}
+
+// UpdateRecord changes the record on the Job to what change makes of it. The Job is
+// read, and the API server refuses the write if it has changed since: then it is read
+// again, and change called again, so that no other worker's change is lost. When change
+// returns its argument, or an error, nothing is written; nor is it called when there is
+// no record. Within the retries it may be called several times. A Job that is gone or
+// replaced is [ErrJobDeleted].
+func (c *Client) UpdateRecord(ctx context.Context, namespace, name string, uid types.UID, change func(text string) (string, error)) error {
+	return c.retry(ctx, "update record", c.retries, func(ctx context.Context) (bool, error) {
+		live, failure := c.get(ctx, namespace, name)
+		switch {
+		case failure != nil && apierrors.IsNotFound(failure):
+			return true, fmt.Errorf("%w: %w", ErrJobDeleted, failure)
+		case failure != nil:
+			return !failure.Transient(), failure
+		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name):
+			return true, fmt.Errorf("%w: another object has the name of job %s/%s now", ErrJobDeleted, namespace, name)
+		}
+		there := identity.MetadataOf(live).Record
+		if there == "" {
+			return true, nil
+		}
+		changed, err := change(there)
+		if err != nil || changed == there {
+			return true, err
+		}
+		// A conflict is transient, and the next try reads the Job again.
+		return c.tryPatch(ctx, namespace, name, uid, live.ResourceVersion, nil, object{identity.AnnotationRecord: changed}, nil)
+	})
+}
+
+func transient(err error) bool {
+	failure := asAPIError(err)
+	return failure != nil && failure.Transient()
+}

@@ -1,0 +1,64 @@
+package jobs
+
+import (
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/apicall"
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/record"
+)
+
+// Found is a Job that was found in a list or in a cache, as far as a plan needs it.
+type Found struct {
+	// Name of the Job.
+	Name string
+	// UID of the Job; namespace/name stands for a missing one.
+	UID types.UID
+	// OwnerUID is the UID of the Job's controller owner reference, empty without one.
+	OwnerUID types.UID
+	// Metadata is what kontinue wrote on the Job.
+	Metadata identity.Metadata
+	// Terminal and Failed are as in [Status].
+	Terminal, Failed bool
+	// Deleting reports whether the Job has a deletion timestamp.
+	Deleting bool
+}
+
+func find(job *batchv1.Job) Found {
+	s := Classify(&job.Status)
+	f := Found{
+		Name: job.Name, UID: apicall.UIDOf(job.UID, job.Namespace, job.Name), Metadata: identity.MetadataOf(job),
+		Terminal: s.Terminal, Failed: s.Failed, Deleting: job.DeletionTimestamp != nil,
+	}
+	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
+		f.OwnerUID = owner.UID
+	}
+	return f
+}
+
+// runOf returns the run of the request's step that a Job is, and false for one that
+// is none, such as a copy that somebody made by hand: another object controls it, or
+// its name is not that of a run.
+func (r *Request) runOf(f Found) (Run, bool) {
+	number, ok := identity.RunOf(r.Execution, r.Step, f.Name)
+	if !ok || f.OwnerUID != r.Owner.UID {
+		return Run{}, false
+	}
+	m := f.Metadata
+	run := Run{
+		Name: f.Name, UID: f.UID, Number: number, Attempt: m.Attempt, Group: m.Group, SpecHash: m.SpecHash,
+		Terminal: f.Terminal, Failed: f.Failed, Deleting: f.Deleting, Record: m.Record, Labeled: m.RecordedLabel,
+	}
+	if m.Record == "" {
+		return run, true
+	}
+	if rec, err := record.Decode(m.Record); err == nil {
+		run.Recorded, run.RecordedAttempt, run.Failed = true, rec.Attempt, rec.Failed
+		if r.Failed != nil {
+			run.Failed = r.Failed(rec)
+		}
+	}
+	return run, true
+}

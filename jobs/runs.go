@@ -1,0 +1,109 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+
+	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
+)
+
+// Runs is what one run of an Execution's function knows of the Jobs that the
+// Execution has: read by one LIST for all steps, when the first of them needs it.
+// It is a hint for the plan; the API server decides. It is safe for concurrent use.
+type Runs struct {
+	client    *Client
+	execution identity.Execution
+
+	mu      sync.Mutex
+	stale   bool               // the next plan needs a list that begins after this
+	begun   int                // number of the last list that has begun, from 1
+	done    int                // number of the last one that has succeeded
+	listing chan struct{}      // closed at the end of the list under way; nil without one
+	steps   map[string][]Found // by step
+}
+
+// NewRuns returns what is known of an Execution before anything is read. resumed
+// says that its function has run before, in this attempt or in an earlier one: the
+// first step then reads what exists. Otherwise the first create decides.
+func (c *Client) NewRuns(e identity.Execution, resumed bool) *Runs {
+	return &Runs{client: c, execution: e, stale: resumed}
+}
+
+// Invalidate makes the next plan read the Jobs again.
+func (r *Runs) Invalidate() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stale = true
+}
+
+// of returns the Jobs of a step, and reads them first if they may be stale.
+func (r *Runs) of(ctx context.Context, step string) ([]Found, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	number := r.done
+	switch {
+	case r.stale:
+		number = r.begun + 1 // one that is under way may have missed what made this one necessary
+	case r.listing != nil:
+		number = r.begun
+	}
+	if err := r.read(ctx, number); err != nil {
+		return nil, err
+	}
+	return r.steps[step], nil
+}
+
+// release lets go of a step's records: its result is given out.
+func (r *Runs) release(step string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.steps, step)
+}
+
+// read returns when the list with that number, or a later one, has succeeded. One
+// caller sends it and the others wait for its end; if it fails, each of them tries
+// in turn. It is called with the lock, and returns with it.
+func (r *Runs) read(ctx context.Context, number int) error {
+	for r.done < number {
+		if under := r.listing; under != nil {
+			r.mu.Unlock()
+			select {
+			case <-under:
+			case <-ctx.Done():
+			}
+			r.mu.Lock()
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		r.begun++
+		this, under := r.begun, make(chan struct{})
+		r.listing, r.stale = under, false
+		r.mu.Unlock()
+		steps, err := r.list(ctx)
+		r.mu.Lock()
+		r.listing = nil
+		close(under)
+		if err != nil {
+			r.stale = true
+			return err
+		}
+		r.steps, r.done = steps, this
+	}
+	return nil
+}
+
+// list reads the Execution's Jobs of every worker group.
+func (r *Runs) list(ctx context.Context) (steps map[string][]Found, err error) {
+	err = r.client.eachJob(ctx, r.execution.Namespace, identity.ExecutionSelector(r.execution.UID),
+		func() { steps = map[string][]Found{} },
+		func(job *batchv1.Job) {
+			if f := find(job); f.OwnerUID == r.execution.UID {
+				steps[f.Metadata.Step] = append(steps[f.Metadata.Step], f)
+			}
+		})
+	return steps, err
+}
