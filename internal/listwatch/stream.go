@@ -1,0 +1,93 @@
+package listwatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// silentAfter is when a watch without data is unhealthy: two bookmarks, which an
+	// API server sends about once a minute, are missing.
+	silentAfter = 2 * time.Minute
+	// reopenWithin is what a reflector may take to reopen a watch that the API server
+	// has ended in good order, as it does every few minutes.
+	reopenWithin = 2 * time.Second
+)
+
+// stream tracks the liveness of one watch response. Without it a half-open connection
+// looks like a quiet namespace. The transport of [CloseIdle] feeds it; of a client
+// without that transport, such as a fake one, nothing is known. All methods but check
+// are no-ops on a nil stream, which belongs to no ListerWatcher.
+type stream struct {
+	owner *ListerWatcher
+
+	mu     sync.Mutex
+	answer int       // client-go may send one request several times; the last answer counts
+	heard  time.Time // when data came last; zero: nothing is known
+	ended  time.Time // zero while it is open
+}
+
+type streamKey struct{}
+
+func streamOf(ctx context.Context) *stream {
+	s, _ := ctx.Value(streamKey{}).(*stream)
+	return s
+}
+
+// open records the headers of an answer, and returns the answer's number.
+func (s *stream) open() (answer int) {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer++
+	s.heard, s.ended = time.Now(), time.Time{}
+	return s.answer
+}
+
+// touch records that data came: an event or a bookmark.
+func (s *stream) touch() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = time.Now()
+}
+
+// end records that an answer is over, and why. The first reason counts.
+func (s *stream) end(answer int, err error) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	first := s.ended.IsZero() && s.answer == answer
+	if first {
+		s.ended = time.Now()
+	}
+	s.mu.Unlock()
+	if first && !errors.Is(err, io.EOF) {
+		s.owner.markBroken(s, err)
+	}
+}
+
+// check returns what is wrong with a watch that was opened, or nil.
+func (s *stream) check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.heard.IsZero():
+		return nil
+	case !s.ended.IsZero() && time.Since(s.ended) > reopenWithin:
+		return fmt.Errorf("it ended %s ago and is not open again", time.Since(s.ended).Round(time.Second))
+	case s.ended.IsZero() && time.Since(s.heard) > silentAfter:
+		return fmt.Errorf("nothing came from the API server for %s", time.Since(s.heard).Round(time.Second))
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,25 @@
+package listwatch
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestEndOfAnEarlierAnswer: client-go sends a watch request again after some answers,
+// and the end of one that it has dropped is not the end of the watch.
+func TestEndOfAnEarlierAnswer(t *testing.T) {
+	t.Parallel()
+	lw := New(Config{Resource: "jobs", Logger: slog.New(slog.DiscardHandler)})
+	s := &stream{owner: lw}
+	lw.setStream(s)
+	earlier, last := s.open(), s.open()
+	s.end(earlier, io.ErrUnexpectedEOF)
+	_, err := lw.State()
+	require.Nil(t, err)
+	s.end(last, io.ErrUnexpectedEOF)
+	_, err = lw.State()
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
