@@ -12,12 +12,13 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // noPodRuns requires that every pod has ended or is gone.
-func (w *world) noPodRuns() {
+func noPodRuns(w *simtest.World) {
 	w.Helper()
-	for _, pod := range w.pods() {
+	for _, pod := range w.Pods() {
 		require.Contains(w, []corev1.PodPhase{corev1.PodSucceeded, corev1.PodFailed}, pod.Status.Phase, pod.Name)
 	}
 }
@@ -26,22 +27,22 @@ func (w *world) noPodRuns() {
 // explicit cancellation. The Job must not feel it, and a resume gets its result.
 func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 	t.Parallel()
-	stopApp := func(budget time.Duration) func(w *world) error {
-		return func(w *world) error {
+	stopApp := func(budget time.Duration) func(w *simtest.World) error {
+		return func(w *simtest.World) error {
 			// The application of a worker under fx; Run stops it like this on SIGTERM.
 			var client *kontinue.Client
 			app := fx.New(fx.NopLogger, kontinue.Module, fx.Populate(&client), fx.StopTimeout(budget), fx.Supply(kontinue.Config{
-				Clientset: w.cluster.APIServer().ClientsetAs("app"), Namespace: "ns",
+				Clientset: w.Cluster.APIServer().ClientsetAs("app"), Namespace: "ns",
 			}))
 			require.NoError(w, app.Start(w.Context()))
 			ended := make(chan error, 1)
-			ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+			ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
 			require.NoError(w, err)
 			go func() {
-				_, err := kontinue.RunScript(ktx, script("step", "sleep 60"))
+				_, err := kontinue.RunScript(ktx, simtest.Script("step", "sleep 60"))
 				ended <- err
 			}()
-			after(w.Context(), 10*time.Second)
+			w.Sleep(10 * time.Second)
 			ctx, cancel := context.WithTimeout(context.Background(), budget)
 			defer cancel()
 			if err := app.Stop(ctx); budget > 0 {
@@ -52,28 +53,28 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 			return <-ended
 		}
 	}
-	for name, end := range map[string]func(w *world) error{
-		"cancelled context": func(w *world) error {
-			p := w.worker()
-			time.AfterFunc(10*time.Second, func() { p.die(context.Canceled) })
-			_, err := kontinue.RunScript(p.context(), script("step", "sleep 60"))
+	for name, end := range map[string]func(w *simtest.World) error{
+		"cancelled context": func(w *simtest.World) error {
+			p := w.Worker()
+			time.AfterFunc(10*time.Second, func() { p.Cancel(context.Canceled) })
+			_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "sleep 60"))
 			require.ErrorIs(w, err, context.Canceled)
 			return err
 		},
-		"deadline of the context": func(w *world) error {
-			p := w.worker()
+		"deadline of the context": func(w *simtest.World) error {
+			p := w.Worker()
 			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
 			defer cancel()
-			ktx, err := p.client.NewExecutionContext(ctx, w.execution)
+			ktx, err := p.Client.NewExecutionContext(ctx, w.Execution)
 			require.NoError(w, err)
-			_, err = kontinue.RunScript(ktx, script("step", "sleep 60"))
+			_, err = kontinue.RunScript(ktx, simtest.Script("step", "sleep 60"))
 			require.ErrorIs(w, err, context.DeadlineExceeded)
 			return err
 		},
-		"Stop": func(w *world) error {
-			p := w.worker()
-			time.AfterFunc(10*time.Second, func() { require.NoError(w, p.client.Stop(context.Background())) })
-			_, err := kontinue.RunScript(p.context(), script("step", "sleep 60"))
+		"Stop": func(w *simtest.World) error {
+			p := w.Worker()
+			time.AfterFunc(10*time.Second, func() { require.NoError(w, p.Client.Stop(context.Background())) })
+			_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "sleep 60"))
 			require.ErrorIs(w, err, kontinue.ErrNotRunning)
 			return err
 		},
@@ -82,23 +83,23 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 2}})
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 2}})
 				began := time.Now()
 				err := end(w)
 				require.ErrorContains(t, err, "goes on")
 				require.Less(t, time.Since(began), 15*time.Second)
-				before := w.jobs()["step"][0]
-				after(w.Context(), 10*time.Second)
-				job := w.jobs()["step"][0]
+				before := w.Jobs()["step"][0]
+				w.Sleep(10 * time.Second)
+				job := w.Jobs()["step"][0]
 				require.Equal(t, before.ResourceVersion, job.ResourceVersion, "nobody touched it")
 				require.Equal(t, int32(1), job.Status.Active)
-				require.Equal(t, corev1.PodRunning, w.pods()[0].Status.Phase)
-				r, err := kontinue.RunScript(w.worker().context(), script("step", "sleep 60"))
+				require.Equal(t, corev1.PodRunning, w.Pods()[0].Status.Phase)
+				r, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("step", "sleep 60"))
 				require.NoError(t, err)
 				require.True(t, r.Resumed())
-				require.Equal(t, int32(2), exitCode(r))
-				w.ranOnce(map[string]int{"step": 1})
+				require.Equal(t, int32(2), simtest.ExitCode(r))
+				w.RequireRanOnce(map[string]int{"step": 1})
 			})
 		})
 	}
@@ -110,7 +111,7 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Minute
 	step := func() *kontinue.ScriptOptions {
-		s := script("step", "sleep 3600")
+		s := simtest.Script("step", "sleep 3600")
 		s.Timeout = timeout
 		return s
 	}
@@ -123,37 +124,37 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 			for _, pause := range []time.Duration{0, 10 * time.Minute} {
 				t.Run(fmt.Sprintf("%s, a worker lives %s, resumed after %s", name, lives, pause), func(t *testing.T) {
 					t.Parallel()
-					inWorld(t, func(w *world) {
-						w.cluster.On(kubelet.Match{}, play)
+					simtest.Run(t, func(w *simtest.World) {
+						w.Cluster.On(kubelet.Match{}, play)
 						began := time.Now()
 						var r *kontinue.PodResult
 						for range 20 {
-							p := w.worker()
-							kill := time.AfterFunc(lives, p.kill)
+							p := w.Worker()
+							kill := time.AfterFunc(lives, p.Kill)
 							var err error
-							if r, err = kontinue.RunScript(p.context(), step()); err == nil {
+							if r, err = kontinue.RunScript(p.ExecutionContext(), step()); err == nil {
 								kill.Stop()
 								break
 							}
-							require.ErrorIs(t, err, errKilled)
-							after(w.Context(), pause)
+							require.ErrorIs(t, err, simtest.ErrKilled)
+							w.Sleep(pause)
 						}
 						require.NotNil(t, r)
 						require.ErrorIs(t, r.Err(), kontinue.ErrDeadlineExceeded)
 						require.NotErrorIs(t, r.Err(), kontinue.ErrCanceled)
 						require.Contains(t, r.Message, "DeadlineExceeded: Job was active longer than specified deadline")
-						_, err := r.Logs(w.worker().context(), nil)
+						_, err := r.Logs(w.Worker().ExecutionContext(), nil)
 						require.ErrorIs(t, err, kontinue.ErrLogsGone)
 						if pause == 0 {
 							// The grace period of a container that does not listen is 30 s.
 							require.InDelta(t, timeout.Seconds()+15, time.Since(began).Seconds(), 20)
 						}
-						job := w.jobs()["step"][0]
+						job := w.Jobs()["step"][0]
 						ended := job.Status.Conditions[len(job.Status.Conditions)-1].LastTransitionTime
 						require.WithinDuration(t, job.Status.StartTime.Add(timeout), ended.Time, 35*time.Second)
-						after(w.Context(), time.Minute)
-						w.noPodRuns()
-						require.Len(t, w.jobs()["step"], 1)
+						w.Sleep(time.Minute)
+						noPodRuns(w)
+						require.Len(t, w.Jobs()["step"], 1)
 					})
 				})
 			}
@@ -186,44 +187,44 @@ func TestCancelStopsTheJobs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
+			simtest.Run(t, func(w *simtest.World) {
 				for step, play := range steps {
-					w.cluster.On(kubelet.Match{Step: step}, play)
+					w.Cluster.On(kubelet.Match{Step: step}, play)
 				}
-				p := w.worker()
+				p := w.Worker()
 				type ending struct {
 					step string
 					r    *kontinue.PodResult
 					err  error
 				}
-				run := func(p *worker) <-chan ending {
-					endings, ktx := make(chan ending, len(steps)), p.context()
+				run := func(p *simtest.Worker) <-chan ending {
+					endings, ktx := make(chan ending, len(steps)), p.ExecutionContext()
 					for step := range steps {
 						go func() {
-							r, err := kontinue.RunScript(ktx, script(step, "sleep 3600"))
+							r, err := kontinue.RunScript(ktx, simtest.Script(step, "sleep 3600"))
 							endings <- ending{step, r, err}
 						}()
 					}
 					return endings
 				}
 				endings := run(p)
-				after(w.Context(), tc.at+time.Millisecond)
+				w.Sleep(tc.at + time.Millisecond)
 				if tc.killed {
-					p.kill()
+					p.Kill()
 					for range steps {
 						<-endings
 					}
 				}
-				other := w.worker()
+				other := w.Worker()
 				if tc.atOther > 0 {
-					other.killAt(tc.atOther, false)
-					require.Error(t, other.client.Cancel(other.ctx, w.execution))
-					other = w.worker()
+					other.KillAt(tc.atOther, false)
+					require.Error(t, other.Client.Cancel(other.Ctx, w.Execution))
+					other = w.Worker()
 				}
-				require.NoError(t, other.client.Cancel(w.Context(), w.execution))
+				require.NoError(t, other.Client.Cancel(w.Context(), w.Execution))
 				if tc.killed {
-					after(w.Context(), time.Hour)
-					endings = run(w.worker())
+					w.Sleep(time.Hour)
+					endings = run(w.Worker())
 				}
 				seen := map[string]string{}
 				for range steps {
@@ -237,19 +238,19 @@ func TestCancelStopsTheJobs(t *testing.T) {
 						require.NotErrorIs(t, e.r.Err(), kontinue.ErrDeadlineExceeded, e.step)
 					}
 				}
-				after(w.Context(), time.Hour)
-				w.noPodRuns()
+				w.Sleep(time.Hour)
+				noPodRuns(w)
 				// The Jobs are a record: a resume does not run them again.
-				again := run(w.worker())
+				again := run(w.Worker())
 				for range steps {
 					e := <-again
 					require.NoError(t, e.err)
 					require.Equal(t, seen[e.step], facts(e.r))
 				}
 				for step := range steps {
-					require.Len(t, w.jobs()[step], 1)
+					require.Len(t, w.Jobs()[step], 1)
 				}
-				require.LessOrEqual(t, len(w.pods()), len(steps))
+				require.LessOrEqual(t, len(w.Pods()), len(steps))
 			})
 		})
 	}

@@ -13,18 +13,19 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // resumers are the two ways in which a worker meets the Job of a dead one: it is
 // in the cache, or the create is refused since it exists.
-var resumers = map[string]func(w *world, first func()) *worker{
-	"cached": func(w *world, first func()) *worker {
+var resumers = map[string]func(w *simtest.World, first func()) *simtest.Worker{
+	"cached": func(w *simtest.World, first func()) *simtest.Worker {
 		first()
-		return w.worker()
+		return w.Worker()
 	},
-	"not cached": func(w *world, first func()) *worker {
-		second := w.worker()
-		w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: second.user})
+	"not cached": func(w *simtest.World, first func()) *simtest.Worker {
+		second := w.Worker()
+		w.Cluster.APIServer().StallWatches(apiserver.WatchMatch{User: second.User})
 		first()
 		return second
 	},
@@ -32,20 +33,20 @@ var resumers = map[string]func(w *world, first func()) *worker{
 
 // eachResumer runs the test with the Job left by a worker that was killed while
 // it ran, or after its end.
-func eachResumer(t *testing.T, test func(w *world, resume func(first func(ktx *kontinue.ExecutionContext)) *worker)) {
+func eachResumer(t *testing.T, test func(w *simtest.World, resume func(first func(ktx *kontinue.ExecutionContext)) *simtest.Worker)) {
 	t.Helper()
 	for name, resumer := range resumers {
 		for state, lives := range map[string]time.Duration{"running": 5 * time.Second, "ended": time.Minute} {
 			t.Run(state+" and "+name, func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, func(w *world) {
-					w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second})
-					test(w, func(first func(ktx *kontinue.ExecutionContext)) *worker {
+				simtest.Run(t, func(w *simtest.World) {
+					w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second})
+					test(w, func(first func(ktx *kontinue.ExecutionContext)) *simtest.Worker {
 						return resumer(w, func() {
-							p := w.worker()
-							time.AfterFunc(lives, p.kill)
-							first(p.context())
-							after(w.Context(), time.Minute)
+							p := w.Worker()
+							time.AfterFunc(lives, p.Kill)
+							first(p.ExecutionContext())
+							w.Sleep(time.Minute)
 						})
 					})
 				})
@@ -77,21 +78,21 @@ var deployDrift = []string{
 
 func TestDriftOfANamedStepIsToldInTheResult(t *testing.T) {
 	t.Parallel()
-	eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+	eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
 		p := resume(func(ktx *kontinue.ExecutionContext) { _, _ = kontinue.RunPod(ktx, deploy("v1", "deploy")) })
-		r, err := kontinue.RunPod(p.context(), deploy("v2", "deploy"))
+		r, err := kontinue.RunPod(p.ExecutionContext(), deploy("v2", "deploy"))
 		require.NoError(w, err)
 		require.True(w, r.Resumed())
 		require.Equal(w, deployDrift, r.Drift())
-		w.ranOnce(map[string]int{"deploy": 1})
+		w.RequireRanOnce(map[string]int{"deploy": 1})
 	})
 }
 
 func TestDriftOfAnUnnamedStepIsRefused(t *testing.T) {
 	t.Parallel()
-	eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+	eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
 		p := resume(func(ktx *kontinue.ExecutionContext) { _, _ = kontinue.RunPod(ktx, deploy("v1", "")) })
-		_, err := kontinue.RunPod(p.context(), deploy("v2", ""))
+		_, err := kontinue.RunPod(p.ExecutionContext(), deploy("v2", ""))
 		require.ErrorIs(w, err, kontinue.ErrSpecDrift)
 		require.ErrorContains(w, err, `step "step-1" of execution ns/release: job was created from another spec: job ns/release-step-1-`)
 		for _, line := range deployDrift {
@@ -99,43 +100,43 @@ func TestDriftOfAnUnnamedStepIsRefused(t *testing.T) {
 		}
 		require.NotContains(w, err.Error(), "secret")
 		require.NotContains(w, err.Error(), "password")
-		w.ranOnce(map[string]int{"step-1": 1})
+		w.RequireRanOnce(map[string]int{"step-1": 1})
 	})
 }
 
 func TestReorderedFunction(t *testing.T) {
 	t.Parallel()
-	build, test := script("", "make"), script("", "make test")
+	build, test := simtest.Script("", "make"), simtest.Script("", "make test")
 	t.Run("unnamed steps", func(t *testing.T) {
 		t.Parallel()
-		eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
+		eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
 			p := resume(func(ktx *kontinue.ExecutionContext) {
 				_, _ = kontinue.RunScript(ktx, build)
 				_, _ = kontinue.RunScript(ktx, test)
 			})
 			// The function lost its first step: its second stands in its place.
-			_, err := kontinue.RunScript(p.context(), test)
+			_, err := kontinue.RunScript(p.ExecutionContext(), test)
 			require.ErrorIs(w, err, kontinue.ErrSpecDrift)
 			require.ErrorContains(w, err, "give each step a StepOptions.Name")
-			require.Len(w, w.jobs()["step-1"], 1)
+			require.Len(w, w.Jobs()["step-1"], 1)
 		})
 	})
 	t.Run("named steps", func(t *testing.T) {
 		t.Parallel()
-		eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
-			build, test := script("build", "make"), script("test", "make test")
+		eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
+			build, test := simtest.Script("build", "make"), simtest.Script("test", "make test")
 			p := resume(func(ktx *kontinue.ExecutionContext) {
 				_, _ = kontinue.RunScript(ktx, build)
 				_, _ = kontinue.RunScript(ktx, test)
 			})
-			ktx := p.context()
+			ktx := p.ExecutionContext()
 			for _, step := range []*kontinue.ScriptOptions{test, build} {
 				r, err := kontinue.RunScript(ktx, step)
 				require.NoError(w, err)
 				require.True(w, r.Succeeded())
 				require.Empty(w, r.Drift())
 			}
-			w.ranOnce(map[string]int{"build": 1, "test": 1})
+			w.RequireRanOnce(map[string]int{"build": 1, "test": 1})
 		})
 	})
 }
@@ -144,8 +145,8 @@ func TestReorderedFunction(t *testing.T) {
 // way into the cluster, as service meshes and policies do.
 func TestWhatAdmissionChangedIsNoDrift(t *testing.T) {
 	t.Parallel()
-	eachResumer(t, func(w *world, resume func(func(*kontinue.ExecutionContext)) *worker) {
-		w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+	eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
+		w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
 			job, ok := a.Object.(*batchv1.Job)
 			if !ok || a.Verb != "create" {
 				return nil
@@ -164,14 +165,14 @@ func TestWhatAdmissionChangedIsNoDrift(t *testing.T) {
 			_, _ = kontinue.RunPod(ktx, deploy("v1", ""))
 			_, _ = kontinue.RunPod(ktx, deploy("v1", "named"))
 		})
-		ktx := p.context()
+		ktx := p.ExecutionContext()
 		for _, name := range []string{"", "named"} {
 			r, err := kontinue.RunPod(ktx, deploy("v1", name))
 			require.NoError(w, err)
 			require.True(w, r.Succeeded(), r.Message)
 			require.Empty(w, r.Drift())
 		}
-		w.ranOnce(map[string]int{"step-1": 1, "named": 1})
+		w.RequireRanOnce(map[string]int{"step-1": 1, "named": 1})
 	})
 }
 
@@ -180,15 +181,15 @@ func TestWhatAdmissionChangedIsNoDrift(t *testing.T) {
 func TestRetryRunsTheNewSpec(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "deploy"} {
-		inWorld(t, func(w *world) {
-			w.cluster.On(kubelet.Match{Image: "deploy:v1"}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
-			w.execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
-			r, err := kontinue.RunPod(w.worker().context(), deploy("v1", name))
+		simtest.Run(t, func(w *simtest.World) {
+			w.Cluster.On(kubelet.Match{Image: "deploy:v1"}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
+			w.Execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
+			r, err := kontinue.RunPod(w.Worker().ExecutionContext(), deploy("v1", name))
 			require.NoError(t, err)
 			require.False(t, r.Succeeded())
-			w.execution.Attempts = 1
+			w.Execution.Attempts = 1
 			for range 2 { // and once more after a restart
-				r, err = kontinue.RunPod(w.worker().context(), deploy("v2", name))
+				r, err = kontinue.RunPod(w.Worker().ExecutionContext(), deploy("v2", name))
 				require.NoError(t, err)
 				require.True(t, r.Succeeded())
 				require.Empty(t, r.Drift())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // play gives the runs of a step their exit codes, the last one for all further
@@ -26,9 +27,9 @@ type play struct {
 	overlap bool
 }
 
-func (w *world) play(step string, takes time.Duration, codes ...int32) *play {
+func newPlay(w *simtest.World, step string, takes time.Duration, codes ...int32) *play {
 	p := &play{codes: codes, takes: takes}
-	w.cluster.On(kubelet.Match{Step: step}, kubelet.Script{Do: p.run})
+	w.Cluster.On(kubelet.Match{Step: step}, kubelet.Script{Do: p.run})
 	return p
 }
 
@@ -53,7 +54,7 @@ func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
 	p.running++
 	p.overlap = p.overlap || p.running > 1
 	p.mu.Unlock()
-	after(ctx, p.takes)
+	simtest.Sleep(ctx, p.takes)
 	p.mu.Lock()
 	p.running--
 	p.mu.Unlock()
@@ -66,16 +67,16 @@ func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
 // attempt runs two steps in the next attempt, one after the other or both at
 // once, in a worker that is killed on the way and resumed. The function fails
 // when a step did; it tells the steps' exit codes.
-func (w *world) attempt(attempt int, names [2]string, concurrent bool, killAfter time.Duration) (codes [2]int32) {
+func runAttempt(w *simtest.World, attempt int, names [2]string, concurrent bool, killAfter time.Duration) (codes [2]int32) {
 	w.Helper()
-	w.execution.Attempts, w.execution.Resumptions = attempt, 0
-	function := func(p *worker) (codes [2]int32) {
-		ktx := p.context()
+	w.Execution.Attempts, w.Execution.Resumptions = attempt, 0
+	function := func(p *simtest.Worker) (codes [2]int32) {
+		ktx := p.ExecutionContext()
 		run := func(i int) {
-			r, err := kontinue.RunScript(ktx, script(names[i], "true"))
-			if p.ctx.Err() == nil {
+			r, err := kontinue.RunScript(ktx, simtest.Script(names[i], "true"))
+			if p.Ctx.Err() == nil {
 				require.NoError(w, err)
-				codes[i] = exitCode(r)
+				codes[i] = simtest.ExitCode(r)
 			}
 		}
 		var wg sync.WaitGroup
@@ -88,11 +89,11 @@ func (w *world) attempt(attempt int, names [2]string, concurrent bool, killAfter
 		wg.Wait()
 		return codes
 	}
-	first := w.worker()
-	time.AfterFunc(killAfter, first.kill)
+	first := w.Worker()
+	time.AfterFunc(killAfter, first.Kill)
 	function(first)
-	w.execution.Resumptions++
-	return function(w.worker())
+	w.Execution.Resumptions++
+	return function(w.Worker())
 }
 
 // TestChildPolicies counts the runs of a step that succeeds and of one that
@@ -118,23 +119,23 @@ func TestChildPolicies(t *testing.T) {
 					name := fmt.Sprintf("%s, names %q, concurrent=%t, killed after %s", tc.policy, strings.Join(names[:], ""), concurrent, killAfter)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
-						inWorld(t, func(w *world) {
+						simtest.Run(t, func(w *simtest.World) {
 							steps := names
 							if names == unnamed {
 								steps = [2]string{"step-1", "step-2"}
 							}
-							w.execution.ChildPolicy = tc.policy
-							good := w.play(steps[0], 3*time.Second, 0)
-							flaky := w.play(steps[1], 3*time.Second, 5, 6, 0)
+							w.Execution.ChildPolicy = tc.policy
+							good := newPlay(w, steps[0], 3*time.Second, 0)
+							flaky := newPlay(w, steps[1], 3*time.Second, 5, 6, 0)
 							for attempt, want := range tc.codes {
-								require.Equal(t, [2]int32{0, want}, w.attempt(attempt, names, concurrent, killAfter), "attempt %d", attempt)
-								after(w.Context(), time.Hour)
+								require.Equal(t, [2]int32{0, want}, runAttempt(w, attempt, names, concurrent, killAfter), "attempt %d", attempt)
+								w.Sleep(time.Hour)
 							}
 							require.Equal(t, tc.good, good.count())
 							require.Equal(t, tc.flaky, flaky.count())
 							// The earlier runs stay, for people to look at.
-							require.Len(t, w.jobs()[steps[0]], tc.good)
-							require.Len(t, w.jobs()[steps[1]], tc.flaky)
+							require.Len(t, w.Jobs()[steps[0]], tc.good)
+							require.Len(t, w.Jobs()[steps[1]], tc.flaky)
 						})
 					})
 				}
@@ -166,28 +167,28 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.execution.ChildPolicy = tc.policy
-				slow := w.play("slow", time.Minute, tc.code, 9)
+			simtest.Run(t, func(w *simtest.World) {
+				w.Execution.ChildPolicy = tc.policy
+				slow := newPlay(w, "slow", time.Minute, tc.code, 9)
 				var firstRun string
 				for attempt := range 3 {
-					w.execution.Attempts = attempt
-					p := w.worker()
+					w.Execution.Attempts = attempt
+					p := w.Worker()
 					if attempt == 0 {
 						// The function returns, since something else has failed.
-						time.AfterFunc(10*time.Second, func() { p.die(nil) })
+						time.AfterFunc(10*time.Second, func() { p.Cancel(nil) })
 					}
-					r, err := kontinue.RunScript(p.context(), script("slow", "true"))
+					r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))
 					if attempt == 0 {
 						require.ErrorIs(t, err, context.Canceled)
-						firstRun = string(w.jobs()["slow"][0].UID)
-						after(w.Context(), tc.pause)
+						firstRun = string(w.Jobs()["slow"][0].UID)
+						w.Sleep(tc.pause)
 					} else {
 						require.NoError(t, err)
-						require.Equal(t, tc.seen[attempt], exitCode(r), "attempt %d", attempt)
+						require.Equal(t, tc.seen[attempt], simtest.ExitCode(r), "attempt %d", attempt)
 						// The function is resumed: what it was given it is given again.
-						p.kill()
-						again, err := kontinue.RunScript(w.worker().context(), script("slow", "true"))
+						p.Kill()
+						again, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("slow", "true"))
 						require.NoError(t, err)
 						require.Equal(t, facts(r), facts(again), "attempt %d", attempt)
 					}
@@ -195,7 +196,7 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 					require.False(t, slow.overlapped(), "two runs at the same time")
 				}
 				there := false
-				for _, job := range w.jobs()["slow"] {
+				for _, job := range w.Jobs()["slow"] {
 					there = there || string(job.UID) == firstRun
 				}
 				require.Equal(t, !tc.replaced, there)
@@ -213,25 +214,25 @@ func TestKilledWhileARunIsReplaced(t *testing.T) {
 		for _, before := range []bool{true, false} {
 			t.Run(fmt.Sprintf("request %d, before=%t", n, before), func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, func(w *world) {
-					w.execution.ChildPolicy = kontinue.ChildPolicyRetryAll
-					slow := w.play("slow", time.Minute, 4, 9, 8)
-					p := w.worker()
-					time.AfterFunc(10*time.Second, p.kill)
-					_, err := kontinue.RunScript(p.context(), script("slow", "true"))
-					require.ErrorIs(t, err, errKilled)
-					w.execution.Attempts = 1
-					p = w.worker()
-					p.killAt(n, before)
-					_, _ = kontinue.RunScript(p.context(), script("slow", "true"))
-					require.Error(t, p.ctx.Err(), "the worker lived")
-					p = w.worker()
-					r, err := kontinue.RunScript(p.context(), script("slow", "true"))
+				simtest.Run(t, func(w *simtest.World) {
+					w.Execution.ChildPolicy = kontinue.ChildPolicyRetryAll
+					slow := newPlay(w, "slow", time.Minute, 4, 9, 8)
+					p := w.Worker()
+					time.AfterFunc(10*time.Second, p.Kill)
+					_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))
+					require.ErrorIs(t, err, simtest.ErrKilled)
+					w.Execution.Attempts = 1
+					p = w.Worker()
+					p.KillAt(n, before)
+					_, _ = kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))
+					require.Error(t, p.Ctx.Err(), "the worker lived")
+					p = w.Worker()
+					r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))
 					require.NoError(t, err)
-					require.Equal(t, int32(9), exitCode(r))
+					require.Equal(t, int32(9), simtest.ExitCode(r))
 					require.Equal(t, 2, slow.count())
 					require.False(t, slow.overlapped())
-					require.Len(t, w.jobs()["slow"], 1)
+					require.Len(t, w.Jobs()["slow"], 1)
 				})
 			})
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 const outcomeAnnotation = "kontinue.cloud/outcome"
@@ -29,9 +30,9 @@ type records struct {
 	texts []string
 }
 
-func (w *world) records() *records {
+func watchRecords(w *simtest.World) *records {
 	r := &records{}
-	w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+	w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
 		job, ok := a.Object.(*batchv1.Job)
 		if !ok || a.Verb != "patch" {
 			return nil
@@ -48,9 +49,9 @@ func (w *world) records() *records {
 }
 
 // of is a worker of that attempt; the Execution stays in it.
-func (w *world) of(attempt int) *worker {
-	w.execution.Attempts = attempt
-	return w.worker()
+func workerOf(w *simtest.World, attempt int) *simtest.Worker {
+	w.Execution.Attempts = attempt
+	return w.Worker()
 }
 
 // race is how a worker of attempt 1 comes to adopt a run without a record, and to
@@ -60,14 +61,14 @@ type race struct {
 	begins time.Duration
 	// disturb makes the workers of attempt 1 come second; zombie is the one of
 	// attempt 0.
-	disturb func(w *world, zombie string, newer func(user string) bool)
+	disturb func(w *simtest.World, zombie string, newer func(user string) bool)
 }
 
 var races = map[string]race{
 	// The watch shows the end and the record at the same time.
-	"seen with the end": {10 * time.Second, func(w *world, _ string, newer func(string) bool) {
+	"seen with the end": {10 * time.Second, func(w *simtest.World, _ string, newer func(string) bool) {
 		began := time.Now()
-		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
 			if !newer(i.User) || time.Since(began) < 30*time.Second {
 				return true, 0
 			}
@@ -75,8 +76,8 @@ var races = map[string]race{
 		})
 	}},
 	// The watch has shown the end only, and the worker's own record is refused.
-	"found on recording": {10 * time.Second, func(w *world, _ string, newer func(string) bool) {
-		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, e watch.Event) (bool, time.Duration) {
+	"found on recording": {10 * time.Second, func(w *simtest.World, _ string, newer func(string) bool) {
+		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, e watch.Event) (bool, time.Duration) {
 			if !newer(i.User) {
 				return true, 0
 			}
@@ -86,13 +87,13 @@ var races = map[string]race{
 	}},
 	// It ended before attempt 1 began; the record comes between the list that the
 	// plan is made of and the look whether one is there.
-	"between list and look": {2 * time.Minute, func(w *world, zombie string, newer func(string) bool) {
-		w.cluster.APIServer().AddFault(apiserver.Fault{
+	"between list and look": {2 * time.Minute, func(w *simtest.World, zombie string, newer func(string) bool) {
+		w.Cluster.APIServer().AddFault(apiserver.Fault{
 			Match: apiserver.Match{User: zombie, Verb: "patch"}, Delay: time.Minute,
 		})
 		for n := range 10 {
 			if user := fmt.Sprintf("worker-%d", n); newer(user) {
-				w.cluster.APIServer().AddFault(apiserver.Fault{
+				w.Cluster.APIServer().AddFault(apiserver.Fault{
 					Match: apiserver.Match{User: user, Verb: "get", Resource: "jobs"}, Times: 1, Delay: 10 * time.Second,
 				})
 			}
@@ -103,23 +104,23 @@ var races = map[string]race{
 // run lets a worker of attempt 0 and n workers of attempt 1 wait for the same run
 // of the step, the first of which records it first. It returns the workers of
 // attempt 1 and what each saw of the step.
-func (r race) run(w *world, n int) (zombie string, newer []*worker, saw []string) {
+func (r race) run(w *simtest.World, n int) (zombie string, newer []*simtest.Worker, saw []string) {
 	w.Helper()
-	old := w.of(0)
-	r.disturb(w, old.user, func(user string) bool {
+	old := workerOf(w, 0)
+	r.disturb(w, old.User, func(user string) bool {
 		return user == "worker-2" || n > 1 && user == "worker-3"
 	})
 	ended := make(chan string, 1)
-	ktx := old.context()
-	go func() { ended <- digest(kontinue.RunScript(ktx, script("slow", "true"))) }()
-	after(w.Context(), r.begins)
+	ktx := old.ExecutionContext()
+	go func() { ended <- digest(kontinue.RunScript(ktx, simtest.Script("slow", "true"))) }()
+	w.Sleep(r.begins)
 	saw = make([]string, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		p := w.of(1)
+		p := workerOf(w, 1)
 		newer = append(newer, p)
-		ktx := p.context()
-		wg.Go(func() { saw[i] = digest(kontinue.RunScript(ktx, script("slow", "true"))) })
+		ktx := p.ExecutionContext()
+		wg.Go(func() { saw[i] = digest(kontinue.RunScript(ktx, simtest.Script("slow", "true"))) })
 	}
 	wg.Wait()
 	return <-ended, newer, saw
@@ -149,9 +150,9 @@ func TestRecordOfAnEarlierAttempt(t *testing.T) {
 			for _, workers := range []int{1, 2} {
 				t.Run(fmt.Sprintf("%s, %s, exit code %d, %d workers", name, tc.policy, tc.code, workers), func(t *testing.T) {
 					t.Parallel()
-					inWorld(t, func(w *world) {
-						w.execution.ChildPolicy = tc.policy
-						slow, records := w.play("slow", time.Minute, tc.code, 9), w.records()
+					simtest.Run(t, func(w *simtest.World) {
+						w.Execution.ChildPolicy = tc.policy
+						slow, records := newPlay(w, "slow", time.Minute, tc.code, 9), watchRecords(w)
 						zombie, newer, saw := race.run(w, workers)
 						require.Contains(w, zombie, fmt.Sprintf("exit=%d", tc.code))
 						require.Contains(w, records.texts[0], `{"v":1,"attempt":0,`, "the zombie was first")
@@ -159,21 +160,21 @@ func TestRecordOfAnEarlierAttempt(t *testing.T) {
 						if tc.raised {
 							want = strings.Replace(want, `"attempt":0`, `"attempt":1`, 1)
 						}
-						record := func() string { return w.jobs()["slow"][0].Annotations[outcomeAnnotation] }
+						record := func() string { return w.Jobs()["slow"][0].Annotations[outcomeAnnotation] }
 						require.Equal(w, want, record())
 						for i, p := range newer {
 							require.Equal(w, zombie, saw[i])
-							p.kill()
+							p.Kill()
 						}
 						// Resumes: of the attempt itself, of the zombie, and of it again.
 						for _, attempt := range []int{1, 0, 1} {
-							p := w.of(attempt)
-							require.Equal(w, zombie, digest(kontinue.RunScript(p.context(), script("slow", "true"))), "attempt %d", attempt)
-							require.Zero(w, p.requests("patch")+p.requests("create"))
+							p := workerOf(w, attempt)
+							require.Equal(w, zombie, digest(kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))), "attempt %d", attempt)
+							require.Zero(w, p.Requests("patch")+p.Requests("create"))
 							require.Equal(w, want, record())
 						}
 						require.Equal(w, 1, slow.count())
-						_, err := kontinue.RunScript(w.of(2).context(), script("slow", "true"))
+						_, err := kontinue.RunScript(workerOf(w, 2).ExecutionContext(), simtest.Script("slow", "true"))
 						require.NoError(w, err)
 						require.Equal(w, tc.next, slow.count())
 					})
@@ -197,11 +198,11 @@ func TestRaiseIsDisturbed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
-				slow := w.play("slow", time.Minute, 4, 9)
+			simtest.Run(t, func(w *simtest.World) {
+				w.Execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
+				slow := newPlay(w, "slow", time.Minute, 4, 9)
 				fault.User = "worker-2"
-				undo := w.cluster.APIServer().AddFault(fault)
+				undo := w.Cluster.APIServer().AddFault(fault)
 				zombie, newer, saw := races["seen with the end"].run(w, 1)
 				undo()
 				if name == "refused at last" {
@@ -211,12 +212,12 @@ func TestRaiseIsDisturbed(t *testing.T) {
 					return
 				}
 				require.Equal(w, zombie, saw[0])
-				newer[0].kill()
-				p := w.of(1)
-				require.Equal(w, zombie, digest(kontinue.RunScript(p.context(), script("slow", "true"))))
+				newer[0].Kill()
+				p := workerOf(w, 1)
+				require.Equal(w, zombie, digest(kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))))
 				require.Equal(w, 1, slow.count())
 				if name == "nothing" {
-					require.Equal(w, []int{1, 1}, []int{newer[0].requests("get"), newer[0].requests("patch")}, "what the race costs")
+					require.Equal(w, []int{1, 1}, []int{newer[0].Requests("get"), newer[0].Requests("patch")}, "what the race costs")
 				}
 			})
 		})
@@ -228,18 +229,18 @@ func TestRaiseIsDisturbed(t *testing.T) {
 // and the result is known.
 func TestRaiseOfADeletedJob(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
-		w.play("slow", time.Minute, 4, 9)
+	simtest.Run(t, func(w *simtest.World) {
+		w.Execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
+		newPlay(w, "slow", time.Minute, 4, 9)
 		time.AfterFunc(80*time.Second, func() {
-			name := w.jobs()["slow"][0].Name
-			require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
+			name := w.Jobs()["slow"][0].Name
+			require.NoError(w, w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
 		})
 		zombie, newer, saw := races["seen with the end"].run(w, 1)
 		require.Equal(w, []string{zombie}, saw)
 		require.Contains(w, zombie, "exit=4")
-		require.Empty(w, w.jobs())
-		require.Zero(w, newer[0].requests("patch"))
+		require.Empty(w, w.Jobs())
+		require.Zero(w, newer[0].Requests("patch"))
 	})
 }
 
@@ -247,14 +248,14 @@ func TestRaiseOfADeletedJob(t *testing.T) {
 func TestRaiseCostsNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []kontinue.ChildPolicy{kontinue.ChildPolicyNone, kontinue.ChildPolicyRetryFailed} {
-		inWorld(t, func(w *world) {
-			w.execution.ChildPolicy = policy
-			slow := w.play("slow", time.Minute, 0)
+		simtest.Run(t, func(w *simtest.World) {
+			w.Execution.ChildPolicy = policy
+			slow := newPlay(w, "slow", time.Minute, 0)
 			for attempt, writes := range []int{2, 0, 0} {
-				p := w.of(attempt)
-				_, err := kontinue.RunScript(p.context(), script("slow", "true"))
+				p := workerOf(w, attempt)
+				_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))
 				require.NoError(w, err)
-				require.Equal(w, writes, p.requests(""), "%s, attempt %d", policy, attempt)
+				require.Equal(w, writes, p.Requests(""), "%s, attempt %d", policy, attempt)
 			}
 			require.Equal(w, 1, slow.count())
 		})

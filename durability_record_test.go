@@ -1,8 +1,6 @@
 package kontinue_test
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,17 +11,18 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 	"github.com/kontinue/kontinue/logs"
 )
 
 // deletePods removes all pods, and with them their logs.
-func (w *world) deletePods() {
+func deletePods(w *simtest.World) {
 	w.Helper()
-	for _, pod := range w.pods() {
-		require.NoError(w, w.cluster.DeletePod(w.Context(), "ns", pod.Name))
+	for _, pod := range w.Pods() {
+		require.NoError(w, w.Cluster.DeletePod(w.Context(), "ns", pod.Name))
 	}
-	after(w.Context(), time.Minute)
-	require.Empty(w, w.pods())
+	w.Sleep(time.Minute)
+	require.Empty(w, w.Pods())
 }
 
 // TestResultOutlivesItsPods runs a pod to its end in many ways, deletes it, and
@@ -34,7 +33,7 @@ func TestResultOutlivesItsPods(t *testing.T) {
 	for name, tc := range map[string]struct {
 		play    map[string]kubelet.Script // by container
 		timeout time.Duration
-		during  func(w *world)
+		during  func(w *simtest.World)
 		init    bool
 		want    string // part of the message
 		summary string // "": there is none without the log
@@ -48,15 +47,15 @@ func TestResultOutlivesItsPods(t *testing.T) {
 		"init":        {init: true, play: map[string]kubelet.Script{"init": {Exit: kubelet.Exit{Code: 5}, Log: log}}, want: `init container "init" failed: exit code 5`, summary: "out of luck"},
 		"timeout":     {timeout: 5 * time.Second, play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "DeadlineExceeded", summary: "out of luck"},
 		"no image":    {timeout: 30 * time.Second, play: map[string]kubelet.Script{"main": {PullError: "ErrImagePull"}}, want: "ImagePull"},
-		"evicted": {play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "Evicted", summary: "out of luck", during: func(w *world) {
-			require.NoError(w, w.cluster.PressureEvictPod("ns", w.pods()[0].Name, ""))
+		"evicted": {play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "Evicted", summary: "out of luck", during: func(w *simtest.World) {
+			require.NoError(w, w.Cluster.PressureEvictPod("ns", w.Pods()[0].Name, ""))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
+			simtest.Run(t, func(w *simtest.World) {
 				for container, script := range tc.play {
-					w.cluster.On(kubelet.Match{Container: container}, script)
+					w.Cluster.On(kubelet.Match{Container: container}, script)
 				}
 				options := func() *kontinue.PodOptions {
 					spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}}
@@ -71,16 +70,16 @@ func TestResultOutlivesItsPods(t *testing.T) {
 				if tc.during != nil {
 					time.AfterFunc(10*time.Second, func() { tc.during(w) })
 				}
-				first := w.worker()
-				live, err := kontinue.RunPod(first.context(), options())
+				first := w.Worker()
+				live, err := kontinue.RunPod(first.ExecutionContext(), options())
 				require.NoError(t, err)
 				require.Contains(t, live.Message, tc.want)
 				require.Equal(t, tc.want == "", live.Succeeded())
-				first.kill()
-				w.deletePods()
+				first.Kill()
+				deletePods(w)
 
-				second := w.worker()
-				ktx := second.context()
+				second := w.Worker()
+				ktx := second.ExecutionContext()
 				resumed, err := kontinue.RunPod(ktx, options())
 				require.NoError(t, err)
 				require.True(t, resumed.Resumed())
@@ -97,26 +96,10 @@ func TestResultOutlivesItsPods(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, tc.summary, summary)
 				}
-				require.Zero(t, second.requests("patch")+second.requests("create"))
+				require.Zero(t, second.Requests("patch")+second.Requests("create"))
 			})
 		})
 	}
-}
-
-// facts are what a PodResult says, whether it has seen the pod or read the record.
-func facts(r *kontinue.PodResult) string {
-	var failed *kontinue.ExitError
-	_ = errors.As(r.Err(), &failed)
-	var b strings.Builder
-	fmt.Fprintf(&b, "%t %s %q %+v %s/%s %s\n", r.Succeeded(), r.Phase, r.Message, failed, r.Pod.Namespace, r.Pod.Name, r.Pod.UID)
-	for _, c := range append(r.Pod.Status.InitContainerStatuses, r.Pod.Status.ContainerStatuses...) {
-		// The kubelet's stand-in for the end of a container that never started is
-		// left out: the record says what it was waiting for instead.
-		if end := c.State.Terminated; end != nil && end.Reason != "ContainerStatusUnknown" {
-			fmt.Fprintf(&b, "%s: %d %s %q\n", c.Name, end.ExitCode, end.Reason, end.Message)
-		}
-	}
-	return b.String()
 }
 
 // TestRecordTooLongForAnAnnotation has pods that each leave 2 KiB of log, more
@@ -134,8 +117,8 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{
 					Exit: kubelet.Exit{Code: 1},
 					Log:  []kubelet.LogLine{{Text: strings.Repeat("a line of the log, which says little\n", 60)}, {Text: tc.lastLine}},
 				})
@@ -143,16 +126,16 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 					BackoffLimit: new(int32(tc.pods - 1)),
 					Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}}},
 				}}
-				first := w.worker()
-				live, err := kontinue.RunJob(first.context(), options)
+				first := w.Worker()
+				live, err := kontinue.RunJob(first.ExecutionContext(), options)
 				require.NoError(t, err)
 				require.False(t, live.Resumed())
 				require.Len(t, live.Pods, tc.pods)
 				require.Contains(t, live.Message, `container "main" failed: exit code 1: it failed`)
 				require.NotEmpty(t, live.Pods[0].Pod.Spec.Containers[0].Image, "the pod itself")
-				first.kill()
-				w.deletePods()
-				resumed, err := kontinue.RunJob(w.worker().context(), options)
+				first.Kill()
+				deletePods(w)
+				resumed, err := kontinue.RunJob(w.Worker().ExecutionContext(), options)
 				require.NoError(t, err)
 				require.True(t, resumed.Resumed())
 				require.Equal(t, live.Message, resumed.Message)
@@ -170,23 +153,23 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 // without their messages. The one who wrote it still has them all.
 func TestRecordWithoutRoomForAllPods(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{Index: new(70)}, kubelet.Script{Exit: kubelet.Exit{Code: 7}})
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{Index: new(70)}, kubelet.Script{Exit: kubelet.Exit{Code: 7}})
 		options := matrix()
 		options.Spec.Completions, options.Spec.Parallelism = new(int32(100)), new(int32(100))
-		first := w.worker()
-		live, err := kontinue.RunJob(first.context(), options)
+		first := w.Worker()
+		live, err := kontinue.RunJob(first.ExecutionContext(), options)
 		require.NoError(t, err)
 		require.Len(t, live.Pods, 100)
 		require.Contains(t, live.Message, "exit code 7")
-		first.kill()
+		first.Kill()
 
-		second, err := kontinue.RunJob(w.worker().context(), options)
+		second, err := kontinue.RunJob(w.Worker().ExecutionContext(), options)
 		require.NoError(t, err)
 		require.Len(t, second.Pods, 100, "the pods are there, and in the cache")
 		require.Equal(t, live.Message, second.Message)
-		w.deletePods()
-		third, err := kontinue.RunJob(w.worker().context(), options)
+		deletePods(w)
+		third, err := kontinue.RunJob(w.Worker().ExecutionContext(), options)
 		require.NoError(t, err)
 		require.Less(t, len(third.Pods), 100)
 		require.Equal(t, live.Message, third.Message)

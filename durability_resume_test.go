@@ -16,6 +16,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // pipelineSteps are the steps of the pipeline, with the pods that each makes.
@@ -23,14 +24,14 @@ var pipelineSteps = map[string]int{"step-1": 1, "lint": 1, "test": 1, "matrix": 
 
 // playPipeline gives each step of the pipeline a time in which it is pending
 // and one in which it runs.
-func (w *world) playPipeline() {
+func playPipeline(w *simtest.World) {
 	pending, run := 2*time.Second, 3*time.Second
-	w.cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: run})
-	w.cluster.On(kubelet.Match{Step: "test"}, kubelet.Script{
+	w.Cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: run})
+	w.Cluster.On(kubelet.Match{Step: "test"}, kubelet.Script{
 		Unschedulable: pending, Run: run, Exit: kubelet.Exit{Code: 3},
 		Log: []kubelet.LogLine{{Text: "two of 40 tests failed"}},
 	})
-	w.cluster.On(kubelet.Match{Step: "matrix", Index: new(1)}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 7}})
+	w.Cluster.On(kubelet.Match{Step: "matrix", Index: new(1)}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 7}})
 }
 
 // pipeline is a worker's function: an unnamed step, three named ones at the same
@@ -43,19 +44,19 @@ func pipeline(ktx *kontinue.ExecutionContext) map[string]string {
 		defer mu.Unlock()
 		saw[step] = result
 	}
-	note("step-1", digest(kontinue.RunScript(ktx, script("", "make"))))
+	note("step-1", digest(kontinue.RunScript(ktx, simtest.Script("", "make"))))
 	if ktx.Context().Err() != nil {
 		return saw
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { note("lint", digest(kontinue.RunScript(ktx, script("lint", "make lint")))) })
-	wg.Go(func() { note("test", digest(kontinue.RunScript(ktx, script("test", "make test")))) })
+	wg.Go(func() { note("lint", digest(kontinue.RunScript(ktx, simtest.Script("lint", "make lint")))) })
+	wg.Go(func() { note("test", digest(kontinue.RunScript(ktx, simtest.Script("test", "make test")))) })
 	wg.Go(func() { note("matrix", digestJob(kontinue.RunJob(ktx, matrix()))) })
 	wg.Wait()
 	if ktx.Context().Err() != nil {
 		return saw
 	}
-	note("step-2", digest(kontinue.RunScript(ktx, script("", "make deploy"))))
+	note("step-2", digest(kontinue.RunScript(ktx, simtest.Script("", "make deploy"))))
 	return saw
 }
 
@@ -78,30 +79,30 @@ func matrix() *kontinue.JobOptions {
 // takes, and how many requests.
 func undisturbed(t *testing.T) (saw map[string]string, took time.Duration, requests int) {
 	t.Helper()
-	inWorld(t, func(w *world) {
-		w.playPipeline()
-		p := w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		playPipeline(w)
+		p := w.Worker()
 		began := time.Now()
-		saw = pipeline(p.context())
-		took, requests = time.Since(began), p.requests("")
-		w.ranOnce(pipelineSteps)
+		saw = pipeline(p.ExecutionContext())
+		took, requests = time.Since(began), p.Requests("")
+		w.RequireRanOnce(pipelineSteps)
 		require.Len(t, saw, len(pipelineSteps))
 		require.Contains(t, saw["step-1"], "succeeded=true")
 		require.Contains(t, saw["test"], "exit=3 reason=Error log=\"two of 40 tests failed")
 		require.Contains(t, saw["matrix"], "succeeded=false (2, 1 failed)")
 		// A create and a patch for each step, and nothing else.
-		require.Equal(t, len(pipelineSteps), p.requests("create"))
-		require.Equal(t, len(pipelineSteps), p.requests("patch"))
+		require.Equal(t, len(pipelineSteps), p.Requests("create"))
+		require.Equal(t, len(pipelineSteps), p.Requests("patch"))
 		require.Equal(t, 2*len(pipelineSteps), requests)
 	})
 	return saw, took, requests
 }
 
 // resumed runs the pipeline in further workers until one lives to its end.
-func (w *world) resumed() map[string]string {
+func resumePipeline(w *simtest.World) map[string]string {
 	w.Helper()
-	w.execution.Resumptions++
-	return pipeline(w.worker().context())
+	w.Execution.Resumptions++
+	return pipeline(w.Worker().ExecutionContext())
 }
 
 // TestKilledAtEachRequest kills a worker around each request that it makes: a
@@ -113,14 +114,14 @@ func TestKilledAtEachRequest(t *testing.T) {
 		for _, before := range []bool{true, false} {
 			t.Run(fmt.Sprintf("request %d, before=%t", n, before), func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, func(w *world) {
-					w.playPipeline()
-					first := w.worker()
-					first.killAt(n, before)
-					pipeline(first.context())
-					require.Error(t, first.ctx.Err(), "the worker lived")
-					require.Equal(t, want, w.resumed())
-					w.ranOnce(pipelineSteps)
+				simtest.Run(t, func(w *simtest.World) {
+					playPipeline(w)
+					first := w.Worker()
+					first.KillAt(n, before)
+					pipeline(first.ExecutionContext())
+					require.Error(t, first.Ctx.Err(), "the worker lived")
+					require.Equal(t, want, resumePipeline(w))
+					w.RequireRanOnce(pipelineSteps)
 				})
 			})
 		}
@@ -136,15 +137,15 @@ func TestKilledAtAnyTime(t *testing.T) {
 		for at := time.Duration(0); at < took; at += 500 * time.Millisecond {
 			t.Run(fmt.Sprintf("killed after %s, resumed %s later", at, pause), func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, func(w *world) {
-					w.playPipeline()
-					first := w.worker()
-					time.AfterFunc(at, first.kill)
-					pipeline(first.context())
-					require.Error(t, first.ctx.Err(), "the worker lived")
-					after(w.Context(), pause)
-					require.Equal(t, want, w.resumed())
-					w.ranOnce(pipelineSteps)
+				simtest.Run(t, func(w *simtest.World) {
+					playPipeline(w)
+					first := w.Worker()
+					time.AfterFunc(at, first.Kill)
+					pipeline(first.ExecutionContext())
+					require.Error(t, first.Ctx.Err(), "the worker lived")
+					w.Sleep(pause)
+					require.Equal(t, want, resumePipeline(w))
+					w.RequireRanOnce(pipelineSteps)
 				})
 			})
 		}
@@ -158,27 +159,27 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.playPipeline()
+			simtest.Run(t, func(w *simtest.World) {
+				playPipeline(w)
 				rnd := rand.New(rand.NewPCG(seed, 1))
 				saw := map[string]string{}
 				for kills := 0; ; kills++ {
 					require.Less(t, kills, 100, "the pipeline does not come to an end")
-					p := w.worker()
-					w.execution.Resumptions = kills
+					p := w.Worker()
+					w.Execution.Resumptions = kills
 					if rnd.IntN(2) == 0 {
-						p.killAt(1+rnd.IntN(4), rnd.IntN(2) == 0)
+						p.KillAt(1+rnd.IntN(4), rnd.IntN(2) == 0)
 					} else {
-						time.AfterFunc(time.Duration(rnd.Int64N(int64(4*time.Second))), p.kill)
+						time.AfterFunc(time.Duration(rnd.Int64N(int64(4*time.Second))), p.Kill)
 					}
-					results := pipeline(p.context())
-					if p.ctx.Err() == nil {
+					results := pipeline(p.ExecutionContext())
+					if p.Ctx.Err() == nil {
 						maps.Copy(saw, results)
 						break
 					}
 				}
 				require.Equal(t, want, saw)
-				w.ranOnce(pipelineSteps)
+				w.RequireRanOnce(pipelineSteps)
 			})
 		})
 	}
@@ -192,25 +193,25 @@ func TestTwoWorkersResumeAtOnce(t *testing.T) {
 	for at := time.Duration(0); at < took; at += time.Second {
 		t.Run(fmt.Sprintf("after %s", at), func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.playPipeline()
-				first := w.worker()
-				time.AfterFunc(at, first.kill)
-				pipeline(first.context())
-				workers := []*worker{w.worker(), w.worker(), w.worker()}
-				require.Equal(t, 2, w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: workers[2].user}))
+			simtest.Run(t, func(w *simtest.World) {
+				playPipeline(w)
+				first := w.Worker()
+				time.AfterFunc(at, first.Kill)
+				pipeline(first.ExecutionContext())
+				workers := []*simtest.Worker{w.Worker(), w.Worker(), w.Worker()}
+				require.Equal(t, 2, w.Cluster.APIServer().StallWatches(apiserver.WatchMatch{User: workers[2].User}))
 				saw := make([]map[string]string, len(workers))
 				for i, p := range workers {
-					go func() { saw[i] = pipeline(p.context()) }()
+					go func() { saw[i] = pipeline(p.ExecutionContext()) }()
 				}
-				after(w.Context(), 2*took)
-				w.cluster.APIServer().ResumeWatches(apiserver.WatchMatch{User: workers[2].user})
-				after(w.Context(), 2*took)
+				w.Sleep(2 * took)
+				w.Cluster.APIServer().ResumeWatches(apiserver.WatchMatch{User: workers[2].User})
+				w.Sleep(2 * took)
 				synctest.Wait()
 				for i := range workers {
 					require.Equal(t, want, saw[i], "worker %d", i)
 				}
-				w.ranOnce(pipelineSteps)
+				w.RequireRanOnce(pipelineSteps)
 			})
 		})
 	}

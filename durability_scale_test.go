@@ -12,6 +12,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // TestThousandsOfStepsResume restarts a worker that has 10,000 steps behind it
@@ -20,7 +21,7 @@ import (
 // be waited for at no cost, and each then costs the one patch of its record.
 func TestThousandsOfStepsResume(t *testing.T) {
 	const finished, running, pageSize = scaleSteps, scaleSteps / 10, 500
-	inWorld(t, func(w *world) {
+	simtest.Run(t, func(w *simtest.World) {
 		release := make(chan struct{})
 		for code := range 10 { // a step's name ends in the exit code of its script
 			suffix := fmt.Sprintf("-%d", code)
@@ -30,8 +31,8 @@ func TestThousandsOfStepsResume(t *testing.T) {
 					return strings.HasPrefix(step, prefix) && strings.HasSuffix(step, suffix)
 				}}
 			}
-			w.cluster.On(is("ends"), kubelet.Script{Exit: kubelet.Exit{Code: int32(code)}})
-			w.cluster.On(is("runs"), kubelet.Script{Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+			w.Cluster.On(is("ends"), kubelet.Script{Exit: kubelet.Exit{Code: int32(code)}})
+			w.Cluster.On(is("runs"), kubelet.Script{Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
 				select {
 				case <-release:
 				case <-ctx.Done():
@@ -40,16 +41,16 @@ func TestThousandsOfStepsResume(t *testing.T) {
 			}})
 		}
 		// run calls the steps, all at once, and gives how they end.
-		run := func(p *worker) (ended, under *sync.WaitGroup, results *sync.Map) {
+		run := func(p *simtest.Worker) (ended, under *sync.WaitGroup, results *sync.Map) {
 			ended, under, results = &sync.WaitGroup{}, &sync.WaitGroup{}, &sync.Map{}
-			ktx := p.context()
+			ktx := p.ExecutionContext()
 			step := func(kind string, i int) {
 				name := fmt.Sprintf("%s-%d-%d", kind, i, i%10)
-				r, err := kontinue.RunScript(ktx, script(name, "exit $CODE"))
+				r, err := kontinue.RunScript(ktx, simtest.Script(name, "exit $CODE"))
 				if err != nil {
 					results.Store(name, err.Error())
 				} else {
-					results.Store(name, exitCode(r))
+					results.Store(name, simtest.ExitCode(r))
 				}
 			}
 			for i := range finished {
@@ -71,26 +72,26 @@ func TestThousandsOfStepsResume(t *testing.T) {
 			return n
 		}
 
-		first := w.worker()
+		first := w.Worker()
 		ended, under, results := run(first)
 		ended.Wait()
 		require.Equal(t, finished, right(results))
-		first.kill()
+		first.Kill()
 		under.Wait()
 
-		second := w.worker()
+		second := w.Worker()
 		ended, under, results = run(second)
 		ended.Wait()
 		synctest.Wait()
 		require.Equal(t, finished, right(results), "those that had ended, and none that runs")
-		require.Equal(t, 2*((finished+running+pageSize-1)/pageSize), second.lists, "pages of Jobs and Pods")
-		require.Zero(t, second.requests(""), "beyond the lists and watches of its start")
+		require.Equal(t, 2*((finished+running+pageSize-1)/pageSize), second.Lists, "pages of Jobs and Pods")
+		require.Zero(t, second.Requests(""), "beyond the lists and watches of its start")
 		close(release)
 		under.Wait()
 		require.Equal(t, finished+running, right(results))
-		require.Equal(t, running, second.requests("patch"))
-		require.Equal(t, running, second.requests(""))
-		require.Len(t, w.jobs(), finished+running)
-		require.Len(t, w.pods(), finished+running)
+		require.Equal(t, running, second.Requests("patch"))
+		require.Equal(t, running, second.Requests(""))
+		require.Len(t, w.Jobs(), finished+running)
+		require.Len(t, w.Pods(), finished+running)
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // withTTL is a Job whose own spec wants it gone that many seconds after its end.
@@ -45,42 +46,42 @@ func TestTTLBeginsWithFinish(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.execution.TTL = tc.ttl
-				p := w.worker()
-				live, err := kontinue.RunJob(p.context(), withTTL("step", tc.own))
+			simtest.Run(t, func(w *simtest.World) {
+				w.Execution.TTL = tc.ttl
+				p := w.Worker()
+				live, err := kontinue.RunJob(p.ExecutionContext(), withTTL("step", tc.own))
 				require.NoError(t, err)
-				p.kill()
-				after(w.Context(), away)
-				p = w.worker()
-				resumed, err := kontinue.RunJob(p.context(), withTTL("step", tc.own))
+				p.Kill()
+				w.Sleep(away)
+				p = w.Worker()
+				resumed, err := kontinue.RunJob(p.ExecutionContext(), withTTL("step", tc.own))
 				require.NoError(t, err)
 				require.Equal(t, live.SucceededPods, resumed.SucceededPods)
-				w.ranOnce(map[string]int{"step": 1})
+				w.RequireRanOnce(map[string]int{"step": 1})
 
 				if tc.goneWith < 0 {
-					w.cluster.DeleteOwner(w.execution.Owner.UID)
-					after(w.Context(), time.Minute)
-					require.Empty(t, w.jobs())
-					require.NoError(t, p.client.Finish(w.Context(), w.execution))
+					w.Cluster.DeleteOwner(w.Execution.Owner.UID)
+					w.Sleep(time.Minute)
+					require.Empty(t, w.Jobs())
+					require.NoError(t, p.Client.Finish(w.Context(), w.Execution))
 					return
 				}
 				for range 2 { // a worker that dies in Finish calls it again
-					require.NoError(t, p.client.Finish(w.Context(), w.execution))
+					require.NoError(t, p.Client.Finish(w.Context(), w.Execution))
 				}
 				if tc.goneWith == 0 {
-					after(w.Context(), away)
-					require.Len(t, w.jobs(), 1)
+					w.Sleep(away)
+					require.Len(t, w.Jobs(), 1)
 					return
 				}
 				if tc.goneWith > time.Minute {
-					after(w.Context(), tc.goneWith-time.Minute)
-					require.Len(t, w.jobs(), 1, "gone too early")
-					after(w.Context(), time.Minute)
+					w.Sleep(tc.goneWith - time.Minute)
+					require.Len(t, w.Jobs(), 1, "gone too early")
+					w.Sleep(time.Minute)
 				}
-				after(w.Context(), time.Minute)
-				require.Empty(t, w.jobs())
-				require.Empty(t, w.pods())
+				w.Sleep(time.Minute)
+				require.Empty(t, w.Jobs())
+				require.Empty(t, w.Pods())
 			})
 		})
 	}
@@ -89,17 +90,17 @@ func TestTTLBeginsWithFinish(t *testing.T) {
 // TestFinishWhileAJobRuns: the TTL is counted from the end of the Job.
 func TestFinishWhileAJobRuns(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-		p := w.worker()
-		w.execution.TTL = &metav1.Duration{Duration: time.Minute}
-		time.AfterFunc(10*time.Second, func() { require.NoError(t, p.client.Finish(w.Context(), w.execution)) })
-		r, err := kontinue.RunScript(p.context(), script("long", "sleep 3600"))
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.Worker()
+		w.Execution.TTL = &metav1.Duration{Duration: time.Minute}
+		time.AfterFunc(10*time.Second, func() { require.NoError(t, p.Client.Finish(w.Context(), w.Execution)) })
+		r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("long", "sleep 3600"))
 		require.NoError(t, err)
 		require.True(t, r.Succeeded())
-		require.Len(t, w.jobs(), 1)
-		after(w.Context(), 2*time.Minute)
-		require.Empty(t, w.jobs())
+		require.Len(t, w.Jobs(), 1)
+		w.Sleep(2 * time.Minute)
+		require.Empty(t, w.Jobs())
 	})
 }
 
@@ -111,20 +112,20 @@ func TestKilledInFinish(t *testing.T) {
 		for _, before := range []bool{true, false} {
 			t.Run(fmt.Sprintf("request %d, before=%t", n, before), func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, func(w *world) {
-					p := w.worker()
-					ktx := p.context()
+				simtest.Run(t, func(w *simtest.World) {
+					p := w.Worker()
+					ktx := p.ExecutionContext()
 					for i := range steps {
 						_, err := kontinue.RunJob(ktx, withTTL(fmt.Sprintf("s%d", i), new(int32(3600))))
 						require.NoError(t, err)
 					}
-					p.killAt(n, before)
-					require.Error(t, p.client.Finish(p.ctx, w.execution))
-					require.NoError(t, w.worker().client.Finish(w.Context(), w.execution))
-					for step, jobs := range w.jobs() {
+					p.KillAt(n, before)
+					require.Error(t, p.Client.Finish(p.Ctx, w.Execution))
+					require.NoError(t, w.Worker().Client.Finish(w.Context(), w.Execution))
+					for step, jobs := range w.Jobs() {
 						require.Equal(t, int32(3600), *jobs[0].Spec.TTLSecondsAfterFinished, step)
 					}
-					require.Len(t, w.jobs(), steps)
+					require.Len(t, w.Jobs(), steps)
 				})
 			})
 		}
@@ -140,22 +141,22 @@ func TestJobThatVanishedKeepsItsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second, Exit: kubelet.Exit{Code: 6}})
-				w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second, Exit: kubelet.Exit{Code: 6}})
+				w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
 					if job, ok := a.Object.(*batchv1.Job); ok && a.Verb == "create" {
 						job.Spec.TTLSecondsAfterFinished = new(int32(0))
 					}
 					return nil
 				})
-				p := w.worker()
-				w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: "patch"}, Delay: slow})
-				r, err := kontinue.RunScript(p.context(), script("fleeting", "exit 6"))
+				p := w.Worker()
+				w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User, Verb: "patch"}, Delay: slow})
+				r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("fleeting", "exit 6"))
 				require.NoError(t, err)
 				require.False(t, r.Succeeded())
 				require.Contains(t, r.Message, "exit code 6")
-				after(w.Context(), time.Minute)
-				require.Empty(t, w.jobs())
+				w.Sleep(time.Minute)
+				require.Empty(t, w.Jobs())
 			})
 		})
 	}
@@ -168,34 +169,34 @@ func TestOwnerDeleted(t *testing.T) {
 	for name, pending := range map[string]time.Duration{"pending": time.Hour, "running": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: time.Hour})
-				w.cluster.On(kubelet.Match{Step: "ended"}, kubelet.Script{})
-				p := w.worker()
-				ktx := p.context()
-				_, err := kontinue.RunScript(ktx, script("ended", "true"))
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: time.Hour})
+				w.Cluster.On(kubelet.Match{Step: "ended"}, kubelet.Script{})
+				p := w.Worker()
+				ktx := p.ExecutionContext()
+				_, err := kontinue.RunScript(ktx, simtest.Script("ended", "true"))
 				require.NoError(t, err)
 				errs := make(chan error, 3)
 				for i := range cap(errs) {
 					go func() {
-						_, err := kontinue.RunScript(ktx, script(fmt.Sprintf("waits-%d", i), "sleep 3600"))
+						_, err := kontinue.RunScript(ktx, simtest.Script(fmt.Sprintf("waits-%d", i), "sleep 3600"))
 						errs <- err
 					}()
 				}
-				after(w.Context(), 10*time.Second)
+				w.Sleep(10 * time.Second)
 				synctest.Wait()
-				require.Len(t, w.jobs(), 1+cap(errs))
+				require.Len(t, w.Jobs(), 1+cap(errs))
 				began := time.Now()
-				w.cluster.DeleteOwner(w.execution.Owner.UID)
+				w.Cluster.DeleteOwner(w.Execution.Owner.UID)
 				for range cap(errs) {
 					err := <-errs
 					require.ErrorIs(t, err, kontinue.ErrJobDeleted)
 					require.ErrorContains(t, err, "went away before it ended, with its Execution, with its namespace or by hand")
 				}
 				require.Less(t, time.Since(began), time.Minute)
-				after(w.Context(), time.Minute)
-				require.Empty(t, w.jobs())
-				require.Empty(t, w.pods())
+				w.Sleep(time.Minute)
+				require.Empty(t, w.Jobs())
+				require.Empty(t, w.Pods())
 			})
 		})
 	}

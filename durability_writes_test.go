@@ -22,6 +22,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // lostAnswers are what a client sees of a request whose answer did not arrive.
@@ -43,22 +44,22 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 				for _, times := range []int{1, 3} {
 					t.Run(fmt.Sprintf("%s, %s, committed=%t, %d times", name, verb, committed, times), func(t *testing.T) {
 						t.Parallel()
-						inWorld(t, func(w *world) {
-							w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second, Exit: kubelet.Exit{Code: 3}})
-							p := w.worker()
-							fault := apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: verb, Resource: "jobs"}, Times: times, Before: lost}
+						simtest.Run(t, func(w *simtest.World) {
+							w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second, Exit: kubelet.Exit{Code: 3}})
+							p := w.Worker()
+							fault := apiserver.Fault{Match: apiserver.Match{User: p.User, Verb: verb, Resource: "jobs"}, Times: times, Before: lost}
 							if committed {
 								fault.Before, fault.After = nil, lost
 							}
-							w.cluster.APIServer().AddFault(fault)
-							r, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+							w.Cluster.APIServer().AddFault(fault)
+							r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "exit 3"))
 							require.NoError(t, err)
-							require.Equal(t, int32(3), exitCode(r))
-							w.ranOnce(map[string]int{"step": 1})
-							again, err := kontinue.RunScript(w.worker().context(), script("step", "exit 3"))
+							require.Equal(t, int32(3), simtest.ExitCode(r))
+							w.RequireRanOnce(map[string]int{"step": 1})
+							again, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("step", "exit 3"))
 							require.NoError(t, err)
 							require.Equal(t, facts(r), facts(again))
-							w.ranOnce(map[string]int{"step": 1})
+							w.RequireRanOnce(map[string]int{"step": 1})
 						})
 					})
 				}
@@ -68,14 +69,14 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 }
 
 // jobOf is the Job that the Execution's step would create, made by running it.
-func (w *world) jobOf(step string, attempt int) *batchv1.Job {
+func jobOf(w *simtest.World, step string, attempt int) *batchv1.Job {
 	w.Helper()
-	w.execution.Attempts = attempt
-	p := w.worker()
-	time.AfterFunc(5*time.Second, p.kill)
-	_, err := kontinue.RunScript(p.context(), script(step, "exit 3"))
-	require.ErrorIs(w, err, errKilled)
-	jobs := w.jobs()[step]
+	w.Execution.Attempts = attempt
+	p := w.Worker()
+	time.AfterFunc(5*time.Second, p.Kill)
+	_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script(step, "exit 3"))
+	require.ErrorIs(w, err, simtest.ErrKilled)
+	jobs := w.Jobs()[step]
 	return &jobs[len(jobs)-1]
 }
 
@@ -83,64 +84,64 @@ func (w *world) jobOf(step string, attempt int) *batchv1.Job {
 // nothing of the object that has the name.
 func TestNameIsTaken(t *testing.T) {
 	t.Parallel()
-	put := func(w *world, change func(*batchv1.Job)) {
-		job := w.jobOf("step", 0)
+	put := func(w *simtest.World, change func(*batchv1.Job)) {
+		job := jobOf(w, "step", 0)
 		clean := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 			Name: job.Name, Labels: job.Labels, Annotations: job.Annotations, OwnerReferences: job.OwnerReferences,
 		}, Spec: *job.Spec.DeepCopy()}
 		clean.Spec.Selector, clean.Spec.Template.Labels = nil, map[string]string{"app": "foreign"}
 		change(clean)
-		require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
-		after(w.Context(), time.Minute)
-		_, err := w.admin().BatchV1().Jobs("ns").Create(w.Context(), clean, metav1.CreateOptions{})
+		require.NoError(w, w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
+		w.Sleep(time.Minute)
+		_, err := w.Admin().BatchV1().Jobs("ns").Create(w.Context(), clean, metav1.CreateOptions{})
 		require.NoError(w, err)
 	}
 	for name, tc := range map[string]struct {
-		before func(w *world)
+		before func(w *simtest.World)
 		want   error
 		starts int // of the step's pods, in all
 	}{
-		"own":                  {func(w *world) { w.jobOf("step", 0) }, nil, 1},
-		"own, of an older run": {func(w *world) { w.jobOf("step", 0); w.execution.Attempts = 3 }, nil, 1},
-		"own, in deletion": {func(w *world) {
-			job := w.jobOf("step", 0)
-			require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
+		"own":                  {func(w *simtest.World) { jobOf(w, "step", 0) }, nil, 1},
+		"own, of an older run": {func(w *simtest.World) { jobOf(w, "step", 0); w.Execution.Attempts = 3 }, nil, 1},
+		"own, in deletion": {func(w *simtest.World) {
+			job := jobOf(w, "step", 0)
+			require.NoError(w, w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
 		}, nil, 2},
-		"of another owner": {func(w *world) {
+		"of another owner": {func(w *simtest.World) {
 			put(w, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" })
 		}, kontinue.ErrNameConflict, 2},
-		"without an owner": {func(w *world) {
+		"without an owner": {func(w *simtest.World) {
 			put(w, func(job *batchv1.Job) { job.OwnerReferences = nil })
 		}, kontinue.ErrNameConflict, 2},
-		"of another worker group": {func(w *world) {
+		"of another worker group": {func(w *simtest.World) {
 			put(w, func(job *batchv1.Job) { job.Labels["kontinue.cloud/worker-group"] = "other" })
 		}, kontinue.ErrNameConflict, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
+			simtest.Run(t, func(w *simtest.World) {
 				var starts atomic.Int64
-				w.cluster.On(kubelet.Match{}, kubelet.Script{
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{
 					TermDelay: 10 * time.Second,
 					Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
 						starts.Add(1)
-						after(ctx, time.Minute)
+						simtest.Sleep(ctx, time.Minute)
 						return kubelet.Exit{Code: 3}
 					},
 				})
-				p := w.worker()
-				w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.user})
+				p := w.Worker()
+				w.Cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.User})
 				tc.before(w)
-				r, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+				r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "exit 3"))
 				if tc.want == nil {
 					require.NoError(t, err)
-					require.Equal(t, int32(3), exitCode(r))
+					require.Equal(t, int32(3), simtest.ExitCode(r))
 				} else {
 					require.ErrorIs(t, err, tc.want)
 					require.ErrorContains(t, err, "job ns/release-step-")
-					require.Zero(t, p.requests("patch")+p.requests("delete"), "a foreign object is not touched")
+					require.Zero(t, p.Requests("patch")+p.Requests("delete"), "a foreign object is not touched")
 				}
-				require.Len(t, w.jobs()["step"], 1)
+				require.Len(t, w.Jobs()["step"], 1)
 				synctest.Wait()
 				require.EqualValues(t, tc.starts, starts.Load())
 			})
@@ -153,41 +154,41 @@ func TestNameIsTaken(t *testing.T) {
 // that is down.
 func TestRefusedByTheJobThatExists(t *testing.T) {
 	t.Parallel()
-	for name, refuse := range map[string]func(w *world){
-		"quota": func(w *world) {
-			_, err := w.admin().CoreV1().ResourceQuotas("ns").Create(w.Context(), &corev1.ResourceQuota{
+	for name, refuse := range map[string]func(w *simtest.World){
+		"quota": func(w *simtest.World) {
+			_, err := w.Admin().CoreV1().ResourceQuotas("ns").Create(w.Context(), &corev1.ResourceQuota{
 				ObjectMeta: metav1.ObjectMeta{Name: "one-job"},
 				Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("1")}},
 			}, metav1.CreateOptions{})
 			require.NoError(w, err)
 		},
-		"policy": func(w *world) {
-			w.refuseJobs(apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no more Jobs today")))
+		"policy": func(w *simtest.World) {
+			refuseJobs(w, apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no more Jobs today")))
 		},
-		"webhook is down": func(w *world) {
-			w.refuseJobs(apierrors.NewInternalError(errors.New(`failed calling webhook "policy.test"`)))
+		"webhook is down": func(w *simtest.World) {
+			refuseJobs(w, apierrors.NewInternalError(errors.New(`failed calling webhook "policy.test"`)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
-				p := w.worker()
-				w.cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.user})
-				w.jobOf("step", 0)
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
+				p := w.Worker()
+				w.Cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.User})
+				jobOf(w, "step", 0)
 				refuse(w)
-				r, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
+				r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "exit 3"))
 				require.NoError(t, err)
-				require.Equal(t, int32(3), exitCode(r))
-				w.ranOnce(map[string]int{"step": 1})
+				require.Equal(t, int32(3), simtest.ExitCode(r))
+				w.RequireRanOnce(map[string]int{"step": 1})
 			})
 		})
 	}
 }
 
 // refuseJobs answers every create of a Job with the error.
-func (w *world) refuseJobs(refusal error) {
-	w.cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+func refuseJobs(w *simtest.World, refusal error) {
+	w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
 		if a.Resource == "jobs" && a.Verb == "create" {
 			return refusal
 		}
@@ -199,22 +200,22 @@ func (w *world) refuseJobs(refusal error) {
 // two writes in all, at most a read, and none of a worker that only waits.
 func TestRequestsOfAStep(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour, Exit: kubelet.Exit{Code: 3}})
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour, Exit: kubelet.Exit{Code: 3}})
 		writes, reads := 0, 0
 		for restart := range 10 {
-			p := w.worker()
-			time.AfterFunc(10*time.Minute, p.kill)
-			_, err := kontinue.RunScript(p.context(), script("step", "exit 3"))
-			writes += p.requests("create") + p.requests("patch") + p.requests("delete")
-			reads += p.requests("get") + p.requests("list") - p.lists
+			p := w.Worker()
+			time.AfterFunc(10*time.Minute, p.Kill)
+			_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "exit 3"))
+			writes += p.Requests("create") + p.Requests("patch") + p.Requests("delete")
+			reads += p.Requests("get") + p.Requests("list") - p.Lists
 			if restart < 6 {
-				require.ErrorIs(t, err, errKilled)
+				require.ErrorIs(t, err, simtest.ErrKilled)
 			} else {
 				require.NoError(t, err)
 			}
 			if restart > 0 && restart < 6 {
-				require.Zero(t, p.requests(""), "a worker that only waits")
+				require.Zero(t, p.Requests(""), "a worker that only waits")
 			}
 		}
 		require.Equal(t, 2, writes)

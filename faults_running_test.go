@@ -11,25 +11,26 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // running starts a client with a log of its own and a step that runs for an hour.
-func (w *world) running(user string, run time.Duration) (*kontinue.Client, *buffer, <-chan error) {
+func startStep(w *simtest.World, user string, run time.Duration) (*kontinue.Client, *simtest.Log, <-chan error) {
 	w.Helper()
-	w.cluster.On(kubelet.Match{}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 3}})
-	client, log := w.logged(user, nil)
+	w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 3}})
+	client, log := w.NewClient(user, nil)
 	require.NoError(w, client.Start(w.Context()))
-	ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+	ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
 	require.NoError(w, err)
 	ended := make(chan error, 1)
 	go func() {
-		r, err := kontinue.RunScript(ktx, script("a", "exit 3"))
-		if err == nil && exitCode(r) != 3 {
+		r, err := kontinue.RunScript(ktx, simtest.Script("a", "exit 3"))
+		if err == nil && simtest.ExitCode(r) != 3 {
 			err = r.Err()
 		}
 		ended <- err
 	}()
-	after(w.Context(), 10*time.Minute)
+	w.Sleep(10 * time.Minute)
 	return client, log, ended
 }
 
@@ -37,29 +38,29 @@ func (w *world) running(user string, run time.Duration) (*kontinue.Client, *buff
 // all is well again, without a restart and with the right result.
 func TestTroubleWhileRunning(t *testing.T) {
 	t.Parallel()
-	for name, x := range troubles {
-		if x.says == "" {
+	for name, x := range simtest.Troubles {
+		if x.Says == "" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				client, log, ended := w.running("worker", time.Hour)
+			simtest.Run(t, func(w *simtest.World) {
+				client, log, ended := startStep(w, "worker", time.Hour)
 				require.NoError(w, client.Healthy())
-				require.Empty(w, log.warnings())
-				end := x.begin(w, "worker")
-				after(w.Context(), 3*time.Minute)
-				require.ErrorContains(w, client.Healthy(), x.says)
-				require.Contains(w, log.warnings(), x.says)
-				after(w.Context(), 7*time.Minute)
-				require.ErrorContains(w, client.Healthy(), x.says)
+				require.Empty(w, log.Warnings())
+				end := x.Begin(w, "worker")
+				w.Sleep(3 * time.Minute)
+				require.ErrorContains(w, client.Healthy(), x.Says)
+				require.Contains(w, log.Warnings(), x.Says)
+				w.Sleep(7 * time.Minute)
+				require.ErrorContains(w, client.Healthy(), x.Says)
 				end()
-				after(w.Context(), 3*time.Minute)
+				w.Sleep(3 * time.Minute)
 				require.NoError(w, client.Healthy())
 				require.Contains(w, log.String(), "watch is open again")
 				require.NoError(w, <-ended)
-				w.ranOnce(map[string]int{"a": 1})
-				require.Zero(w, bounded(w, client))
+				w.RequireRanOnce(map[string]int{"a": 1})
+				require.Zero(w, w.StopClient(client))
 			})
 		})
 	}
@@ -69,18 +70,18 @@ func TestTroubleWhileRunning(t *testing.T) {
 // could be seen and its pods not read, a wait tries that for two minutes.
 func TestJobEndsDuringTrouble(t *testing.T) {
 	t.Parallel()
-	for name, x := range troubles {
+	for name, x := range simtest.Troubles {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				client, _, ended := w.running("worker", 20*time.Minute)
-				end := x.begin(w, "worker")
-				after(w.Context(), 11*time.Minute)
+			simtest.Run(t, func(w *simtest.World) {
+				client, _, ended := startStep(w, "worker", 20*time.Minute)
+				end := x.Begin(w, "worker")
+				w.Sleep(11 * time.Minute)
 				end()
 				over := time.Now()
 				require.NoError(w, <-ended)
-				require.Less(w, time.Since(over), cmp.Or(x.heals, 70*time.Second))
-				require.Zero(w, bounded(w, client))
+				require.Less(w, time.Since(over), cmp.Or(x.Heals, 70*time.Second))
+				require.Zero(w, w.StopClient(client))
 			})
 		})
 	}
@@ -90,12 +91,12 @@ func TestJobEndsDuringTrouble(t *testing.T) {
 // a minute. The step must not fail for it.
 func TestTokenExpiresBeforeTheOutcomeIsRecorded(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		client, _, ended := w.running("worker", 20*time.Minute)
-		undo := w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: "worker", Verb: "patch"}, Before: errExpired})
+	simtest.Run(t, func(w *simtest.World) {
+		client, _, ended := startStep(w, "worker", 20*time.Minute)
+		undo := w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: "worker", Verb: "patch"}, Before: simtest.ErrExpired})
 		time.AfterFunc(11*time.Minute, undo)
 		require.NoError(w, <-ended)
-		require.Zero(w, bounded(w, client))
+		require.Zero(w, w.StopClient(client))
 	})
 }
 
@@ -106,18 +107,18 @@ func TestJobGoesInAnOutage(t *testing.T) {
 	for name, running := range map[string]bool{"before the watch has shown it": false, "while it runs": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-				p := w.worker()
-				server := w.cluster.APIServer()
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+				p := w.Worker()
+				server := w.Cluster.APIServer()
 				outage := func(but string) (end func()) {
 					var undo []func()
 					for _, verb := range []string{"get", "list", "watch", "patch", "create"} {
 						if verb != but {
-							undo = append(undo, server.AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: verb}, Before: errRefused}))
+							undo = append(undo, server.AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User, Verb: verb}, Before: simtest.ErrRefused}))
 						}
 					}
-					server.CutWatches(apiserver.WatchMatch{User: p.user})
+					server.CutWatches(apiserver.WatchMatch{User: p.User})
 					return func() {
 						for _, u := range undo {
 							u()
@@ -132,8 +133,8 @@ func TestJobGoesInAnOutage(t *testing.T) {
 				}
 				over := make(chan time.Time, 1)
 				time.AfterFunc(2*time.Minute, func() {
-					for _, job := range w.jobs()["a"] {
-						require.NoError(w, w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
+					for _, job := range w.Jobs()["a"] {
+						require.NoError(w, w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}))
 					}
 				})
 				time.AfterFunc(5*time.Minute, func() {
@@ -141,11 +142,11 @@ func TestJobGoesInAnOutage(t *testing.T) {
 					(<-end)()
 					over <- time.Now()
 				})
-				_, err := kontinue.RunScript(p.context(), script("a", "true"))
+				_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 				require.ErrorIs(w, err, kontinue.ErrJobDeleted)
 				require.Len(w, over, 1, "an API server that does not answer is no proof")
 				require.Less(w, time.Since(<-over), 2*time.Minute)
-				require.Empty(w, w.jobs())
+				require.Empty(w, w.Jobs())
 			})
 		})
 	}
@@ -155,18 +156,18 @@ func TestJobGoesInAnOutage(t *testing.T) {
 // ended after the time that was asked for.
 func TestQuietHour(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		client, log := w.logged("worker", nil)
+	simtest.Run(t, func(w *simtest.World) {
+		client, log := w.NewClient("worker", nil)
 		require.NoError(w, client.Start(w.Context()))
 		for range 3600 {
-			after(w.Context(), time.Second)
+			w.Sleep(time.Second)
 			require.NoError(w, client.Healthy())
 		}
-		stats := w.cluster.APIServer().Stats()
+		stats := w.Cluster.APIServer().Stats()
 		require.Equal(w, 2, stats.Count("worker", "list", ""))
 		require.Equal(w, stats.Count("worker", "", ""), 2+stats.Count("worker", "watch", ""))
 		require.LessOrEqual(w, stats.Count("worker", "watch", ""), 2+2*12, "watches last five minutes at least")
-		require.Empty(w, log.warnings())
-		require.Zero(w, bounded(w, client))
+		require.Empty(w, log.Warnings())
+		require.Zero(w, w.StopClient(client))
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // refusing is an API server that has no objects and takes none.
@@ -52,7 +53,7 @@ func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestNoBodiesInTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		log := &buffer{}
+		log := &simtest.Log{}
 		client, err := kontinue.New(kontinue.Config{
 			RESTConfig: &rest.Config{Host: "http://api", Transport: refusing{}}, Namespace: "ns",
 			Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.Level(-20)})).With("app", "x").WithGroup("g"),

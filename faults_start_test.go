@@ -6,58 +6,67 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // TestStartInTrouble: an error that says why, in bounded time, and nothing that
 // goes on (a bubble does not end before its goroutines).
 func TestStartInTrouble(t *testing.T) {
 	t.Parallel()
-	for name, x := range troubles {
-		if !x.noStart {
+	for name, x := range simtest.Troubles {
+		if !x.NoStart {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				end := x.begin(w, "worker")
-				client, log := w.logged("worker", nil)
+			simtest.Run(t, func(w *simtest.World) {
+				end := x.Begin(w, "worker")
+				client, log := w.NewClient("worker", nil)
 				began := time.Now()
 				err := client.Start(w.Context())
-				require.ErrorContains(w, err, x.says)
-				if x.bound == 0 {
+				require.ErrorContains(w, err, x.Says)
+				if x.Bound == 0 {
 					require.ErrorIs(w, err, context.DeadlineExceeded)
-					x.bound = 30 * time.Second
+					x.Bound = 30 * time.Second
 				}
-				require.LessOrEqual(w, time.Since(began), x.bound)
+				require.LessOrEqual(w, time.Since(began), x.Bound)
 				require.ErrorIs(w, client.Healthy(), kontinue.ErrNotRunning)
-				if x.says != "no answer" { // it would take longer than the start
-					require.Contains(w, log.warnings(), "list and watch again")
+				if x.Says != "no answer" { // it would take longer than the start
+					require.Contains(w, log.Warnings(), "list and watch again")
 				}
-				require.Zero(w, w.cluster.APIServer().Stats().Active("worker", ""), "open watches")
+				require.Zero(w, w.Cluster.APIServer().Stats().Active("worker", ""), "open watches")
 				end()
 				require.NoError(w, client.Start(w.Context()), "once it is over, the same client starts")
 				require.NoError(w, client.Healthy())
-				require.Zero(w, bounded(w, client))
+				require.Zero(w, w.StopClient(client))
 			})
 		})
 	}
+}
+
+// withoutBookmarks drops all bookmarks from the watches of a user.
+func withoutBookmarks(w *simtest.World, user string) {
+	w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, e watch.Event) (bool, time.Duration) {
+		return i.User != user || e.Type != watch.Bookmark, 0
+	})
 }
 
 // TestStartWithoutBookmarks: neither the one that ends the initial events nor any
 // other ever comes.
 func TestStartWithoutBookmarks(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
+	simtest.Run(t, func(w *simtest.World) {
 		withoutBookmarks(w, "worker-1")
 		began := time.Now()
-		p := w.worker()
+		p := w.Worker()
 		require.Less(w, time.Since(began), 30*time.Second)
-		require.NoError(w, p.client.Healthy())
-		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		require.NoError(w, p.Client.Healthy())
+		r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
 		require.True(w, r.Succeeded())
 	})
@@ -82,21 +91,21 @@ func TestStartTimeoutIsTheConfigured(t *testing.T) {
 // TestStopDuringAStartInTrouble ends both at once.
 func TestStopDuringAStartInTrouble(t *testing.T) {
 	t.Parallel()
-	for name, x := range troubles {
-		if !x.noStart || x.bound != 0 {
+	for name, x := range simtest.Troubles {
+		if !x.NoStart || x.Bound != 0 {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				x.begin(w, "worker")
-				client, _ := w.logged("worker", nil)
+			simtest.Run(t, func(w *simtest.World) {
+				x.Begin(w, "worker")
+				client, _ := w.NewClient("worker", nil)
 				started := make(chan error, 1)
 				go func() { started <- client.Start(context.Background()) }()
-				after(w.Context(), 10*time.Second)
-				require.Zero(w, bounded(w, client))
+				w.Sleep(10 * time.Second)
+				require.Zero(w, w.StopClient(client))
 				require.ErrorIs(w, <-started, kontinue.ErrNotRunning)
-				require.Zero(w, w.cluster.APIServer().Stats().Active("worker", ""))
+				require.Zero(w, w.Cluster.APIServer().Stats().Active("worker", ""))
 				require.ErrorIs(w, client.Start(w.Context()), kontinue.ErrNotRunning)
 			})
 		})
@@ -106,13 +115,13 @@ func TestStopDuringAStartInTrouble(t *testing.T) {
 // TestStartAfterTrouble: the API server comes back while Start still tries.
 func TestStartAfterTrouble(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		undo := w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: "worker"}, Before: errRefused})
+	simtest.Run(t, func(w *simtest.World) {
+		undo := w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: "worker"}, Before: simtest.ErrRefused})
 		time.AfterFunc(10*time.Second, undo)
-		client, _ := w.logged("worker", nil)
+		client, _ := w.NewClient("worker", nil)
 		began := time.Now()
 		require.NoError(w, client.Start(w.Context()))
 		require.Greater(w, time.Since(began), 9*time.Second)
-		require.Zero(w, bounded(w, client))
+		require.Zero(w, w.StopClient(client))
 	})
 }

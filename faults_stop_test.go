@@ -12,6 +12,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // call is what a step or another call is in the middle of when Stop comes.
@@ -23,7 +24,7 @@ type call struct {
 }
 
 func runA(_ *kontinue.Client, ktx *kontinue.ExecutionContext, _ kontinue.Execution) error {
-	_, err := kontinue.RunScript(ktx, script("a", "true"))
+	_, err := kontinue.RunScript(ktx, simtest.Script("a", "true"))
 	return err
 }
 
@@ -32,17 +33,17 @@ var calls = map[string]call{
 	"a create without an answer": {call: runA, faults: []apiserver.Fault{
 		{Match: apiserver.Match{Verb: "create"}, Delay: time.Hour}}},
 	"a create that is tried again": {call: runA, faults: []apiserver.Fault{
-		{Match: apiserver.Match{Verb: "create"}, Before: errRefused}}},
+		{Match: apiserver.Match{Verb: "create"}, Before: simtest.ErrRefused}}},
 	"a record without an answer": {call: runA, run: time.Second, faults: []apiserver.Fault{
 		{Match: apiserver.Match{Verb: "patch"}, Delay: time.Hour}}},
 	"a record that is tried again": {call: runA, run: time.Second, faults: []apiserver.Fault{
-		{Match: apiserver.Match{Verb: "patch"}, Before: errRefused}}},
+		{Match: apiserver.Match{Verb: "patch"}, Before: simtest.ErrRefused}}},
 	"a Finish": {faults: []apiserver.Fault{{Match: apiserver.Match{Verb: "list"}, Delay: time.Hour}},
 		call: func(c *kontinue.Client, _ *kontinue.ExecutionContext, e kontinue.Execution) error {
 			e.TTL = &metav1.Duration{Duration: time.Minute}
 			return c.Finish(context.Background(), e)
 		}},
-	"a Cancel": {faults: []apiserver.Fault{{Match: apiserver.Match{Verb: "list"}, Before: errRefused}},
+	"a Cancel": {faults: []apiserver.Fault{{Match: apiserver.Match{Verb: "list"}, Before: simtest.ErrRefused}},
 		call: func(c *kontinue.Client, _ *kontinue.ExecutionContext, e kontinue.Execution) error {
 			return c.Cancel(context.Background(), e)
 		}},
@@ -52,32 +53,32 @@ var calls = map[string]call{
 // in each trouble of the watches, within each call.
 func TestStopInEveryState(t *testing.T) {
 	t.Parallel()
-	for trouble, x := range troubles {
+	for trouble, x := range simtest.Troubles {
 		for name, c := range calls {
 			t.Run(trouble+", "+name, func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, func(w *world) {
-					w.cluster.On(kubelet.Match{}, kubelet.Script{Run: c.run})
-					client, _ := w.logged("worker", nil)
+				simtest.Run(t, func(w *simtest.World) {
+					w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: c.run})
+					client, _ := w.NewClient("worker", nil)
 					require.NoError(w, client.Start(w.Context()))
-					ktx, err := client.NewExecutionContext(context.Background(), w.execution)
+					ktx, err := client.NewExecutionContext(context.Background(), w.Execution)
 					require.NoError(w, err)
 					for _, f := range c.faults {
 						f.User = "worker"
-						w.cluster.APIServer().AddFault(f)
+						w.Cluster.APIServer().AddFault(f)
 					}
 					ended := make(chan error, 1)
-					go func() { ended <- c.call(client, ktx, w.execution) }()
-					after(w.Context(), 20*time.Second)
+					go func() { ended <- c.call(client, ktx, w.Execution) }()
+					w.Sleep(20 * time.Second)
 					require.Empty(w, ended)
-					x.begin(w, "worker")
-					after(w.Context(), 30*time.Second)
+					x.Begin(w, "worker")
+					w.Sleep(30 * time.Second)
 					require.Empty(w, ended, "it is still under way")
-					require.Zero(w, bounded(w, client))
+					require.Zero(w, w.StopClient(client))
 					require.ErrorIs(w, <-ended, kontinue.ErrNotRunning)
 					synctest.Wait()
-					require.Zero(w, w.cluster.APIServer().Stats().Active("worker", ""), "open watches")
-					require.Zero(w, bounded(w, client), "again")
+					require.Zero(w, w.Cluster.APIServer().Stats().Active("worker", ""), "open watches")
+					require.Zero(w, w.StopClient(client), "again")
 					require.ErrorIs(w, client.Start(w.Context()), kontinue.ErrNotRunning)
 				})
 			})
@@ -88,9 +89,9 @@ func TestStopInEveryState(t *testing.T) {
 // TestStopBeforeStart: there is nothing to stop.
 func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		client, _ := w.logged("worker", nil)
-		require.Zero(w, bounded(w, client))
+	simtest.Run(t, func(w *simtest.World) {
+		client, _ := w.NewClient("worker", nil)
+		require.Zero(w, w.StopClient(client))
 		require.ErrorIs(w, client.Start(w.Context()), kontinue.ErrNotRunning)
 	})
 }
@@ -102,20 +103,20 @@ func TestStopIsBounded(t *testing.T) {
 	for name, want := range map[string]time.Duration{"default": 10 * time.Second, "configured": 3 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
+			simtest.Run(t, func(w *simtest.World) {
 				release := make(chan struct{})
-				client, _ := w.logged("worker", func(c *kontinue.Config) {
+				client, _ := w.NewClient("worker", func(c *kontinue.Config) {
 					c.OnProgress = func(kontinue.Progress) { <-release }
 					if name == "configured" {
 						c.StopTimeout = want
 					}
 				})
 				require.NoError(w, client.Start(w.Context()))
-				ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+				ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
 				require.NoError(w, err)
 				ended := make(chan error, 1)
-				go func() { ended <- runA(client, ktx, w.execution) }()
-				after(w.Context(), time.Minute)
+				go func() { ended <- runA(client, ktx, w.Execution) }()
+				w.Sleep(time.Minute)
 				began := time.Now()
 				err = client.Stop(context.Background())
 				require.ErrorIs(w, err, context.DeadlineExceeded)
@@ -123,7 +124,7 @@ func TestStopIsBounded(t *testing.T) {
 				require.Equal(w, want, time.Since(began))
 				close(release)
 				require.ErrorIs(w, <-ended, kontinue.ErrNotRunning)
-				require.Zero(w, bounded(w, client))
+				require.Zero(w, w.StopClient(client))
 			})
 		})
 	}

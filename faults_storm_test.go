@@ -18,16 +18,17 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // canary stands for what only the Job itself may hold.
 const canary = "canary-5f2d9c"
 
 // storm lets one fault after the other loose on a user for two minutes.
-func storm(w *world, rnd *rand.Rand, user string) {
-	server := w.cluster.APIServer()
+func storm(w *simtest.World, rnd *rand.Rand, user string) {
+	server := w.Cluster.APIServer()
 	answers := []error{
-		errRefused, errExpired, apierrors.NewInternalError(fmt.Errorf("etcdserver: request timed out")),
+		simtest.ErrRefused, simtest.ErrExpired, apierrors.NewInternalError(fmt.Errorf("etcdserver: request timed out")),
 		apierrors.NewServiceUnavailable("the server is shutting down"),
 		apierrors.NewTooManyRequests("too many requests", 1), apierrors.NewTimeoutError("timed out", 0),
 	}
@@ -41,7 +42,7 @@ func storm(w *world, rnd *rand.Rand, user string) {
 	})
 	var undo []func()
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
-		after(w.Context(), time.Duration(rnd.IntN(5000))*time.Millisecond)
+		w.Sleep(time.Duration(rnd.IntN(5000)) * time.Millisecond)
 		mine.Verb = []string{"", "create", "patch", "get", "list", "watch"}[rnd.IntN(6)]
 		answer, times := answers[rnd.IntN(len(answers))], 1+rnd.IntN(5)
 		switch rnd.IntN(9) {
@@ -77,59 +78,59 @@ func TestStorms(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) { oneStorm(w, rand.New(rand.NewPCG(seed, 6))) })
+			simtest.Run(t, func(w *simtest.World) { oneStorm(w, rand.New(rand.NewPCG(seed, 6))) })
 		})
 	}
 }
 
-func oneStorm(w *world, rnd *rand.Rand) {
+func oneStorm(w *simtest.World, rnd *rand.Rand) {
 	const steps = 25
 	codes, want := [steps]int32{}, map[string]int{}
 	for i := range steps {
 		name := fmt.Sprintf("step-of-%d", i)
 		codes[i], want[name] = int32(rnd.IntN(3)*rnd.IntN(40)), 1
-		w.cluster.On(kubelet.Match{Step: name}, kubelet.Script{
+		w.Cluster.On(kubelet.Match{Step: name}, kubelet.Script{
 			Run: time.Duration(rnd.IntN(90)) * time.Second, Exit: kubelet.Exit{Code: codes[i]},
 		})
 	}
-	var told buffer
-	client, log := w.logged("worker", func(c *kontinue.Config) {
+	var told simtest.Log
+	client, log := w.NewClient("worker", func(c *kontinue.Config) {
 		c.OnProgress = func(p kontinue.Progress) { fmt.Fprintf(&told, "%+v\n", p) }
 	})
 	require.NoError(w, client.Start(w.Context()))
-	ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+	ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
 	require.NoError(w, err)
 	var wait sync.WaitGroup
 	for i := range steps {
 		begin := time.Duration(rnd.IntN(60)) * time.Second
 		wait.Go(func() {
-			after(w.Context(), begin)
-			options := script(fmt.Sprintf("step-of-%d", i), "login --token="+canary)
+			w.Sleep(begin)
+			options := simtest.Script(fmt.Sprintf("step-of-%d", i), "login --token="+canary)
 			r, err := kontinue.RunPod(ktx, &kontinue.PodOptions{StepOptions: options.StepOptions, Spec: corev1.PodSpec{Containers: []corev1.Container{{
 				Name: "c", Image: "alpine:3", Command: []string{options.Command}, Args: []string{"--password", canary},
 				Env: []corev1.EnvVar{{Name: "PASSWORD", Value: canary}},
 			}}}})
 			fmt.Fprintln(&told, err)
 			require.NoError(w, err)
-			require.Equal(w, codes[i], exitCode(r))
+			require.Equal(w, codes[i], simtest.ExitCode(r))
 			require.Equal(w, codes[i] == 0, r.Succeeded())
 			fmt.Fprintln(&told, r.Message, r.Err())
 		})
 	}
 	storm(w, rnd, "worker")
 	wait.Wait()
-	w.ranOnce(want)
-	after(w.Context(), 2*time.Minute)
+	w.RequireRanOnce(want)
+	w.Sleep(2 * time.Minute)
 	require.NoError(w, client.Healthy())
-	require.Zero(w, bounded(w, client))
+	require.Zero(w, w.StopClient(client))
 
-	for _, jobs := range w.jobs() {
+	for _, jobs := range w.Jobs() {
 		for name, value := range jobs[0].Annotations {
 			require.NotContains(w, value, canary, name)
 		}
 		require.Contains(w, jobs[0].Spec.Template.Spec.Containers[0].Args, canary, "it is there")
 	}
-	events, err := w.admin().CoreV1().Events("ns").List(context.Background(), metav1.ListOptions{})
+	events, err := w.Admin().CoreV1().Events("ns").List(context.Background(), metav1.ListOptions{})
 	require.NoError(w, err)
 	require.NotEmpty(w, events.Items)
 	for _, event := range events.Items {

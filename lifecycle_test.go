@@ -15,6 +15,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // TestModuleTellsTheReasonAlsoWhenFxIsShorter: fx would say no more than that its
@@ -34,20 +35,20 @@ func TestModuleTellsTheReasonAlsoWhenFxIsShorter(t *testing.T) {
 // first, and Stop still waits for the steps.
 func TestStopWithAContextThatHasEnded(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-		p := w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.Worker()
 		ended := make(chan error, 1)
-		ktx := p.context()
+		ktx := p.ExecutionContext()
 		go func() {
-			_, err := kontinue.RunScript(ktx, script("a", "true"))
+			_, err := kontinue.RunScript(ktx, simtest.Script("a", "true"))
 			ended <- err
 		}()
-		after(w.Context(), time.Minute)
+		w.Sleep(time.Minute)
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()
 		began := time.Now()
-		require.NoError(w, p.client.Stop(ctx))
+		require.NoError(w, p.Client.Stop(ctx))
 		synctest.Wait()
 		require.Zero(w, time.Since(began))
 		require.Len(w, ended, 1)
@@ -57,12 +58,12 @@ func TestStopWithAContextThatHasEnded(t *testing.T) {
 
 func TestLogsAfterStop(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		p := w.worker()
-		ktx := p.context()
-		r, err := kontinue.RunScript(ktx, script("a", "true"))
+	simtest.Run(t, func(w *simtest.World) {
+		p := w.Worker()
+		ktx := p.ExecutionContext()
+		r, err := kontinue.RunScript(ktx, simtest.Script("a", "true"))
 		require.NoError(w, err)
-		require.NoError(w, p.client.Stop(w.Context()))
+		require.NoError(w, p.Client.Stop(w.Context()))
 		_, err = r.Logs(ktx, nil)
 		require.ErrorIs(w, err, kontinue.ErrNotRunning)
 		_, err = r.Logs(nil, nil)
@@ -75,10 +76,10 @@ func TestLogsAfterStop(t *testing.T) {
 // TestResumedResultHasTheWholePod: as long as there is one.
 func TestResumedResultHasTheWholePod(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		first, err := kontinue.RunScript(w.worker().context(), script("a", "true"))
+	simtest.Run(t, func(w *simtest.World) {
+		first, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
-		again, err := kontinue.RunScript(w.worker().context(), script("a", "true"))
+		again, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
 		require.NotEmpty(w, again.Pod.Spec.Containers)
 		require.Equal(w, first.Pod.UID, again.Pod.UID)
@@ -104,7 +105,7 @@ func TestPlainFakeClientsetTakesCancelAndFinish(t *testing.T) {
 		require.NoError(t, err)
 		ended := make(chan error)
 		go func() {
-			_, err := kontinue.RunScript(ktx, script("a", "true"))
+			_, err := kontinue.RunScript(ktx, simtest.Script("a", "true"))
 			ended <- err
 		}()
 		synctest.Wait()
@@ -124,9 +125,9 @@ func TestPlainFakeClientsetTakesCancelAndFinish(t *testing.T) {
 // is over by then: Stop does not wait for it, and its name is free.
 func TestOnProgressPanics(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
+	simtest.Run(t, func(w *simtest.World) {
 		var on atomic.Bool
-		client, _ := w.logged("worker", func(c *kontinue.Config) {
+		client, _ := w.NewClient("worker", func(c *kontinue.Config) {
 			c.OnProgress = func(kontinue.Progress) {
 				if on.Load() {
 					panic("of the user")
@@ -134,10 +135,10 @@ func TestOnProgressPanics(t *testing.T) {
 			}
 		})
 		require.NoError(w, client.Start(w.Context()))
-		ktx, err := client.NewExecutionContext(w.Context(), w.execution)
+		ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
 		require.NoError(w, err)
 		run := func() error {
-			_, err := kontinue.RunScript(ktx, script("a", "true"))
+			_, err := kontinue.RunScript(ktx, simtest.Script("a", "true"))
 			return err
 		}
 		on.Store(true)
@@ -145,12 +146,12 @@ func TestOnProgressPanics(t *testing.T) {
 		on.Store(false)
 		require.NoError(w, run())
 		on.Store(true)
-		ktx, err = client.NewExecutionContext(w.Context(), w.execution)
+		ktx, err = client.NewExecutionContext(w.Context(), w.Execution)
 		require.NoError(w, err)
 		require.PanicsWithValue(w, "of the user", func() { _ = run() }, "with the outcome there")
 		on.Store(false)
 		require.NoError(w, run())
-		require.Zero(w, bounded(w, client))
-		w.ranOnce(map[string]int{"a": 1})
+		require.Zero(w, w.StopClient(client))
+		w.RequireRanOnce(map[string]int{"a": 1})
 	})
 }

@@ -15,13 +15,14 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // blindToPods keeps the events of pods from user, from 10 s on, and lets those of
 // Jobs come two minutes late.
-func blindToPods(w *world, user string) {
+func blindToPods(w *simtest.World, user string) {
 	began := time.Now()
-	w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+	w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
 		switch {
 		case i.User != user || time.Since(began) < 10*time.Second:
 			return true, 0
@@ -37,23 +38,23 @@ func blindToPods(w *world, user string) {
 // of pods. The Job is Complete, which proves exit code 0, and so says the record.
 func TestEndOfThePodIsNotSeen(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
-		p := w.worker()
-		blindToPods(w, p.user)
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		p := w.Worker()
+		blindToPods(w, p.User)
 		time.AfterFunc(90*time.Second, func() { // somebody cleans up pods that have ended
-			for _, pod := range w.pods() {
-				_ = w.cluster.DeletePod(w.Context(), "ns", pod.Name)
+			for _, pod := range w.Pods() {
+				_ = w.Cluster.DeletePod(w.Context(), "ns", pod.Name)
 			}
 		})
-		for _, run := range []*worker{p, w.worker()} {
-			r, err := kontinue.RunScript(run.context(), script("a", "true"))
+		for _, run := range []*simtest.Worker{p, w.Worker()} {
+			r, err := kontinue.RunScript(run.ExecutionContext(), simtest.Script("a", "true"))
 			require.NoError(w, err)
 			require.NoError(w, r.Err())
 			require.True(w, r.Succeeded())
 			require.Empty(w, r.Message)
 		}
-		require.Empty(w, w.pods())
+		require.Empty(w, w.Pods())
 	})
 }
 
@@ -61,28 +62,28 @@ func TestEndOfThePodIsNotSeen(t *testing.T) {
 // the second one, which is not known yet, has ended.
 func TestSuspensionWhilePodsLag(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
-		p := w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		p := w.Worker()
 		began := time.Now()
-		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
-			if i.User == p.user && i.Resource == "pods" && time.Since(began) > 40*time.Second {
+		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+			if i.User == p.User && i.Resource == "pods" && time.Since(began) > 40*time.Second {
 				return true, 2 * time.Minute
 			}
 			return true, 0
 		})
 		suspend := func(on bool) func() {
 			return func() {
-				for _, job := range w.jobs()["a"] {
+				for _, job := range w.Jobs()["a"] {
 					job.Spec.Suspend = &on
-					_, err := w.admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
+					_, err := w.Admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
 					require.NoError(w, err)
 				}
 			}
 		}
 		time.AfterFunc(10*time.Second, suspend(true))
 		time.AfterFunc(50*time.Second, suspend(false))
-		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
 		require.NoError(w, r.Err())
 		require.Greater(w, time.Since(began), 100*time.Second, "it was not suspended")
@@ -93,28 +94,28 @@ func TestSuspensionWhilePodsLag(t *testing.T) {
 // does the wait.
 func TestLabelTakenWhileItRuns(t *testing.T) {
 	t.Parallel()
-	for name, take := range map[string]func(w *world) error{
-		"job": func(w *world) error {
-			job := w.jobs()["a"][0]
+	for name, take := range map[string]func(w *simtest.World) error{
+		"job": func(w *simtest.World) error {
+			job := w.Jobs()["a"][0]
 			delete(job.Labels, "app.kubernetes.io/managed-by")
-			_, err := w.admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
+			_, err := w.Admin().BatchV1().Jobs("ns").Update(w.Context(), &job, metav1.UpdateOptions{})
 			return err
 		},
-		"pod": func(w *world) error {
-			pod := w.pods()[0]
+		"pod": func(w *simtest.World) error {
+			pod := w.Pods()[0]
 			delete(pod.Labels, "kontinue.cloud/worker-group")
-			_, err := w.admin().CoreV1().Pods("ns").Update(w.Context(), &pod, metav1.UpdateOptions{})
+			_, err := w.Admin().CoreV1().Pods("ns").Update(w.Context(), &pod, metav1.UpdateOptions{})
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
-				p := w.worker()
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+				p := w.Worker()
 				taken := make(chan error, 1)
 				time.AfterFunc(10*time.Second, func() { taken <- take(w) })
-				r, err := kontinue.RunScript(p.context(), script("a", "true"))
+				r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 				require.NoError(w, err)
 				require.NoError(w, r.Err())
 				require.Len(w, taken, 1)
@@ -128,24 +129,24 @@ func TestLabelTakenWhileItRuns(t *testing.T) {
 // reason to give up a Job.
 func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-		p := w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.Worker()
 		began := time.Now()
-		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
-			if i.User == p.user {
+		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+			if i.User == p.User {
 				return true, 5*time.Minute - time.Since(began)
 			}
 			return true, 0
 		})
 		undo := make(chan func(), 1)
 		time.AfterFunc(5*time.Second, func() {
-			undo <- w.cluster.APIServer().AddFault(apiserver.Fault{
-				Match: apiserver.Match{User: p.user}, Before: errors.New("connection refused"),
+			undo <- w.Cluster.APIServer().AddFault(apiserver.Fault{
+				Match: apiserver.Match{User: p.User}, Before: errors.New("connection refused"),
 			})
 		})
 		time.AfterFunc(4*time.Minute, func() { (<-undo)() })
-		r, err := kontinue.RunScript(p.context(), script("a", "true"))
+		r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
 		require.NoError(w, r.Err())
 	})
@@ -158,16 +159,16 @@ func TestTimeoutOfAnotherCall(t *testing.T) {
 	for name, first := range map[string]time.Duration{"longer": time.Hour, "none": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 30 * time.Minute})
-				opts := script("a", "true")
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 30 * time.Minute})
+				opts := simtest.Script("a", "true")
 				opts.Timeout = first
-				p := w.worker()
-				time.AfterFunc(time.Minute, p.kill)
-				_, err := kontinue.RunScript(p.context(), opts)
+				p := w.Worker()
+				time.AfterFunc(time.Minute, p.Kill)
+				_, err := kontinue.RunScript(p.ExecutionContext(), opts)
 				require.ErrorIs(w, err, context.Canceled)
 				opts.Timeout = 5 * time.Minute
-				r, err := kontinue.RunScript(w.worker().context(), opts)
+				r, err := kontinue.RunScript(w.Worker().ExecutionContext(), opts)
 				require.NoError(w, err)
 				require.NoError(w, r.Err())
 			})
@@ -185,17 +186,17 @@ func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-				p := w.worker()
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+				p := w.Worker()
 				time.AfterFunc(10*time.Second, func() {
-					w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user}, Before: answer})
-					for _, job := range w.jobs()["a"] {
-						_ = w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
+					w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Before: answer})
+					for _, job := range w.Jobs()["a"] {
+						_ = w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
 					}
 				})
 				began := time.Now()
-				_, err := kontinue.RunScript(p.context(), script("a", "true"))
+				_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 				require.ErrorIs(w, err, kontinue.ErrJobDeleted)
 				require.ErrorIs(w, err, answer)
 				require.Less(w, time.Since(began), 3*time.Minute)
@@ -207,17 +208,17 @@ func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 // TestExpiredTokenWhileAJobGoes: it is renewed, and the question is answered.
 func TestExpiredTokenWhileAJobGoes(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-		p := w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.Worker()
 		time.AfterFunc(10*time.Second, func() {
-			undo := w.cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user}, Before: apierrors.NewUnauthorized("Unauthorized")})
+			undo := w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Before: apierrors.NewUnauthorized("Unauthorized")})
 			time.AfterFunc(50*time.Second, undo)
-			for _, job := range w.jobs()["a"] {
-				_ = w.admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
+			for _, job := range w.Jobs()["a"] {
+				_ = w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
 			}
 		})
-		_, err := kontinue.RunScript(p.context(), script("a", "true"))
+		_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
 		require.ErrorIs(w, err, kontinue.ErrJobDeleted)
 		require.False(w, apierrors.IsUnauthorized(err))
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // TestFirstRecordStands: the second worker sees the end late, its pods later still,
@@ -19,13 +20,13 @@ import (
 // pod that says the same.
 func TestFirstRecordStands(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
-		first, second := w.worker(), w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
+		first, second := w.Worker(), w.Worker()
 		began := time.Now()
-		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
 			switch {
-			case i.User != second.user || time.Since(began) <= 30*time.Second:
+			case i.User != second.User || time.Since(began) <= 30*time.Second:
 				return true, 0
 			case i.Resource == "pods":
 				return true, 10 * time.Minute
@@ -35,42 +36,42 @@ func TestFirstRecordStands(t *testing.T) {
 		})
 		late := make(chan string, 1)
 		go func() {
-			r, err := kontinue.RunScript(second.context(), script("a", "exit 3"))
-			if err == nil && (r.Pod.Status.Phase != corev1.PodFailed || exitCode(r) != 3) {
+			r, err := kontinue.RunScript(second.ExecutionContext(), simtest.Script("a", "exit 3"))
+			if err == nil && (r.Pod.Status.Phase != corev1.PodFailed || simtest.ExitCode(r) != 3) {
 				err = errors.New("the pod says otherwise than the result")
 			}
 			late <- digest(r, err)
 		}()
-		r, err := kontinue.RunScript(first.context(), script("a", "exit 3"))
+		r, err := kontinue.RunScript(first.ExecutionContext(), simtest.Script("a", "exit 3"))
 		want := digest(r, err)
-		record := w.jobs()["a"][0].Annotations[outcomeAnnotation]
-		for _, pod := range w.pods() {
-			require.NoError(w, w.cluster.DeletePod(w.Context(), "ns", pod.Name))
+		record := w.Jobs()["a"][0].Annotations[outcomeAnnotation]
+		for _, pod := range w.Pods() {
+			require.NoError(w, w.Cluster.DeletePod(w.Context(), "ns", pod.Name))
 		}
 		require.Equal(w, want, <-late)
-		require.Equal(w, record, w.jobs()["a"][0].Annotations[outcomeAnnotation])
-		require.Equal(w, want, digest(kontinue.RunScript(w.worker().context(), script("a", "exit 3"))))
+		require.Equal(w, record, w.Jobs()["a"][0].Annotations[outcomeAnnotation])
+		require.Equal(w, want, digest(kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "exit 3"))))
 	})
 }
 
 // TestEndedJobIsNotOverdue: its pods cannot be read until long after the deadline.
 func TestEndedJobIsNotOverdue(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second})
-		p := w.worker()
-		w.cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
-			return i.User != p.user || i.Resource != "pods", 0
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second})
+		p := w.Worker()
+		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
+			return i.User != p.User || i.Resource != "pods", 0
 		})
 		time.AfterFunc(3*time.Second, func() {
-			undo := w.cluster.APIServer().AddFault(apiserver.Fault{
-				Match: apiserver.Match{User: p.user, Verb: "list", Resource: "pods"}, Before: errors.New("connection refused"),
+			undo := w.Cluster.APIServer().AddFault(apiserver.Fault{
+				Match: apiserver.Match{User: p.User, Verb: "list", Resource: "pods"}, Before: errors.New("connection refused"),
 			})
 			time.AfterFunc(125*time.Second, undo)
 		})
-		opts := script("a", "true")
+		opts := simtest.Script("a", "true")
 		opts.Timeout = 8 * time.Second
-		r, err := kontinue.RunScript(p.context(), opts)
+		r, err := kontinue.RunScript(p.ExecutionContext(), opts)
 		require.NoError(w, err)
 		require.NoError(w, r.Err())
 	})

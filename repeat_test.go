@@ -13,6 +13,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // TestStepIsCalledAgainAfterAnError: the call means the same step and finds the Job
@@ -22,25 +23,25 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 	for name, step := range map[string]string{"named": "a", "unnamed": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				p := w.worker()
-				ktx := p.context()
+			simtest.Run(t, func(w *simtest.World) {
+				p := w.Worker()
+				ktx := p.ExecutionContext()
 				// The outcome cannot be recorded: the Job ran, and the call fails.
-				w.cluster.APIServer().AddFault(apiserver.Fault{
-					Match: apiserver.Match{User: p.user, Verb: "patch"}, Times: 1, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("denied by test")),
+				w.Cluster.APIServer().AddFault(apiserver.Fault{
+					Match: apiserver.Match{User: p.User, Verb: "patch"}, Times: 1, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("denied by test")),
 				})
-				_, err := kontinue.RunScript(ktx, script(step, "true"))
+				_, err := kontinue.RunScript(ktx, simtest.Script(step, "true"))
 				require.ErrorContains(w, err, "a resume finds it")
-				r, err := kontinue.RunScript(ktx, script(step, "true"))
+				r, err := kontinue.RunScript(ktx, simtest.Script(step, "true"))
 				require.NoError(w, err)
 				require.NoError(w, r.Err())
 				require.True(w, r.Resumed())
-				next, err := kontinue.RunScript(ktx, script("", "true"))
+				next, err := kontinue.RunScript(ktx, simtest.Script("", "true"))
 				require.NoError(w, err)
 				require.False(w, next.Resumed())
 				own := map[string]string{"a": "step-1", "": "step-2"}[step]
 				first := map[string]string{"a": "a", "": "step-1"}[step]
-				w.ranOnce(map[string]int{first: 1, own: 1})
+				w.RequireRanOnce(map[string]int{first: 1, own: 1})
 			})
 		})
 	}
@@ -49,40 +50,40 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 // TestNameOfARefusedStepIsFree: nothing was sent under it.
 func TestNameOfARefusedStepIsFree(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		ktx := w.worker().context()
+	simtest.Run(t, func(w *simtest.World) {
+		ktx := w.Worker().ExecutionContext()
 		for _, step := range []string{"a", ""} {
-			opts := script(step, "true")
+			opts := simtest.Script(step, "true")
 			opts.Image = ""
 			_, err := kontinue.RunScript(ktx, opts)
 			require.ErrorIs(w, err, kontinue.ErrInvalid)
-			_, err = kontinue.RunScript(ktx, script(step, "true"))
+			_, err = kontinue.RunScript(ktx, simtest.Script(step, "true"))
 			require.NoError(w, err)
 		}
-		_, err := kontinue.RunScript(ktx, script("a", "true"))
+		_, err := kontinue.RunScript(ktx, simtest.Script("a", "true"))
 		require.ErrorIs(w, err, kontinue.ErrInvalid, "a step that has a result keeps its name")
-		w.ranOnce(map[string]int{"a": 1, "step-1": 1})
+		w.RequireRanOnce(map[string]int{"a": 1, "step-1": 1})
 	})
 }
 
 // TestErrorTellsWhyTheContextEnded: both that it did and the cause.
 func TestErrorTellsWhyTheContextEnded(t *testing.T) {
 	t.Parallel()
-	inWorld(t, func(w *world) {
-		w.cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
-		p := w.worker()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		p := w.Worker()
 		lost := errors.New("the lease was lost")
 		ctx, cancel := context.WithCancelCause(w.Context())
-		ktx, err := p.client.NewExecutionContext(ctx, w.execution)
+		ktx, err := p.Client.NewExecutionContext(ctx, w.Execution)
 		require.NoError(w, err)
 		time.AfterFunc(time.Minute, func() { cancel(lost) })
-		_, err = kontinue.RunScript(ktx, script("a", "true"))
+		_, err = kontinue.RunScript(ktx, simtest.Script("a", "true"))
 		require.ErrorIs(w, err, lost)
 		require.ErrorIs(w, err, context.Canceled)
-		_, err = kontinue.RunScript(ktx, script("b", "true"))
+		_, err = kontinue.RunScript(ktx, simtest.Script("b", "true"))
 		require.ErrorIs(w, err, lost)
 		require.ErrorIs(w, err, context.Canceled)
-		require.NotContains(w, w.jobs(), "b")
+		require.NotContains(w, w.Jobs(), "b")
 	})
 }
 
@@ -107,24 +108,24 @@ func TestEndWithinAListOfPods(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inWorld(t, func(w *world) {
-				w.cluster.On(kubelet.Match{}, kubelet.Script{Run: 20 * time.Second})
-				p := w.worker()
-				server := w.cluster.APIServer()
+			simtest.Run(t, func(w *simtest.World) {
+				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 20 * time.Second})
+				p := w.Worker()
+				server := w.Cluster.APIServer()
 				ctx, cancel := context.WithCancelCause(w.Context())
 				defer cancel(nil)
-				ktx, err := p.client.NewExecutionContext(ctx, w.execution)
+				ktx, err := p.Client.NewExecutionContext(ctx, w.Execution)
 				require.NoError(w, err)
 				listing := false
 				time.AfterFunc(10*time.Second, func() {
-					server.StallWatches(apiserver.WatchMatch{User: p.user, Resource: "pods"})
-					server.AddFault(apiserver.Fault{Match: apiserver.Match{User: p.user, Verb: "list"}, Delay: time.Hour})
+					server.StallWatches(apiserver.WatchMatch{User: p.User, Resource: "pods"})
+					server.AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User, Verb: "list"}, Delay: time.Hour})
 				})
 				time.AfterFunc(time.Minute, func() {
-					listing = p.requests("list") == p.lists+1
-					tc.end(p.client, cancel)
+					listing = p.Requests("list") == p.Lists+1
+					tc.end(p.Client, cancel)
 				})
-				_, err = kontinue.RunScript(ktx, script("a", "true"))
+				_, err = kontinue.RunScript(ktx, simtest.Script("a", "true"))
 				require.True(w, listing, "its pods are not being read")
 				for _, want := range tc.want {
 					require.ErrorIs(w, err, want)

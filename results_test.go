@@ -1,0 +1,56 @@
+package kontinue_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kontinue/kontinue"
+)
+
+// Results are compared as text, so that a difference is easy to read.
+
+// digest returns all that a function can see of a result except the names of
+// pods, which are random.
+func digest(r *kontinue.PodResult, err error) string {
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "succeeded=%t phase=%s message=%q err=%v", r.Succeeded(), r.Phase, r.Message, r.Err())
+	for _, c := range append(r.Pod.Status.InitContainerStatuses, r.Pod.Status.ContainerStatuses...) {
+		end := c.State.Terminated
+		fmt.Fprintf(&b, " %s: exit=%d reason=%s log=%q", c.Name, end.ExitCode, end.Reason, end.Message)
+	}
+	return strings.ReplaceAll(b.String(), r.Pod.Name, "POD")
+}
+
+// digestJob is digest for a JobResult.
+func digestJob(r *kontinue.JobResult, err error) string {
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	text := fmt.Sprintf("succeeded=%t (%d, %d failed) message=%q err=%v", r.Succeeded(), r.SucceededPods, r.FailedPods, r.Message, r.Err())
+	for _, p := range r.Pods {
+		text += "\n\t" + digest(p, nil)
+		text = strings.ReplaceAll(text, p.Pod.Name, "POD")
+	}
+	return text
+}
+
+// facts returns what a PodResult says whether it was made from the pod or from
+// the record.
+func facts(r *kontinue.PodResult) string {
+	var failed *kontinue.ExitError
+	_ = errors.As(r.Err(), &failed)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%t %s %q %+v %s/%s %s\n", r.Succeeded(), r.Phase, r.Message, failed, r.Pod.Namespace, r.Pod.Name, r.Pod.UID)
+	for _, c := range append(r.Pod.Status.InitContainerStatuses, r.Pod.Status.ContainerStatuses...) {
+		// The kubelet's stand-in for the end of a container that never started is
+		// left out: the record has the reason that the container waited for instead.
+		if end := c.State.Terminated; end != nil && end.Reason != "ContainerStatusUnknown" {
+			fmt.Fprintf(&b, "%s: %d %s %q\n", c.Name, end.ExitCode, end.Reason, end.Message)
+		}
+	}
+	return b.String()
+}
