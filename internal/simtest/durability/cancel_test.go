@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -15,21 +15,21 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// noPodRuns requires that every pod has ended or is gone.
-func noPodRuns(w *simtest.World) {
+// requireNoPodRuns requires that every pod that still exists has ended.
+func requireNoPodRuns(w *simtest.World) {
 	w.Helper()
 	for _, pod := range w.Pods() {
 		require.Contains(w, []corev1.PodPhase{corev1.PodSucceeded, corev1.PodFailed}, pod.Status.Phase, pod.Name)
 	}
 }
 
-// TestEndOfTheWaitIsNotTheEndOfTheJob ends a worker in each way that is not an
-// explicit cancellation. The Job must not feel it, and a resume gets its result.
+// TestEndOfTheWaitIsNotTheEndOfTheJob ends a worker in every way but Cancel. The
+// Job must not change, and a resume returns its result.
 func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 	t.Parallel()
 	stopApp := func(budget time.Duration) func(w *simtest.World) error {
 		return func(w *simtest.World) error {
-			// The application of a worker under fx; Run stops it like this on SIGTERM.
+			// The application of a worker under fx, stopped as Run stops it on SIGTERM.
 			var client *kontinue.Client
 			app := fx.New(fx.NopLogger, kontinue.Module, fx.Populate(&client), fx.StopTimeout(budget), fx.Supply(kontinue.Config{
 				Clientset: w.Cluster.APIServer().ClientsetAs("app"), Namespace: "ns",
@@ -48,13 +48,13 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 			if err := app.Stop(ctx); budget > 0 {
 				require.NoError(w, err)
 			}
-			// Without a budget fx may leave out the hooks; the process would end here.
+			// Without a budget fx may skip the hooks; a real process would end here.
 			require.NoError(w, client.Stop(context.Background()))
 			return <-ended
 		}
 	}
 	for name, end := range map[string]func(w *simtest.World) error{
-		"cancelled context": func(w *simtest.World) error {
+		"canceled context": func(w *simtest.World) error {
 			p := w.Worker()
 			time.AfterFunc(10*time.Second, func() { p.Cancel(context.Canceled) })
 			_, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "sleep 60"))
@@ -92,7 +92,7 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 				before := w.Jobs()["step"][0]
 				w.Sleep(10 * time.Second)
 				job := w.Jobs()["step"][0]
-				require.Equal(t, before.ResourceVersion, job.ResourceVersion, "nobody touched it")
+				require.Equal(t, before.ResourceVersion, job.ResourceVersion, "the Job was written to")
 				require.Equal(t, int32(1), job.Status.Active)
 				require.Equal(t, corev1.PodRunning, w.Pods()[0].Status.Phase)
 				r, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("step", "sleep 60"))
@@ -106,7 +106,7 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 }
 
 // TestTimeoutIsCountedFromTheStart kills and resumes the worker again and again
-// while a step runs into its timeout, or lets no worker live at that time.
+// until a step reaches its timeout, with and without a worker alive at that time.
 func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Minute
@@ -146,14 +146,14 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 						_, err := r.Logs(w.Worker().ExecutionContext(), nil)
 						require.ErrorIs(t, err, kontinue.ErrLogsGone)
 						if pause == 0 {
-							// The grace period of a container that does not listen is 30 s.
+							// A container that ignores SIGTERM gets a grace period of 30 s.
 							require.InDelta(t, timeout.Seconds()+15, time.Since(began).Seconds(), 20)
 						}
 						job := w.Jobs()["step"][0]
 						ended := job.Status.Conditions[len(job.Status.Conditions)-1].LastTransitionTime
 						require.WithinDuration(t, job.Status.StartTime.Add(timeout), ended.Time, 35*time.Second)
 						w.Sleep(time.Minute)
-						noPodRuns(w)
+						requireNoPodRuns(w)
 						require.Len(t, w.Jobs()["step"], 1)
 					})
 				})
@@ -162,9 +162,9 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 	}
 }
 
-// TestCancelStopsTheJobs cancels an Execution while its steps are pending, run,
-// and have ended. The worker that waits, or one that resumes later, gets the
-// same, and nothing runs any more.
+// TestCancelStopsTheJobs cancels an Execution whose steps are pending, running
+// or have ended. The worker that waits and one that resumes later must get the
+// same results, and nothing may run afterwards.
 func TestCancelStopsTheJobs(t *testing.T) {
 	t.Parallel()
 	steps := map[string]kubelet.Script{
@@ -176,12 +176,12 @@ func TestCancelStopsTheJobs(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		at      time.Duration
-		killed  bool // the worker that waits, before the cancellation
-		atOther int  // the worker that cancels is killed at that request
+		killed  bool // the waiting worker is killed before the cancellation
+		atOther int  // the request at which the canceling worker is killed; 0: none
 	}{
 		"at once":            {at: 0},
 		"while it waits":     {at: 10 * time.Second},
-		"nobody waits":       {at: 10 * time.Second, killed: true},
+		"no worker waits":    {at: 10 * time.Second, killed: true},
 		"killed in between":  {at: 10 * time.Second, atOther: 3},
 		"killed at the last": {at: 10 * time.Second, atOther: 5},
 	} {
@@ -239,8 +239,8 @@ func TestCancelStopsTheJobs(t *testing.T) {
 					}
 				}
 				w.Sleep(time.Hour)
-				noPodRuns(w)
-				// The Jobs are a record: a resume does not run them again.
+				requireNoPodRuns(w)
+				// The Jobs stay as a record: a resume does not run the steps again.
 				again := run(w.Worker())
 				for range steps {
 					e := <-again

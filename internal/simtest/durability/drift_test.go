@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// resumers are the two ways in which a worker meets the Job of a dead one: it is
-// in the cache, or the create is refused since it exists.
+// resumers are the two ways in which a worker finds the Job of a dead worker: in
+// its cache, or because the create fails with AlreadyExists.
 var resumers = map[string]func(w *simtest.World, first func()) *simtest.Worker{
 	"cached": func(w *simtest.World, first func()) *simtest.Worker {
 		first()
@@ -31,8 +31,8 @@ var resumers = map[string]func(w *simtest.World, first func()) *simtest.Worker{
 	},
 }
 
-// eachResumer runs the test with the Job left by a worker that was killed while
-// it ran, or after its end.
+// eachResumer runs the test with each resumer, on the Job of a worker that was
+// killed while the Job was running and on that of one killed afterwards.
 func eachResumer(t *testing.T, test func(w *simtest.World, resume func(first func(ktx *kontinue.ExecutionContext)) *simtest.Worker)) {
 	t.Helper()
 	for name, resumer := range resumers {
@@ -55,7 +55,7 @@ func eachResumer(t *testing.T, test func(w *simtest.World, resume func(first fun
 	}
 }
 
-// deploy is a step whose spec has grown by the time of the second version.
+// deploy returns a step whose second version has another spec.
 func deploy(version, name string) *kontinue.PodOptions {
 	container := corev1.Container{
 		Name: "main", Image: "deploy:" + version,
@@ -76,7 +76,7 @@ var deployDrift = []string{
 	"template.spec.containers[proxy]: unset -> set",
 }
 
-func TestDriftOfANamedStepIsToldInTheResult(t *testing.T) {
+func TestDriftOfANamedStepIsInTheResult(t *testing.T) {
 	t.Parallel()
 	eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
 		p := resume(func(ktx *kontinue.ExecutionContext) { _, _ = kontinue.RunPod(ktx, deploy("v1", "deploy")) })
@@ -114,7 +114,7 @@ func TestReorderedFunction(t *testing.T) {
 				_, _ = kontinue.RunScript(ktx, build)
 				_, _ = kontinue.RunScript(ktx, test)
 			})
-			// The function lost its first step: its second stands in its place.
+			// The function has lost its first step, so its second is step-1 now.
 			_, err := kontinue.RunScript(p.ExecutionContext(), test)
 			require.ErrorIs(w, err, kontinue.ErrSpecDrift)
 			require.ErrorContains(w, err, "give each step a StepOptions.Name")
@@ -141,8 +141,8 @@ func TestReorderedFunction(t *testing.T) {
 	})
 }
 
-// TestWhatAdmissionChangedIsNoDrift resumes a step whose Job was changed on its
-// way into the cluster, as service meshes and policies do.
+// TestWhatAdmissionChangedIsNoDrift resumes a step whose Job was changed by
+// admission webhooks, such as those of service meshes and policies.
 func TestWhatAdmissionChangedIsNoDrift(t *testing.T) {
 	t.Parallel()
 	eachResumer(t, func(w *simtest.World, resume func(func(*kontinue.ExecutionContext)) *simtest.Worker) {
@@ -176,8 +176,8 @@ func TestWhatAdmissionChangedIsNoDrift(t *testing.T) {
 	})
 }
 
-// TestRetryRunsTheNewSpec: a run that is made anew is made from the function as
-// it is now.
+// TestRetryRunsTheNewSpec: a retry creates the Job from the function's current
+// spec, and that is no drift.
 func TestRetryRunsTheNewSpec(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "deploy"} {

@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"fmt"
@@ -19,11 +19,11 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// pipelineSteps are the steps of the pipeline, with the pods that each makes.
+// pipelineSteps are the steps of the pipeline with the number of their pods.
 var pipelineSteps = map[string]int{"step-1": 1, "lint": 1, "test": 1, "matrix": 3, "step-2": 1}
 
-// playPipeline gives each step of the pipeline a time in which it is pending
-// and one in which it runs.
+// playPipeline makes each step of the pipeline pending for a while and then
+// running for a while.
 func playPipeline(w *simtest.World) {
 	pending, run := 2*time.Second, 3*time.Second
 	w.Cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: run})
@@ -35,7 +35,7 @@ func playPipeline(w *simtest.World) {
 }
 
 // pipeline is a worker's function: an unnamed step, three named ones at the same
-// time, and another unnamed one. It gives what it saw of each.
+// time, and another unnamed one. It returns the digest of each.
 func pipeline(ktx *kontinue.ExecutionContext) map[string]string {
 	var mu sync.Mutex
 	saw := map[string]string{}
@@ -60,7 +60,7 @@ func pipeline(ktx *kontinue.ExecutionContext) map[string]string {
 	return saw
 }
 
-// matrix is an Indexed Job of three pods, of which one fails.
+// matrix returns an Indexed Job of three pods, one of which fails.
 func matrix() *kontinue.JobOptions {
 	indexed := batchv1.IndexedCompletion
 	return &kontinue.JobOptions{
@@ -75,8 +75,8 @@ func matrix() *kontinue.JobOptions {
 	}
 }
 
-// undisturbed is what the pipeline sees in a worker that lives, how long that
-// takes, and how many requests.
+// undisturbed runs the pipeline in a worker that is not killed. It returns what
+// the pipeline saw, how long it took, and how many requests it made.
 func undisturbed(t *testing.T) (saw map[string]string, took time.Duration, requests int) {
 	t.Helper()
 	simtest.Run(t, func(w *simtest.World) {
@@ -90,7 +90,7 @@ func undisturbed(t *testing.T) (saw map[string]string, took time.Duration, reque
 		require.Contains(t, saw["step-1"], "succeeded=true")
 		require.Contains(t, saw["test"], "exit=3 reason=Error log=\"two of 40 tests failed")
 		require.Contains(t, saw["matrix"], "succeeded=false (2, 1 failed)")
-		// A create and a patch for each step, and nothing else.
+		// A create and a patch for each step, and no other request.
 		require.Equal(t, len(pipelineSteps), p.Requests("create"))
 		require.Equal(t, len(pipelineSteps), p.Requests("patch"))
 		require.Equal(t, 2*len(pipelineSteps), requests)
@@ -98,15 +98,15 @@ func undisturbed(t *testing.T) (saw map[string]string, took time.Duration, reque
 	return saw, took, requests
 }
 
-// resumed runs the pipeline in further workers until one lives to its end.
+// resumePipeline runs the pipeline in another worker.
 func resumePipeline(w *simtest.World) map[string]string {
 	w.Helper()
 	w.Execution.Resumptions++
 	return pipeline(w.Worker().ExecutionContext())
 }
 
-// TestKilledAtEachRequest kills a worker around each request that it makes: a
-// worker that goes on must find what the dead one left.
+// TestKilledAtEachRequest kills a worker before and after each of its requests. The
+// worker that resumes must find what the dead one left.
 func TestKilledAtEachRequest(t *testing.T) {
 	t.Parallel()
 	want, _, requests := undisturbed(t)
@@ -128,8 +128,8 @@ func TestKilledAtEachRequest(t *testing.T) {
 	}
 }
 
-// TestKilledAtAnyTime kills a worker at points all over the pipeline's time, and
-// lets the next one begin at once or when all Jobs of the first have ended.
+// TestKilledAtAnyTime kills a worker every half second of the pipeline's time. The
+// next one begins at once, or when all Jobs of the first have ended.
 func TestKilledAtAnyTime(t *testing.T) {
 	t.Parallel()
 	want, took, _ := undisturbed(t)
@@ -152,7 +152,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 	}
 }
 
-// TestKilledAgainAndAgain lets no worker live for long.
+// TestKilledAgainAndAgain kills one worker after the other until one completes.
 func TestKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	want, _, _ := undisturbed(t)
@@ -185,8 +185,8 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	}
 }
 
-// TestTwoWorkersResumeAtOnce lets two workers, and an old one that is cut off
-// from the watch, run the same Execution at the same time.
+// TestTwoWorkersResumeAtOnce lets two workers, and a third one whose watches are
+// stalled, run the same Execution at the same time.
 func TestTwoWorkersResumeAtOnce(t *testing.T) {
 	t.Parallel()
 	want, took, _ := undisturbed(t)

@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// play gives the runs of a step their exit codes, the last one for all further
-// runs, and counts them.
+// play counts the runs of a step and gives each its exit code; further runs get
+// the last one.
 type play struct {
 	codes []int32
 	takes time.Duration
@@ -33,14 +33,14 @@ func newPlay(w *simtest.World, step string, takes time.Duration, codes ...int32)
 	return p
 }
 
-// count is how many runs have begun.
+// count returns how many runs have begun.
 func (p *play) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.runs
 }
 
-// overlapped reports that two runs were there at the same time.
+// overlapped reports whether two runs were running at the same time.
 func (p *play) overlapped() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,9 +64,9 @@ func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
 	return kubelet.Exit{Code: code}
 }
 
-// attempt runs two steps in the next attempt, one after the other or both at
-// once, in a worker that is killed on the way and resumed. The function fails
-// when a step did; it tells the steps' exit codes.
+// runAttempt runs two steps in the given attempt, one after the other or both at
+// once, in a worker that is killed on the way and resumed. It returns the steps'
+// exit codes.
 func runAttempt(w *simtest.World, attempt int, names [2]string, concurrent bool, killAfter time.Duration) (codes [2]int32) {
 	w.Helper()
 	w.Execution.Attempts, w.Execution.Resumptions = attempt, 0
@@ -97,7 +97,7 @@ func runAttempt(w *simtest.World, attempt int, names [2]string, concurrent bool,
 }
 
 // TestChildPolicies counts the runs of a step that succeeds and of one that
-// fails twice, over three attempts in which each worker is killed once.
+// fails twice, over three attempts, in each of which a worker is killed.
 func TestChildPolicies(t *testing.T) {
 	t.Parallel()
 	named, unnamed := [2]string{"good", "flaky"}, [2]string{"", ""}
@@ -113,7 +113,7 @@ func TestChildPolicies(t *testing.T) {
 		for _, names := range [][2]string{named, unnamed} {
 			for _, concurrent := range []bool{false, true} {
 				if concurrent && names == unnamed {
-					continue // is refused
+					continue // unnamed steps must not be concurrent
 				}
 				for _, killAfter := range []time.Duration{0, time.Second, 4 * time.Second, 8 * time.Second, time.Minute} {
 					name := fmt.Sprintf("%s, names %q, concurrent=%t, killed after %s", tc.policy, strings.Join(names[:], ""), concurrent, killAfter)
@@ -133,7 +133,7 @@ func TestChildPolicies(t *testing.T) {
 							}
 							require.Equal(t, tc.good, good.count())
 							require.Equal(t, tc.flaky, flaky.count())
-							// The earlier runs stay, for people to look at.
+							// The earlier runs stay, for inspection.
 							require.Len(t, w.Jobs()[steps[0]], tc.good)
 							require.Len(t, w.Jobs()[steps[1]], tc.flaky)
 						})
@@ -144,8 +144,8 @@ func TestChildPolicies(t *testing.T) {
 	}
 }
 
-// TestStepThatOutlivesItsAttempt has a step that still runs, or has ended and
-// was given to nobody, when the attempt that began it has failed.
+// TestStepThatOutlivesItsAttempt retries while a step of the failed attempt is
+// still running, or after it has ended without its result having been returned.
 func TestStepThatOutlivesItsAttempt(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -175,7 +175,7 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 					w.Execution.Attempts = attempt
 					p := w.Worker()
 					if attempt == 0 {
-						// The function returns, since something else has failed.
+						// The function returns early because something else has failed.
 						time.AfterFunc(10*time.Second, func() { p.Cancel(nil) })
 					}
 					r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))
@@ -186,7 +186,7 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 					} else {
 						require.NoError(t, err)
 						require.Equal(t, tc.seen[attempt], simtest.ExitCode(r), "attempt %d", attempt)
-						// The function is resumed: what it was given it is given again.
+						// A resume returns the same result again.
 						p.Kill()
 						again, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("slow", "true"))
 						require.NoError(t, err)
@@ -205,8 +205,8 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 	}
 }
 
-// TestKilledWhileARunIsReplaced kills the worker at each request of a RetryAll
-// that has to delete a running Job first.
+// TestKilledWhileARunIsReplaced kills the worker at each request of a step that,
+// under RetryAll, first has to delete the running Job of the attempt before.
 func TestKilledWhileARunIsReplaced(t *testing.T) {
 	t.Parallel()
 	const requests = 6 // list, delete, get until it is gone, create, patch

@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -25,7 +25,7 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// lostAnswers are what a client sees of a request whose answer did not arrive.
+// lostAnswers are the errors with which a client learns that it got no answer.
 var lostAnswers = map[string]error{
 	"connection lost": &url.Error{Op: "Post", URL: "https://cluster.test/", Err: io.ErrUnexpectedEOF},
 	"timeout":         apierrors.NewTimeoutError("request did not complete within requested timeout", 0),
@@ -34,8 +34,8 @@ var lostAnswers = map[string]error{
 	"gateway":         apierrors.NewGenericServerResponse(504, "post", schema.GroupResource{Group: "batch", Resource: "jobs"}, "", "gateway", 0, true),
 }
 
-// TestWriteWhoseAnswerIsLost loses the answer to one or all writes of a kind, to
-// a worker that lives on.
+// TestWriteWhoseAnswerIsLost loses one or three writes of a kind, or their answers,
+// of a worker that is not killed.
 func TestWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	for name, lost := range lostAnswers {
@@ -68,7 +68,8 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
-// jobOf is the Job that the Execution's step would create, made by running it.
+// jobOf returns the Job of the Execution's step, which a worker creates before it
+// is killed.
 func jobOf(w *simtest.World, step string, attempt int) *batchv1.Job {
 	w.Helper()
 	w.Execution.Attempts = attempt
@@ -80,8 +81,8 @@ func jobOf(w *simtest.World, step string, attempt int) *batchv1.Job {
 	return &jobs[len(jobs)-1]
 }
 
-// TestNameIsTaken: the create is refused with 409, and the worker's cache knows
-// nothing of the object that has the name.
+// TestNameIsTaken: the create fails with AlreadyExists, and the worker's cache does
+// not have the object of that name.
 func TestNameIsTaken(t *testing.T) {
 	t.Parallel()
 	put := func(w *simtest.World, change func(*batchv1.Job)) {
@@ -99,7 +100,7 @@ func TestNameIsTaken(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before func(w *simtest.World)
 		want   error
-		starts int // of the step's pods, in all
+		starts int // containers that were started, in all
 	}{
 		"own":                  {func(w *simtest.World) { jobOf(w, "step", 0) }, nil, 1},
 		"own, of an older run": {func(w *simtest.World) { jobOf(w, "step", 0); w.Execution.Attempts = 3 }, nil, 1},
@@ -149,9 +150,9 @@ func TestNameIsTaken(t *testing.T) {
 	}
 }
 
-// TestRefusedByTheJobThatExists: admission is asked before the name is, so a
-// quota that the Job itself has used up hides that it exists, as does a webhook
-// that is down.
+// TestRefusedByTheJobThatExists: admission comes before the check of the name, so
+// a quota that the Job itself has used up hides that it exists. So does a webhook
+// that refuses or is down.
 func TestRefusedByTheJobThatExists(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(w *simtest.World){
@@ -186,7 +187,7 @@ func TestRefusedByTheJobThatExists(t *testing.T) {
 	}
 }
 
-// refuseJobs answers every create of a Job with the error.
+// refuseJobs lets every create of a Job fail with the error.
 func refuseJobs(w *simtest.World, refusal error) {
 	w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
 		if a.Resource == "jobs" && a.Verb == "create" {
@@ -196,8 +197,8 @@ func refuseJobs(w *simtest.World, refusal error) {
 	})
 }
 
-// TestRequestsOfAStep holds a step to its budget over a life with restarts:
-// two writes in all, at most a read, and none of a worker that only waits.
+// TestRequestsOfAStep counts the requests of a step over many restarts: two writes
+// in all, no reads, and no request from a worker that only waits.
 func TestRequestsOfAStep(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

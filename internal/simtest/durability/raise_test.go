@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -23,8 +23,8 @@ import (
 
 const outcomeAnnotation = "kontinue.cloud/outcome"
 
-// records are the outcomes that were written on Jobs, in order, by a worker that
-// got its way.
+// records are the outcomes that successful requests have written on Jobs, in
+// order.
 type records struct {
 	mu    sync.Mutex
 	texts []string
@@ -48,19 +48,20 @@ func watchRecords(w *simtest.World) *records {
 	return r
 }
 
-// of is a worker of that attempt; the Execution stays in it.
+// workerOf starts a worker of that attempt, in which the Execution stays.
 func workerOf(w *simtest.World, attempt int) *simtest.Worker {
 	w.Execution.Attempts = attempt
 	return w.Worker()
 }
 
-// race is how a worker of attempt 1 comes to adopt a run without a record, and to
-// find then that a worker of attempt 0 was first. The step takes a minute.
+// race is a way in which a worker of attempt 1 adopts a run that has no record yet
+// and then finds that a worker of attempt 0 has recorded it first. The step takes
+// a minute.
 type race struct {
 	// begins is when attempt 1 begins.
 	begins time.Duration
-	// disturb makes the workers of attempt 1 come second; zombie is the one of
-	// attempt 0.
+	// disturb delays the workers of attempt 1. zombie is the worker of attempt 0,
+	// and newer reports whether a user is a worker of attempt 1.
 	disturb func(w *simtest.World, zombie string, newer func(user string) bool)
 }
 
@@ -75,7 +76,7 @@ var races = map[string]race{
 			return i.Resource == "jobs", 90*time.Second - time.Since(began)
 		})
 	}},
-	// The watch has shown the end only, and the worker's own record is refused.
+	// The watch shows the end alone, and the worker's own record is refused.
 	"found on recording": {10 * time.Second, func(w *simtest.World, _ string, newer func(string) bool) {
 		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, e watch.Event) (bool, time.Duration) {
 			if !newer(i.User) {
@@ -85,8 +86,8 @@ var races = map[string]race{
 			return !ok || job.Annotations[outcomeAnnotation] == "", 5 * time.Second
 		})
 	}},
-	// It ended before attempt 1 began; the record comes between the list that the
-	// plan is made of and the look whether one is there.
+	// The step ended before attempt 1 began. The record is written between the LIST
+	// from which attempt 1 plans and the GET that looks for a record.
 	"between list and look": {2 * time.Minute, func(w *simtest.World, zombie string, newer func(string) bool) {
 		w.Cluster.APIServer().AddFault(apiserver.Fault{
 			Match: apiserver.Match{User: zombie, Verb: "patch"}, Delay: time.Minute,
@@ -102,8 +103,8 @@ var races = map[string]race{
 }
 
 // run lets a worker of attempt 0 and n workers of attempt 1 wait for the same run
-// of the step, the first of which records it first. It returns the workers of
-// attempt 1 and what each saw of the step.
+// of the step, which the former records first. It returns the digest that attempt
+// 0 got, the workers of attempt 1, and the digest that each of those got.
 func (r race) run(w *simtest.World, n int) (zombie string, newer []*simtest.Worker, saw []string) {
 	w.Helper()
 	old := workerOf(w, 0)
@@ -126,9 +127,9 @@ func (r race) run(w *simtest.World, n int) (zombie string, newer []*simtest.Work
 	return <-ended, newer, saw
 }
 
-// TestRecordOfAnEarlierAttempt: what a worker of attempt 1 has been given is not
-// run again when it crashes and its function resumes, although a worker of attempt
-// 0 that was still alive has recorded it; and all see the same of it.
+// TestRecordOfAnEarlierAttempt: a result that a worker of attempt 1 has returned
+// stands when the worker crashes and its function resumes, although it was recorded
+// by a worker of attempt 0 that was still alive. All workers get the same result.
 func TestRecordOfAnEarlierAttempt(t *testing.T) {
 	t.Parallel()
 	for name, race := range races {
@@ -166,7 +167,7 @@ func TestRecordOfAnEarlierAttempt(t *testing.T) {
 							require.Equal(w, zombie, saw[i])
 							p.Kill()
 						}
-						// Resumes: of the attempt itself, of the zombie, and of it again.
+						// The attempt itself resumes, then the zombie, then the attempt again.
 						for _, attempt := range []int{1, 0, 1} {
 							p := workerOf(w, attempt)
 							require.Equal(w, zombie, digest(kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))), "attempt %d", attempt)
@@ -206,7 +207,7 @@ func TestRaiseIsDisturbed(t *testing.T) {
 				zombie, newer, saw := races["seen with the end"].run(w, 1)
 				undo()
 				if name == "refused at last" {
-					// It was given nothing, so the next one may run the step again.
+					// No result was returned, so the next attempt may run the step again.
 					require.Contains(w, saw[0], "cannot be made a result of attempt 1")
 					require.Contains(w, saw[0], "forbidden")
 					return
@@ -224,9 +225,9 @@ func TestRaiseIsDisturbed(t *testing.T) {
 	}
 }
 
-// TestRaiseOfADeletedJob: somebody deletes the Job after it was recorded, and before
-// the worker of attempt 1 gets to know of its end. There is nothing left to raise,
-// and the result is known.
+// TestRaiseOfADeletedJob: the Job is deleted after it was recorded and before the
+// worker of attempt 1 learns of its end. Nothing is left to raise, and the result
+// is known.
 func TestRaiseOfADeletedJob(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -244,7 +245,8 @@ func TestRaiseOfADeletedJob(t *testing.T) {
 	})
 }
 
-// TestRaiseCostsNothing where the plan knew the record, or no other attempt is there.
+// TestRaiseCostsNothing: a record that the plan has found is returned without a
+// request.
 func TestRaiseCostsNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []kontinue.ChildPolicy{kontinue.ChildPolicyNone, kontinue.ChildPolicyRetryFailed} {

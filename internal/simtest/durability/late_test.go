@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"errors"
@@ -15,9 +15,9 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// TestFirstRecordStands: the second worker sees the end late, its pods later still,
-// and by then they are gone. It gives out what the first one has recorded, with a
-// pod that says the same.
+// TestFirstRecordStands: the second worker sees the end of the Job late, and the
+// pods only after they were deleted. It must return the result that the first
+// worker has recorded, with a pod that says the same.
 func TestFirstRecordStands(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -38,7 +38,7 @@ func TestFirstRecordStands(t *testing.T) {
 		go func() {
 			r, err := kontinue.RunScript(second.ExecutionContext(), simtest.Script("a", "exit 3"))
 			if err == nil && (r.Pod.Status.Phase != corev1.PodFailed || simtest.ExitCode(r) != 3) {
-				err = errors.New("the pod says otherwise than the result")
+				err = errors.New("the pod contradicts the result")
 			}
 			late <- digest(r, err)
 		}()
@@ -54,7 +54,8 @@ func TestFirstRecordStands(t *testing.T) {
 	})
 }
 
-// TestEndedJobIsNotOverdue: its pods cannot be read until long after the deadline.
+// TestEndedJobIsNotOverdue: the pods of a Job that ended in time cannot be read
+// until long after its deadline.
 func TestEndedJobIsNotOverdue(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

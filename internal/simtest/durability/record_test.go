@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"strings"
@@ -15,7 +15,7 @@ import (
 	"github.com/kontinue/kontinue/logs"
 )
 
-// deletePods removes all pods, and with them their logs.
+// deletePods deletes all pods, and with them their logs.
 func deletePods(w *simtest.World) {
 	w.Helper()
 	for _, pod := range w.Pods() {
@@ -25,8 +25,8 @@ func deletePods(w *simtest.World) {
 	require.Empty(w, w.Pods())
 }
 
-// TestResultOutlivesItsPods runs a pod to its end in many ways, deletes it, and
-// resumes in another worker: everything that the result says must be the same.
+// TestResultOutlivesItsPods lets a pod end in many ways, deletes it and resumes in
+// another worker, which must return the same result.
 func TestResultOutlivesItsPods(t *testing.T) {
 	t.Parallel()
 	log := []kubelet.LogLine{{Text: "connecting"}, {Text: "out of luck"}}
@@ -36,7 +36,7 @@ func TestResultOutlivesItsPods(t *testing.T) {
 		during  func(w *simtest.World)
 		init    bool
 		want    string // part of the message
-		summary string // "": there is none without the log
+		summary string // "": without the log there is none
 	}{
 		"success":     {play: map[string]kubelet.Script{"main": {Log: log}}},
 		"exit code":   {play: map[string]kubelet.Script{"main": {Log: log, Exit: kubelet.Exit{Code: 3}}}, want: "exit code 3: out of luck", summary: "out of luck"},
@@ -103,8 +103,8 @@ func TestResultOutlivesItsPods(t *testing.T) {
 }
 
 // TestRecordTooLongForAnAnnotation has pods that each leave 2 KiB of log, more
-// than a record holds: what a resume says must not differ from what the first
-// reader was told, and must still have the line that tells.
+// than a record holds. A resume must return the same messages as the first call,
+// and they must still have the log's last line, which is the useful one.
 func TestRecordTooLongForAnAnnotation(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -150,7 +150,7 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 }
 
 // TestRecordWithoutRoomForAllPods has more pods than a record holds, even
-// without their messages. The one who wrote it still has them all.
+// without their messages. The worker that wrote the record has all of them.
 func TestRecordWithoutRoomForAllPods(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

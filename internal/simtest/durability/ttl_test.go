@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// withTTL is a Job whose own spec wants it gone that many seconds after its end.
+// withTTL returns a Job whose own spec has that TTL, in seconds.
 func withTTL(name string, ttl *int32) *kontinue.JobOptions {
 	return &kontinue.JobOptions{StepOptions: kontinue.StepOptions{Name: name}, Spec: batchv1.JobSpec{
 		TTLSecondsAfterFinished: ttl,
@@ -26,8 +26,8 @@ func withTTL(name string, ttl *int32) *kontinue.JobOptions {
 	}}
 }
 
-// TestTTLBeginsWithFinish: whatever the spec says, nothing removes a Job before
-// Finish, also if the worker is away for days; after it the cluster does.
+// TestTTLBeginsWithFinish: whatever the spec says, no Job is deleted before Finish,
+// even if no worker runs for days. After Finish the cluster deletes it.
 func TestTTLBeginsWithFinish(t *testing.T) {
 	t.Parallel()
 	away := 36 * time.Hour
@@ -87,7 +87,7 @@ func TestTTLBeginsWithFinish(t *testing.T) {
 	}
 }
 
-// TestFinishWhileAJobRuns: the TTL is counted from the end of the Job.
+// TestFinishWhileAJobRuns: the TTL counts from the end of the Job.
 func TestFinishWhileAJobRuns(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -132,8 +132,8 @@ func TestKilledInFinish(t *testing.T) {
 	}
 }
 
-// TestJobThatVanishedKeepsItsEnd has an admission policy that gives each Job a
-// TTL of no time, so that it goes when it has ended, recorded or not.
+// TestJobThatVanishedKeepsItsEnd has an admission policy that sets a TTL of 0, so
+// that each Job is deleted as soon as it has ended, whether it is recorded or not.
 func TestJobThatVanishedKeepsItsEnd(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]time.Duration{
@@ -162,8 +162,8 @@ func TestJobThatVanishedKeepsItsEnd(t *testing.T) {
 	}
 }
 
-// TestOwnerDeleted: everything goes with the owner, and the waits end with an
-// error that says so.
+// TestOwnerDeleted: Jobs and pods are deleted with the owner, and the waits end
+// with an error that says so.
 func TestOwnerDeleted(t *testing.T) {
 	t.Parallel()
 	for name, pending := range map[string]time.Duration{"pending": time.Hour, "running": 0} {

@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// TestStepIsCalledAgainAfterAnError: the call means the same step and finds the Job
-// that is there, so that the work runs once.
+// TestStepIsCalledAgainAfterAnError: the second call is the same step and adopts
+// its Job, so that the work runs once.
 func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string]string{"named": "a", "unnamed": ""} {
@@ -26,7 +26,7 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 			simtest.Run(t, func(w *simtest.World) {
 				p := w.Worker()
 				ktx := p.ExecutionContext()
-				// The outcome cannot be recorded: the Job ran, and the call fails.
+				// The outcome cannot be recorded: the Job has run, and the call fails.
 				w.Cluster.APIServer().AddFault(apiserver.Fault{
 					Match: apiserver.Match{User: p.User, Verb: "patch"}, Times: 1, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("denied by test")),
 				})
@@ -47,7 +47,8 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 	}
 }
 
-// TestNameOfARefusedStepIsFree: nothing was sent under it.
+// TestNameOfARefusedStepIsFree: a call that was refused before any request leaves
+// its step's name to the next one.
 func TestNameOfARefusedStepIsFree(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -66,8 +67,9 @@ func TestNameOfARefusedStepIsFree(t *testing.T) {
 	})
 }
 
-// TestErrorTellsWhyTheContextEnded: both that it did and the cause.
-func TestErrorTellsWhyTheContextEnded(t *testing.T) {
+// TestErrorSaysWhyTheContextEnded: the error wraps the context's error and its
+// cause.
+func TestErrorSaysWhyTheContextEnded(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
 		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
@@ -88,8 +90,8 @@ func TestErrorTellsWhyTheContextEnded(t *testing.T) {
 }
 
 // TestEndWithinAListOfPods: the Job has ended and the watch of its pods is behind,
-// so they are being read when the wait ends. The error says why it did, although a
-// request that is cut off says only that it was.
+// so a LIST of the pods is under way when the wait ends. The error must say why the
+// wait ended, although the interrupted request does not.
 func TestEndWithinAListOfPods(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("the lease was lost")

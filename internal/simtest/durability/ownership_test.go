@@ -1,4 +1,4 @@
-package kontinue_test
+package durability_test
 
 import (
 	"testing"
@@ -13,8 +13,9 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// copied makes by hand a Job from the step's, with its labels and annotations and
-// under another name, as `kubectl get -o yaml | kubectl apply` would.
+// copyJob creates a copy of the step's Job under another name, with the same
+// labels and annotations, as a user does with kubectl get -o yaml and kubectl
+// create.
 func copyJob(w *simtest.World, step string, controller *metav1.OwnerReference) *batchv1.Job {
 	w.Helper()
 	of := w.Jobs()[step][0]
@@ -33,8 +34,8 @@ func copyJob(w *simtest.World, step string, controller *metav1.OwnerReference) *
 	return job
 }
 
-// TestCopyOfAJobIsNotTheSteps: whoever controls it, it is neither adopted nor
-// deleted, stopped or given a TTL.
+// TestCopyOfAJobIsNotTheSteps: a copy is neither adopted nor deleted nor stopped,
+// even if it has the Execution as its controller.
 func TestCopyOfAJobIsNotTheSteps(t *testing.T) {
 	t.Parallel()
 	for name, controlled := range map[string]bool{"no controller": false, "the Execution's own": true} {
