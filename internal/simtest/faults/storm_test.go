@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"context"
@@ -21,10 +21,11 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// canary stands for what only the Job itself may hold.
+// canary is a secret, which only the Job itself may hold.
 const canary = "canary-5f2d9c"
 
-// storm lets one fault after the other loose on a user for two minutes.
+// storm injects one fault after the other into the requests and watches of a user
+// for two minutes.
 func storm(w *simtest.World, rnd *rand.Rand, user string) {
 	server := w.Cluster.APIServer()
 	answers := []error{
@@ -33,7 +34,7 @@ func storm(w *simtest.World, rnd *rand.Rand, user string) {
 		apierrors.NewTooManyRequests("too many requests", 1), apierrors.NewTimeoutError("timed out", 0),
 	}
 	match, mine := apiserver.WatchMatch{User: user}, apiserver.Match{User: user}
-	var hiccup sync.Map // resources of which the watch is late
+	var hiccup sync.Map // the delay of the watch, by resource
 	server.SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
 		if late, ok := hiccup.Load(i.Resource); ok && i.User == user {
 			return true, late.(time.Duration) //nolint:forcetypeassert // stored below
@@ -71,8 +72,8 @@ func storm(w *simtest.World, rnd *rand.Rand, user string) {
 	}
 }
 
-// TestStorms: with all kinds of faults at once every wait returns, once and
-// rightly, and nothing tells of what is in env and args.
+// TestStorms: under all kinds of faults at once every wait must return the right
+// result, and no log line, error, Event or annotation may hold a secret.
 func TestStorms(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(12) {
@@ -93,9 +94,9 @@ func oneStorm(w *simtest.World, rnd *rand.Rand) {
 			Run: time.Duration(rnd.IntN(90)) * time.Second, Exit: kubelet.Exit{Code: codes[i]},
 		})
 	}
-	var told simtest.Log
+	var said simtest.Log
 	client, log := w.NewClient("worker", func(c *kontinue.Config) {
-		c.OnProgress = func(p kontinue.Progress) { fmt.Fprintf(&told, "%+v\n", p) }
+		c.OnProgress = func(p kontinue.Progress) { fmt.Fprintf(&said, "%+v\n", p) }
 	})
 	require.NoError(w, client.Start(w.Context()))
 	ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
@@ -110,11 +111,11 @@ func oneStorm(w *simtest.World, rnd *rand.Rand) {
 				Name: "c", Image: "alpine:3", Command: []string{options.Command}, Args: []string{"--password", canary},
 				Env: []corev1.EnvVar{{Name: "PASSWORD", Value: canary}},
 			}}}})
-			fmt.Fprintln(&told, err)
+			fmt.Fprintln(&said, err)
 			require.NoError(w, err)
 			require.Equal(w, codes[i], simtest.ExitCode(r))
 			require.Equal(w, codes[i] == 0, r.Succeeded())
-			fmt.Fprintln(&told, r.Message, r.Err())
+			fmt.Fprintln(&said, r.Message, r.Err())
 		})
 	}
 	storm(w, rnd, "worker")
@@ -134,9 +135,9 @@ func oneStorm(w *simtest.World, rnd *rand.Rand) {
 	require.NoError(w, err)
 	require.NotEmpty(w, events.Items)
 	for _, event := range events.Items {
-		fmt.Fprintln(&told, event.String())
+		fmt.Fprintln(&said, event.String())
 	}
 	require.Positive(w, strings.Count(log.String(), "\n"))
 	require.NotContains(w, log.String(), canary)
-	require.NotContains(w, told.String(), canary)
+	require.NotContains(w, said.String(), canary)
 }

@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// TestStartInTrouble: an error that says why, in bounded time, and nothing that
-// goes on (a bubble does not end before its goroutines).
+// TestStartInTrouble: Start must return an error that says why, in bounded time, and
+// leave no goroutine behind (a bubble ends only when all of its goroutines have).
 func TestStartInTrouble(t *testing.T) {
 	t.Parallel()
 	for name, x := range simtest.Troubles {
@@ -36,7 +36,7 @@ func TestStartInTrouble(t *testing.T) {
 				}
 				require.LessOrEqual(w, time.Since(began), x.Bound)
 				require.ErrorIs(w, client.Healthy(), kontinue.ErrNotRunning)
-				if x.Says != "no answer" { // it would take longer than the start
+				if x.Says != "no answer" { // such a list outlasts Start
 					require.Contains(w, log.Warnings(), "list and watch again")
 				}
 				require.Zero(w, w.Cluster.APIServer().Stats().Active("worker", ""), "open watches")
@@ -56,8 +56,8 @@ func withoutBookmarks(w *simtest.World, user string) {
 	})
 }
 
-// TestStartWithoutBookmarks: neither the one that ends the initial events nor any
-// other ever comes.
+// TestStartWithoutBookmarks: a client starts and works although no bookmark ever
+// arrives, not even the one that ends the initial events.
 func TestStartWithoutBookmarks(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -72,8 +72,8 @@ func TestStartWithoutBookmarks(t *testing.T) {
 	})
 }
 
-// TestStartTimeoutIsTheConfigured: also when it is not the default, and the
-// address leads nowhere.
+// TestStartTimeoutIsTheConfigured: a StartTimeout that is not the default bounds
+// Start.
 func TestStartTimeoutIsTheConfigured(t *testing.T) {
 	t.Parallel()
 	client, err := kontinue.New(kontinue.Config{
@@ -88,7 +88,7 @@ func TestStartTimeoutIsTheConfigured(t *testing.T) {
 	require.NoError(t, client.Stop(t.Context()))
 }
 
-// TestStopDuringAStartInTrouble ends both at once.
+// TestStopDuringAStartInTrouble: Stop ends a Start that is still retrying, at once.
 func TestStopDuringAStartInTrouble(t *testing.T) {
 	t.Parallel()
 	for name, x := range simtest.Troubles {
@@ -112,7 +112,7 @@ func TestStopDuringAStartInTrouble(t *testing.T) {
 	}
 }
 
-// TestStartAfterTrouble: the API server comes back while Start still tries.
+// TestStartAfterTrouble: the API server recovers while Start is still retrying.
 func TestStartAfterTrouble(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// call is what a step or another call is in the middle of when Stop comes.
+// call is a call that is in progress when the client is stopped.
 type call struct {
 	faults []apiserver.Fault
-	// run is how long the step's pod runs, before the time that Stop comes at.
+	// run is how long the step's pod runs; Stop is called at 50 s.
 	run  time.Duration
 	call func(*kontinue.Client, *kontinue.ExecutionContext, kontinue.Execution) error
 }
@@ -49,8 +49,8 @@ var calls = map[string]call{
 		}},
 }
 
-// TestStopInEveryState: it takes no time, the call returns, and nothing is left,
-// in each trouble of the watches, within each call.
+// TestStopInEveryState: in each trouble and during each call, Stop must take no
+// time, end the call and leave no watch open.
 func TestStopInEveryState(t *testing.T) {
 	t.Parallel()
 	for trouble, x := range simtest.Troubles {
@@ -86,7 +86,7 @@ func TestStopInEveryState(t *testing.T) {
 	}
 }
 
-// TestStopBeforeStart: there is nothing to stop.
+// TestStopBeforeStart: a client that was stopped before Start does not start.
 func TestStopBeforeStart(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -96,8 +96,8 @@ func TestStopBeforeStart(t *testing.T) {
 	})
 }
 
-// TestStopIsBounded: a function of the user that does not return holds Stop up for
-// StopTimeout, and no longer.
+// TestStopIsBounded: a callback that does not return delays Stop by StopTimeout and
+// no longer.
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]time.Duration{"default": 10 * time.Second, "configured": 3 * time.Second} {

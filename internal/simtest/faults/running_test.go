@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"cmp"
@@ -14,7 +14,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// running starts a client with a log of its own and a step that runs for an hour.
+// startStep starts a client with a log of its own and a step that runs for that
+// long, and lets ten minutes pass. The channel gets the error of the step.
 func startStep(w *simtest.World, user string, run time.Duration) (*kontinue.Client, *simtest.Log, <-chan error) {
 	w.Helper()
 	w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 3}})
@@ -34,8 +35,8 @@ func startStep(w *simtest.World, user string, run time.Duration) (*kontinue.Clie
 	return client, log, ended
 }
 
-// TestTroubleWhileRunning: it is in the log, Healthy says why, and when it is over
-// all is well again, without a restart and with the right result.
+// TestTroubleWhileRunning: the log and Healthy must say what is wrong, and
+// afterwards the client must recover without a restart and return the right result.
 func TestTroubleWhileRunning(t *testing.T) {
 	t.Parallel()
 	for name, x := range simtest.Troubles {
@@ -66,8 +67,8 @@ func TestTroubleWhileRunning(t *testing.T) {
 	}
 }
 
-// TestJobEndsDuringTrouble: its end is known when the trouble is over. Where it
-// could be seen and its pods not read, a wait tries that for two minutes.
+// TestJobEndsDuringTrouble: the step returns soon after the trouble. If a wait sees
+// the end of the Job but cannot read its pods, it retries that for two minutes.
 func TestJobEndsDuringTrouble(t *testing.T) {
 	t.Parallel()
 	for name, x := range simtest.Troubles {
@@ -87,8 +88,8 @@ func TestJobEndsDuringTrouble(t *testing.T) {
 	}
 }
 
-// TestTokenExpiresBeforeTheOutcomeIsRecorded: client-go reads the new one within
-// a minute. The step must not fail for it.
+// TestTokenExpiresBeforeTheOutcomeIsRecorded: client-go reads a new token within a
+// minute, so the step must not fail.
 func TestTokenExpiresBeforeTheOutcomeIsRecorded(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -100,8 +101,8 @@ func TestTokenExpiresBeforeTheOutcomeIsRecorded(t *testing.T) {
 	})
 }
 
-// TestJobGoesInAnOutage: it is created and deleted, or deleted while it runs, and
-// no event tells of it.
+// TestJobGoesInAnOutage: a Job is deleted in an outage, after which no event shows
+// the deletion. In one case the watch has never shown the Job either.
 func TestJobGoesInAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, running := range map[string]bool{"before the watch has shown it": false, "while it runs": true} {
@@ -138,7 +139,7 @@ func TestJobGoesInAnOutage(t *testing.T) {
 					}
 				})
 				time.AfterFunc(5*time.Minute, func() {
-					server.CompactHistory() // so that nothing tells of what was
+					server.CompactHistory() // so that no watch event shows the deletion
 					(<-end)()
 					over <- time.Now()
 				})
@@ -152,8 +153,8 @@ func TestJobGoesInAnOutage(t *testing.T) {
 	}
 }
 
-// TestQuietHour: no list, and no watch but in place of one that the API server has
-// ended after the time that was asked for.
+// TestQuietHour: an idle client makes no requests, except for a new watch in place
+// of each that the API server has ended after its timeout.
 func TestQuietHour(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

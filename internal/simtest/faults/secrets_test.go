@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"io"
@@ -17,7 +17,7 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// refusing is an API server that has no objects and takes none.
+// refusing is an API server that has no objects and refuses every create.
 type refusing struct{}
 
 func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -48,8 +48,8 @@ func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// TestNoBodiesInTheLog: client-go would log them, at a level below Debug, to a
-// handler that takes everything.
+// TestNoBodiesInTheLog: client-go logs the bodies of requests, at a level below
+// Debug, to a handler that takes every level. Ours must not.
 func TestNoBodiesInTheLog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"context"
@@ -14,8 +14,9 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// TestWaitingCostsNoRequest lets a step run for a day: one create, one patch.
-// The watches are the informers' own, which open them again every few minutes.
+// TestWaitingCostsNoRequest lets a step run for a day, which must cost one create
+// and one patch. Watches are not counted: they are the informers', which open them
+// again every few minutes.
 func TestWaitingCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

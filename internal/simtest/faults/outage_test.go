@@ -1,4 +1,4 @@
-package kontinue_test
+package faults_test
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// blindToPods keeps the events of pods from user, from 10 s on, and lets those of
-// Jobs come two minutes late.
+// blindToPods drops the user's events of pods after 10 s and delays those of Jobs
+// by two minutes.
 func blindToPods(w *simtest.World, user string) {
 	began := time.Now()
 	w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
@@ -34,15 +34,16 @@ func blindToPods(w *simtest.World, user string) {
 	})
 }
 
-// TestEndOfThePodIsNotSeen: its end and its deletion fall into a gap of the watch
-// of pods. The Job is Complete, which proves exit code 0, and so says the record.
+// TestEndOfThePodIsNotSeen: the watch of pods misses the end and the deletion of
+// the pod. The Job is Complete, which proves that the pod exited with 0, and the
+// record must say so.
 func TestEndOfThePodIsNotSeen(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
 		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
 		p := w.Worker()
 		blindToPods(w, p.User)
-		time.AfterFunc(90*time.Second, func() { // somebody cleans up pods that have ended
+		time.AfterFunc(90*time.Second, func() { // as a cleanup of ended pods does
 			for _, pod := range w.Pods() {
 				_ = w.Cluster.DeletePod(w.Context(), "ns", pod.Name)
 			}
@@ -58,8 +59,8 @@ func TestEndOfThePodIsNotSeen(t *testing.T) {
 	})
 }
 
-// TestSuspensionWhilePodsLag: the pod that the suspension removed is no proof that
-// the second one, which is not known yet, has ended.
+// TestSuspensionWhilePodsLag: that the pod deleted by the suspension has ended does
+// not prove that the second pod, which the worker has not seen yet, has ended too.
 func TestSuspensionWhilePodsLag(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -90,8 +91,8 @@ func TestSuspensionWhilePodsLag(t *testing.T) {
 	})
 }
 
-// TestLabelTakenWhileItRuns: the Job, or its pod, leaves the watch and goes on. So
-// does the wait.
+// TestLabelTakenWhileItRuns: a Job or pod that loses a label leaves the watch but is
+// still running. The wait must return its result.
 func TestLabelTakenWhileItRuns(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]func(w *simtest.World) error{
@@ -125,8 +126,8 @@ func TestLabelTakenWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestOutageBeforeTheWatchHasShownTheJob: an API server that does not answer is no
-// reason to give up a Job.
+// TestOutageBeforeTheWatchHasShownTheJob: while the API server does not answer, a
+// Job must not be given up.
 func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -152,8 +153,8 @@ func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
 	})
 }
 
-// TestTimeoutOfAnotherCall: the deadline of the Job counts, which the call that
-// created it has set, and not the Timeout of the one that resumes it.
+// TestTimeoutOfAnotherCall: the Job keeps the deadline of the call that created it,
+// and the Timeout of the call that resumes it does not apply.
 func TestTimeoutOfAnotherCall(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]time.Duration{"longer": time.Hour, "none": 0} {
@@ -176,8 +177,8 @@ func TestTimeoutOfAnotherCall(t *testing.T) {
 	}
 }
 
-// TestNamespaceGoesWithTheWorkersAccount: the watch shows the Job's deletion, and
-// nobody answers the worker any more.
+// TestNamespaceGoesWithTheWorkersAccount: the watch shows the deletion of the Job,
+// and the API server refuses every further request of the worker.
 func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]error{
@@ -205,7 +206,8 @@ func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenWhileAJobGoes: it is renewed, and the question is answered.
+// TestExpiredTokenWhileAJobGoes: the token is renewed in time, so that the wait ends
+// with the answer and not with the refusal.
 func TestExpiredTokenWhileAJobGoes(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
