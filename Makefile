@@ -59,7 +59,7 @@ race: ## unit tests and examples with the race detector (needs cgo and a C compi
 
 .PHONY: scale
 scale: ## 10,000 concurrent steps in one process, without the race detector, which allows no so many goroutines
-	$(GO) test -run TestThousandsOfSteps -count=1 -v .
+	$(GO) test -count=1 -v ./internal/simtest/scale
 
 .PHONY: examples
 examples: ## the examples' own tests, which check the quickstart's output

@@ -1,4 +1,4 @@
-package kontinue_test
+package scale_test
 
 import (
 	"context"
@@ -17,13 +17,12 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// scaleExecutions share the steps that run at once. See scaleSteps.
-const scaleExecutions = 100
+// executions is how many Executions the steps belong to.
+const executions = 100
 
-// TestThousandsOfStepsShareTwoWatches runs 10,000 RunScript steps at once in one
-// process (2,000 under the race detector, which allows no more than 8,128
-// goroutines): every result must be its own step's, two watches must serve them
-// all, each step must cost two requests, and nothing may be left afterwards.
+// TestThousandsOfStepsShareTwoWatches runs all steps at once in one process. Every
+// result must be its own step's, two watches must serve all of them, each step must
+// cost two requests, and no goroutine may be left afterwards.
 func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 	before := runtime.NumGoroutine()
 	cluster := fakecluster.New(fakecluster.Options{APIServer: apiserver.Options{User: "worker"}})
@@ -41,15 +40,15 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 
 	began := time.Now()
 	var wg sync.WaitGroup
-	wrong := make(chan string, scaleSteps)
-	for e := range scaleExecutions {
+	wrong := make(chan string, steps)
+	for e := range executions {
 		owner, err := cluster.CreateOwner(t.Context(), "ns", fmt.Sprintf("execution-%d", e))
 		require.NoError(t, err)
 		ktx, err := client.NewExecutionContext(t.Context(), kontinue.Execution{Owner: owner})
 		require.NoError(t, err)
-		for i := range scaleSteps / scaleExecutions {
+		for i := range steps / executions {
 			wg.Go(func() {
-				if problem := scaleStep(ktx, i); problem != "" {
+				if problem := runStep(ktx, i); problem != "" {
 					wrong <- problem
 				}
 			})
@@ -57,22 +56,22 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 	}
 	wg.Wait()
 	took := time.Since(began)
-	require.Empty(t, wrong, "of %d steps; the first: %s", scaleSteps, first(wrong))
+	require.Empty(t, wrong, "of %d steps; the first: %s", steps, first(wrong))
 
 	stats := cluster.APIServer().Stats()
 	require.Equal(t, 1, stats.Count("worker", "watch", "jobs"))
 	require.Equal(t, 1, stats.Count("worker", "watch", "pods"))
-	require.Equal(t, scaleSteps, stats.Count("worker", "create", "jobs"))
-	require.Equal(t, scaleSteps, stats.Count("worker", "patch", "jobs"))
-	// Where the watch of pods lags behind that of jobs for over a second, as on a
-	// busy machine, a step reads its pods once.
+	require.Equal(t, steps, stats.Count("worker", "create", "jobs"))
+	require.Equal(t, steps, stats.Count("worker", "patch", "jobs"))
+	// A step reads its pods once if the watch of pods is more than a second behind
+	// that of Jobs, as on a busy machine.
 	reads := stats.Count("worker", "list", "pods") - 1
-	require.LessOrEqual(t, reads, scaleSteps)
-	require.Equal(t, 2*scaleSteps+4+reads, stats.Count("worker", "", ""), "requests beyond a create and a patch for each step and a list and a watch for each resource")
+	require.LessOrEqual(t, reads, steps)
+	require.Equal(t, 2*steps+4+reads, stats.Count("worker", "", ""), "requests beyond a create and a patch for each step and a list and a watch for each resource")
 
 	require.NoError(t, client.Stop(context.Background()))
 	cluster.Stop()
-	// A goroutine that has told that it is done may be there for a moment yet.
+	// A goroutine may exist for a moment after it has reported that it is done.
 	for deadline := time.After(10 * time.Second); runtime.NumGoroutine() > before; {
 		select {
 		case <-time.After(time.Millisecond):
@@ -81,11 +80,11 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 		}
 	}
 	t.Logf("%d steps in %s: 0 wrong, 2 watches, 2 writes and %.4f reads a step, %d goroutines before and %d after",
-		scaleSteps, took.Round(time.Millisecond), float64(reads)/scaleSteps, before, runtime.NumGoroutine())
+		steps, took.Round(time.Millisecond), float64(reads)/steps, before, runtime.NumGoroutine())
 }
 
-// scaleStep runs one step and tells what is wrong with its result.
-func scaleStep(ktx *kontinue.ExecutionContext, i int) string {
+// runStep runs one step and returns what is wrong with its result, or "".
+func runStep(ktx *kontinue.ExecutionContext, i int) string {
 	name := fmt.Sprintf("step-number-%d-%d", i, i%10)
 	r, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
 		StepOptions: kontinue.StepOptions{Name: name}, Image: "alpine:3", Command: "exit $CODE",
@@ -104,6 +103,7 @@ func scaleStep(ktx *kontinue.ExecutionContext, i int) string {
 	return ""
 }
 
+// first returns a string out of the channel, or "" if it is empty.
 func first(c <-chan string) string {
 	select {
 	case s := <-c:

@@ -1,4 +1,4 @@
-package kontinue_test
+package scale_test
 
 import (
 	"context"
@@ -15,12 +15,12 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// TestThousandsOfStepsResume restarts a worker that has 10,000 steps behind it
-// and 1,000 under way (a fifth of that under the race detector). Those that have
-// ended must give their recorded results without a request, those that run must
-// be waited for at no cost, and each then costs the one patch of its record.
+// TestThousandsOfStepsResume restarts a worker whose steps have all ended, except
+// for another tenth that are still running. Those that have ended must return their
+// recorded results without a request, and each that is still running must cost no
+// request but the patch that records it.
 func TestThousandsOfStepsResume(t *testing.T) {
-	const finished, running, pageSize = scaleSteps, scaleSteps / 10, 500
+	const finished, running, pageSize = steps, steps / 10, 500
 	simtest.Run(t, func(w *simtest.World) {
 		release := make(chan struct{})
 		for code := range 10 { // a step's name ends in the exit code of its script
@@ -40,7 +40,8 @@ func TestThousandsOfStepsResume(t *testing.T) {
 				return kubelet.Exit{Code: int32(code)}
 			}})
 		}
-		// run calls the steps, all at once, and gives how they end.
+		// run calls all steps at once. The wait groups are those of the steps that end at
+		// once and of those that run until release.
 		run := func(p *simtest.Worker) (ended, under *sync.WaitGroup, results *sync.Map) {
 			ended, under, results = &sync.WaitGroup{}, &sync.WaitGroup{}, &sync.Map{}
 			ktx := p.ExecutionContext()

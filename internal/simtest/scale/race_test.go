@@ -1,0 +1,6 @@
+//go:build race
+
+package scale_test
+
+// steps is how many steps run at once under the race detector.
+const steps = 2_000
