@@ -1,4 +1,4 @@
-package kontinue_test
+package scenarios_test
 
 import (
 	"context"
@@ -22,8 +22,7 @@ import (
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
-// TestScenarios runs the scenarios, which the end-to-end tests run on a real
-// cluster, on the cluster in memory.
+// TestScenarios plays the scenarios on the cluster in memory.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	backend := memory{role: workerRole(t)}
@@ -32,14 +31,14 @@ func TestScenarios(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		// FailNow would keep the message from being printed here.
+		// In a cleanup FailNow would suppress the message.
 		if err := scenarios.CheckRecord(backend.Name(), record()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestLeastPrivilege takes each right of deploy/rbac.yaml away in turn.
+// TestLeastPrivilege takes the rights of deploy/rbac.yaml away, one at a time.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	role := workerRole(t)
@@ -48,7 +47,7 @@ func TestLeastPrivilege(t *testing.T) {
 
 func workerRole(t *testing.T) *rbacv1.Role {
 	t.Helper()
-	role, err := scenarios.LoadRole("deploy/rbac.yaml")
+	role, err := scenarios.LoadRole("../../../deploy/rbac.yaml")
 	require.NoError(t, err)
 	return role
 }
@@ -94,7 +93,7 @@ type memoryCluster struct {
 	*fakecluster.Cluster
 	role    *rbacv1.Role
 	scripts *kubelet.Scripts
-	mixed   *mixed // nil if all containers are played
+	mixed   *mixed // nil if all containers follow scripts
 }
 
 func (c *memoryCluster) Admin() kubernetes.Interface { return c.APIServer().ClientsetAs("admin") }
@@ -105,7 +104,7 @@ func (c *memoryCluster) CreateNamespace(ctx context.Context, _ *testing.T, name 
 	if err := c.Cluster.CreateNamespace(ctx, name, labels); err != nil {
 		return err
 	}
-	// With this account there, pods of other accounts are checked for theirs.
+	// Once a namespace has an account, pods that name a missing one are refused.
 	_, err := c.Admin().CoreV1().ServiceAccounts(name).Create(ctx, &corev1.ServiceAccount{
 		ObjectMeta: metav1.ObjectMeta{Name: "default"},
 	}, metav1.CreateOptions{})
@@ -163,7 +162,7 @@ func (c *memoryCluster) Intercept(_ context.Context, _ *testing.T, namespace str
 var errBroken = apierrors.NewGenericServerResponse(500, "", schema.GroupResource{}, "",
 	`failed calling webhook "`+scenarios.WebhookName+`": failed to call webhook: the server reported an error`, 0, true)
 
-// mixed plays the containers that have a script and runs the others as
+// mixed runs the containers that have a script by it, and the others as local
 // processes.
 type mixed struct {
 	*kubelet.Scripts
