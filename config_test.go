@@ -13,8 +13,8 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// TestRequestsOfARESTConfig: they ask for protobuf, uncompressed, unless the user
-// has chosen a content type.
+// TestRequestsOfARESTConfig: requests accept protobuf and no compression, unless the
+// user has set a content type.
 func TestRequestsOfARESTConfig(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -27,7 +27,7 @@ func TestRequestsOfARESTConfig(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var accept, encoding atomic.Value
-			// TLS, as at every API server: client-go's transport without it has no settings.
+			// With TLS, as every API server: without it client-go uses the default transport.
 			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				accept.Store(r.Header.Get("Accept"))
 				encoding.Store(r.Header.Get("Accept-Encoding"))

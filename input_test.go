@@ -23,7 +23,7 @@ func owner() metav1.OwnerReference {
 	return metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "7d0b5f0e"}
 }
 
-// newClient starts a client on a stock fake clientset in the test's bubble.
+// newClient starts a client on client-go's fake clientset in the test's bubble.
 func newClient(t *testing.T) (*kontinue.Client, *fake.Clientset) {
 	t.Helper()
 	clientset := fake.NewClientset()
@@ -41,8 +41,7 @@ func newExecution(t *testing.T, client *kontinue.Client) *kontinue.ExecutionCont
 	return ktx
 }
 
-// requireNoWrite fails the test if anything but the informers' LIST and WATCH
-// was requested.
+// requireNoWrite requires that the informers' LIST and WATCH were the only requests.
 func requireNoWrite(t *testing.T, clientset *fake.Clientset) {
 	t.Helper()
 	for _, a := range clientset.Actions() {

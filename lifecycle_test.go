@@ -18,9 +18,9 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// TestModuleTellsTheReasonAlsoWhenFxIsShorter: fx would say no more than that its
-// deadline was exceeded.
-func TestModuleTellsTheReasonAlsoWhenFxIsShorter(t *testing.T) {
+// TestModuleSaysWhyAlsoWhenFxIsShorter: without the reason fx would only say that
+// its own deadline, which is before StartTimeout, was exceeded.
+func TestModuleSaysWhyAlsoWhenFxIsShorter(t *testing.T) {
 	t.Parallel()
 	app := fx.New(
 		fx.Supply(kontinue.Config{RESTConfig: &rest.Config{Host: "https://127.0.0.1:1"}, Namespace: "ns"}),
@@ -31,8 +31,8 @@ func TestModuleTellsTheReasonAlsoWhenFxIsShorter(t *testing.T) {
 	require.ErrorContains(t, app.Start(ctx), "connection refused")
 }
 
-// TestStopWithAContextThatHasEnded: the signal that ends a program ends its context
-// first, and Stop still waits for the steps.
+// TestStopWithAContextThatHasEnded: SIGTERM usually cancels the context that Stop
+// gets, and Stop must still wait for the steps.
 func TestStopWithAContextThatHasEnded(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -73,7 +73,8 @@ func TestLogsAfterStop(t *testing.T) {
 	})
 }
 
-// TestResumedResultHasTheWholePod: as long as there is one.
+// TestResumedResultHasTheWholePod: as long as the pod exists, a resumed result has
+// all of it and not only what the record holds.
 func TestResumedResultHasTheWholePod(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -87,7 +88,8 @@ func TestResumedResultHasTheWholePod(t *testing.T) {
 	})
 }
 
-// TestPlainFakeClientsetTakesCancelAndFinish: its objects have no UIDs.
+// TestPlainFakeClientsetTakesCancelAndFinish: both work although its objects have
+// no UIDs.
 func TestPlainFakeClientsetTakesCancelAndFinish(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,8 +123,9 @@ func TestPlainFakeClientsetTakesCancelAndFinish(t *testing.T) {
 	})
 }
 
-// TestOnProgressPanics: the panic is the function's, to recover from or not. The step
-// is over by then: Stop does not wait for it, and its name is free.
+// TestOnProgressPanics: a panic in OnProgress reaches the function that called the
+// step, which may recover. The step has then returned: Stop does not wait for it,
+// and its name is free.
 func TestOnProgressPanics(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

@@ -15,12 +15,13 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// The stock fake clientset stores objects and sends watch events, and that is
-// all: it assigns no UIDs and runs no Job controller. A test that wants no more
-// than "the step ended like this" plays the controller in a few lines. For
-// anything else there is package kontinuetest.
+// client-go's fake clientset stores objects and sends watch events. It assigns no
+// UIDs and has no Job controller. A test that only needs a step to end with some
+// exit code can act as the controller in a few lines; for anything else there is
+// package kontinuetest.
 
-// endJob plays the Job controller and the kubelet: one pod with that exit code.
+// endJob acts as the Job controller and the kubelet: it adds one pod with that exit
+// code and ends the Job.
 func endJob(ctx context.Context, t *testing.T, clientset *fake.Clientset, job *batchv1.Job, exitCode int32) {
 	t.Helper()
 	phase, condition := corev1.PodSucceeded, batchv1.JobComplete
@@ -87,7 +88,7 @@ func TestPlainFakeClientset(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "fake logs", logs)
 
-				// A worker that starts again reads the recorded result.
+				// A worker that is restarted reads the recorded result.
 				again, err := client.NewExecutionContext(t.Context(), ktx.Execution())
 				require.NoError(t, err)
 				began := time.Now()

@@ -25,7 +25,8 @@ func TestExitErrorText(t *testing.T) {
 	}
 }
 
-// A result that a unit test makes by hand answers from its pod alone.
+// TestHandMadeResults: a result that a unit test constructs has no Job, so its
+// methods answer from the pods alone.
 func TestHandMadeResults(t *testing.T) {
 	t.Parallel()
 	pod := func(exitCode int32, reason string) *kontinue.PodResult {
