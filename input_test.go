@@ -226,7 +226,7 @@ func TestStepNamesStandForOneStep(t *testing.T) {
 		for range 2 {
 			err := <-ended
 			require.ErrorIs(t, err, cause)
-			require.ErrorContains(t, err, "goes on")
+			require.ErrorContains(t, err, "still running")
 		}
 	})
 }
@@ -254,7 +254,7 @@ func TestClientThatIsNotRunning(t *testing.T) {
 		require.NoError(t, client.Stop(t.Context()))
 		err = <-waiting
 		require.ErrorIs(t, err, kontinue.ErrNotRunning)
-		require.ErrorContains(t, err, "goes on")
+		require.ErrorContains(t, err, "still running")
 		require.ErrorIs(t, run(), kontinue.ErrNotRunning)
 		require.ErrorIs(t, client.Start(t.Context()), kontinue.ErrNotRunning)
 		list, err := clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})

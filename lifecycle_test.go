@@ -73,18 +73,22 @@ func TestLogsAfterStop(t *testing.T) {
 	})
 }
 
-// TestResumedResultHasTheWholePod: as long as the pod exists, a resumed result has
-// all of it and not only what the record holds.
-func TestResumedResultHasTheWholePod(t *testing.T) {
+// TestResultHasTheWholePodUntilItsRecord: the call that saw the pod end returns all of
+// it, a resume what the record holds.
+func TestResultHasTheWholePodUntilItsRecord(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
 		first, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
+		require.NotEmpty(w, first.Pod.Spec.Containers[0].Command)
 		again, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "true"))
 		require.NoError(w, err)
-		require.NotEmpty(w, again.Pod.Spec.Containers)
+		require.True(w, again.Succeeded())
 		require.Equal(w, first.Pod.UID, again.Pod.UID)
-		require.Equal(w, first.Pod.Status.ContainerStatuses, again.Pod.Status.ContainerStatuses)
+		require.Equal(w, first.Pod.Name, again.Pod.Name)
+		require.Equal(w, first.Pod.Spec.Containers[0].Image, again.Pod.Spec.Containers[0].Image)
+		require.Equal(w, first.Pod.Status.ContainerStatuses[0].State.Terminated.ExitCode, again.Pod.Status.ContainerStatuses[0].State.Terminated.ExitCode)
+		require.Empty(w, again.Pod.Spec.Containers[0].Command)
 	})
 }
 

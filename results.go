@@ -86,6 +86,7 @@ type PodResult struct {
 	// is restored from the record: the pod's identity, the names and images of its
 	// containers, and how they ended. A process holds a pod until its step has its
 	// record.
+	Pod *corev1.Pod
 	// Message explains a failure in one line: the container that failed first,
 	// its exit code or signal and reason, or why the pod never ran. It is empty
 	// for a pod that succeeded.

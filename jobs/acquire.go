@@ -105,9 +105,12 @@ func (a *acquirer) plan(ctx context.Context, p Policy) (got Acquired, done bool,
 // existing returns the runs of the step that are known.
 func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 	r := a.request
-	listed, err := a.runs.of(ctx, r.Step)
-	if err != nil {
-		return nil, err
+	var listed []Found
+	var err error
+	if r.Attempt > 0 || !slices.ContainsFunc(a.cached, a.living) {
+		if listed, err = a.runs.of(ctx, r.Step); err != nil {
+			return nil, err
+		}
 	}
 	var all []Run
 	add := func(f Found) {
@@ -150,6 +153,13 @@ func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 		}
 	}
 	return all, nil
+}
+
+// living reports whether a cached Job is a run of the step that can be adopted. In the
+// first attempt it is: no other attempt is known to this one.
+func (a *acquirer) living(f Found) bool {
+	run, ok := a.request.runOf(f)
+	return ok && !run.Deleting && !run.Recorded
 }
 
 // ours refuses an object that has the name of a run and another owner.

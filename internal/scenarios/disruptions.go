@@ -42,7 +42,7 @@ func disruptions() []*Scenario {
 			Name: "job-deleted", Shows: "the Job is deleted by hand in the background, its pod after it",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deleteJob(metav1.DeletePropagationBackground),
-			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"went away before it ended"}},
+			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"was deleted before it ended"}},
 		},
 		{
 			Name: "job-deleted-foreground", Shows: "the Job is deleted by hand in the foreground, its pod first",

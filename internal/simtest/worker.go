@@ -30,13 +30,15 @@ type Worker struct {
 	// Lists is how many requests (pages) the lists of the two informers took at
 	// the start.
 	Lists int
+
+	number int // from 1
 }
 
 // Worker starts a worker, which is stopped with the test.
 func (w *World) Worker() *Worker {
 	w.Helper()
 	w.workers++
-	p := &Worker{World: w, User: fmt.Sprintf("worker-%d", w.workers)}
+	p := &Worker{World: w, User: fmt.Sprintf("worker-%d", w.workers), number: w.workers}
 	var err error
 	p.Client, err = kontinue.New(kontinue.Config{Clientset: w.Cluster.APIServer().ClientsetAs(p.User), Namespace: "ns"})
 	require.NoError(w, err)
@@ -81,10 +83,12 @@ func (p *Worker) KillAt(n int, before bool) {
 }
 
 // ExecutionContext returns the context of a new run of the Execution's function
-// in this worker.
+// in this worker. All but the first worker resume.
 func (p *Worker) ExecutionContext() *kontinue.ExecutionContext {
 	p.Helper()
-	ktx, err := p.Client.NewExecutionContext(p.Ctx, p.Execution)
+	execution := p.Execution
+	execution.Resumptions = max(execution.Resumptions, p.number-1)
+	ktx, err := p.Client.NewExecutionContext(p.Ctx, execution)
 	require.NoError(p, err)
 	return ktx
 }

@@ -20,7 +20,7 @@ func (s *step) adoptOrCreate() error {
 	}
 	s.wait = wait
 	x := s.run.execution
-	cached := s.engine.Watcher.Jobs(x.UID, s.name)
+	cached := s.engine.Watcher.Jobs(x.Namespace, x.UID, s.name)
 	got, err := s.engine.Jobs.Acquire(ctx, s.request, x.Policy, s.run.runs, found(cached))
 	if err != nil {
 		return err

@@ -55,9 +55,6 @@ func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
 		return 0, nil
 	}
 	if err != nil {
-		if bounded.Err() != nil && ctx.Err() == nil {
-			return 0, fmt.Errorf("no answer within %s: %s", confirmAfter, err) //nolint:errorlint // it must not be taken for the caller's own end
-		}
 		return 0, err
 	}
 	job := watch.NewJob(live)

@@ -1,4 +1,4 @@
-package kontinue
+package step
 
 import (
 	"encoding/json"
@@ -22,21 +22,21 @@ func FuzzOrderOfEvents(f *testing.F) {
 	f.Add(uint64(12345), uint64(0))
 	f.Fuzz(func(t *testing.T, seed, order uint64) {
 		streams := history(rand.New(rand.NewPCG(seed, 2)))
-		var inOrder, shuffled view
+		var inOrder, shuffled state
 		for _, s := range streams {
 			for _, e := range s {
 				inOrder.apply(e)
 			}
 		}
-		require.Equal(t, settled, inOrder.verdict())
+		require.Equal(t, done, inOrder.decision())
 		want := summary(t, &inOrder)
 		for _, e := range interleave(rand.New(rand.NewPCG(order, 3)), streams) {
 			shuffled.apply(e)
-			if shuffled.verdict() == settled {
+			if shuffled.decision() == done {
 				require.Equal(t, want, summary(t, &shuffled), "it settles early on another outcome")
 			}
 		}
-		require.Equal(t, settled, shuffled.verdict())
+		require.Equal(t, done, shuffled.decision())
 	})
 }
 
@@ -62,7 +62,7 @@ func (s *bytesSource) status() batchv1.JobStatus {
 		status.Conditions = append(status.Conditions, batchv1.JobCondition{
 			Type:   kinds[s.roll(len(kinds))],
 			Status: []corev1.ConditionStatus{corev1.ConditionTrue, corev1.ConditionFalse, corev1.ConditionUnknown}[s.roll(3)],
-			Reason: reasons[s.roll(len(reasons))], Message: "told by the cluster",
+			Reason: reasons[s.roll(len(reasons))], Message: "as the cluster says",
 		})
 	}
 	status.Succeeded, status.Failed = int32(s.roll(4)), int32(s.roll(4))
@@ -73,7 +73,7 @@ func (s *bytesSource) status() batchv1.JobStatus {
 	return status
 }
 
-func (s *bytesSource) event(rv int) event {
+func (s *bytesSource) event(rv int) Event {
 	phases := []corev1.PodPhase{corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded, corev1.PodFailed, corev1.PodUnknown, ""}
 	deleted := s.roll(4) == 3
 	if s.roll(3) == 0 {
@@ -82,10 +82,10 @@ func (s *bytesSource) event(rv int) event {
 			job.DeletionTimestamp = &metav1.Time{Time: time.Unix(2, 0)}
 		}
 		job.Canceled = s.roll(4) == 3
-		return event{job: job, deleted: deleted}
+		return Event{job: job, deleted: deleted}
 	}
 	name := []string{"p-1", "p-2", "p-3"}[s.roll(3)]
-	return event{pod: testPod(name, rv-s.roll(2), phases[s.roll(len(phases))], int32(s.roll(256)), s.roll(2) == 1), deleted: deleted}
+	return Event{pod: testPod(name, rv-s.roll(2), phases[s.roll(len(phases))], int32(s.roll(256)), s.roll(2) == 1), deleted: deleted}
 }
 
 // FuzzOutcome folds in any events, of a cluster that keeps no rule, and holds what
@@ -97,23 +97,24 @@ func FuzzOutcome(f *testing.F) {
 	f.Add([]byte{3, 0, 0, 2, 0, 0, 0, 1, 0, 0, 3, 3, 3, 1, 3, 3, 0, 1, 2, 3, 9, 1, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := &bytesSource{data}
-		var v view
+		var v state
 		for rv := 2; len(s.data) > 0; rv++ {
 			v.apply(s.event(rv))
 			v.progress()
 			v.deadline()
-			v.verdict()
+			v.decision()
 		}
 		if v.job == nil {
-			require.Equal(t, undecided, v.verdict())
+			require.Equal(t, running, v.decision())
 			return
 		}
 		terminal := false
 		for _, c := range v.job.Status.Conditions {
 			terminal = terminal || (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
 		}
-		is := v.verdict()
-		require.Equal(t, terminal, is == settled || is == unsettled, "nothing but Complete or Failed proves an end")
+		is := v.decision()
+		require.False(t, !terminal && (is == done || is == podsPending), "nothing but Complete or Failed proves an end")
+		require.False(t, terminal && (is == running || is == deleted), "an end stands")
 		if !terminal {
 			return
 		}
@@ -122,27 +123,22 @@ func FuzzOutcome(f *testing.F) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(text), pods.MaxRecordBytes)
 		require.True(t, json.Valid([]byte(text)))
-		again, err := recorded("ns", "job", text, nil)
+		again, err := decode("ns", "job", text, nil)
 		require.NoError(t, err)
 
-		first, second := o.jobResult(), again.jobResult()
-		require.Equal(t, first.Succeeded(), first.Err() == nil)
-		require.Equal(t, !o.Failed, first.Complete())
-		require.False(t, first.Succeeded() && o.Failed)
-		require.Equal(t, first.Succeeded(), second.Succeeded())
-		require.Equal(t, first.Message, second.Message)
-		require.Equal(t, first.Err(), second.Err())
-		require.Len(t, second.Pods, len(first.Pods))
-		for i, p := range first.Pods {
-			require.Equal(t, p.Succeeded(), p.Err() == nil)
-			require.Equal(t, p.Succeeded(), second.Pods[i].Succeeded())
-			require.Equal(t, p.Message, second.Pods[i].Message)
-			require.Equal(t, p.Err(), second.Pods[i].Err())
+		require.Equal(t, o.Text(), again.Text())
+		require.Equal(t, o.Failed, again.Failed)
+		require.Len(t, again.Pods, len(o.Pods))
+		for i, p := range o.Pods {
+			require.Equal(t, p.Succeeded(), again.Pods[i].Succeeded())
+			require.Equal(t, p.Explain(), again.Pods[i].Explain())
 		}
-		sole, err := o.soleResult()
+		pod, err := o.SinglePod()
+		same, err2 := again.SinglePod()
+		require.Equal(t, err == nil, err2 == nil)
 		if err == nil {
-			require.Equal(t, sole.Succeeded(), sole.Err() == nil)
-			require.False(t, sole.Succeeded() && o.Failed, "a failed Job has no pod that did its work")
+			require.Equal(t, o.SinglePodSucceeded(pod), again.SinglePodSucceeded(same))
+			require.False(t, o.SinglePodSucceeded(pod) && o.Failed, "a failed Job has no pod that did its work")
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package kontinue
+package step
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func TestCommonOutcome(t *testing.T) {
 	}
 	status := ended(batchv1.JobComplete, 1, 0)
 	status.Conditions[0].Reason, status.Conditions[0].Message = "CompletionsReached", "Reached expected number of succeeded pods"
-	v := view{job: testJob(9, status)}
+	v := state{job: testJob(9, status)}
 	v.applyPod(watch.NewPod(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "build-x7x2k-abcde", UID: "0d1f6a5c-0000-4000-8000-000000000000"},
 		Spec:       corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "main"}}},
@@ -36,7 +36,7 @@ func TestCommonOutcome(t *testing.T) {
 	}), false)
 	got, err := v.outcome(0).encode()
 	require.NoError(t, err)
-	want, err := os.ReadFile("watch/testdata/outcome.json")
+	want, err := os.ReadFile("../record/testdata/v1/success.json")
 	require.NoError(t, err)
 	require.Equal(t, string(want), got)
 }

@@ -1,4 +1,4 @@
-package kontinue
+package step
 
 import (
 	"fmt"
@@ -53,74 +53,75 @@ func testPodIn(name string, rv int, phase corev1.PodPhase, state corev1.Containe
 	return watch.NewPod(pod)
 }
 
-func TestVerdict(t *testing.T) {
+func TestDecision(t *testing.T) {
 	t.Parallel()
-	running, complete, failed := batchv1.JobStatus{Active: 1}, ended(batchv1.JobComplete, 1, 0), ended(batchv1.JobFailed, 0, 1)
+	active, complete, failed := batchv1.JobStatus{Active: 1}, ended(batchv1.JobComplete, 1, 0), ended(batchv1.JobFailed, 0, 1)
 	deciding := ended(batchv1.JobFailureTarget, 0, 1)
-	job := func(s batchv1.JobStatus) event { return event{job: testJob(10, s)} }
-	jobGone := func(s batchv1.JobStatus) event { return event{job: testJob(11, s), deleted: true} }
-	pod := func(phase corev1.PodPhase, tracked bool) event {
-		return event{pod: testPod("p1", 5, phase, 0, tracked)}
+	job := func(s batchv1.JobStatus) Event { return Event{job: testJob(10, s)} }
+	jobGone := func(s batchv1.JobStatus) Event { return Event{job: testJob(11, s), deleted: true} }
+	pod := func(phase corev1.PodPhase, tracked bool) Event {
+		return Event{pod: testPod("p1", 5, phase, 0, tracked)}
 	}
-	podGone := func(phase corev1.PodPhase) event {
-		return event{pod: testPod("p1", 6, phase, 0, false), deleted: true}
+	podGone := func(phase corev1.PodPhase) Event {
+		return Event{pod: testPod("p1", 6, phase, 0, false), deleted: true}
 	}
-	deleting := testJob(10, running)
+	deleting := testJob(10, active)
 	deleting.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 	for name, tc := range map[string]struct {
-		events []event
-		want   verdict
+		events []Event
+		want   decision
 	}{
-		"nothing known":                            {nil, undecided},
-		"pod before its job":                       {[]event{pod(corev1.PodSucceeded, false)}, undecided},
-		"running":                                  {[]event{job(running), pod(corev1.PodRunning, true)}, undecided},
-		"counters are no end":                      {[]event{job(batchv1.JobStatus{Succeeded: 1, Failed: 7}), pod(corev1.PodSucceeded, false)}, undecided},
-		"FailureTarget is no end":                  {[]event{job(deciding), pod(corev1.PodFailed, false)}, undecided},
-		"complete and counted":                     {[]event{job(complete), pod(corev1.PodSucceeded, false)}, settled},
-		"complete, pod still tracked":              {[]event{job(complete), pod(corev1.PodSucceeded, true)}, unsettled},
-		"complete, pod seen running":               {[]event{job(complete), pod(corev1.PodRunning, false)}, unsettled},
-		"complete, pod not seen":                   {[]event{job(complete)}, unsettled},
-		"complete, only a failed pod seen":         {[]event{job(complete), pod(corev1.PodFailed, false)}, unsettled},
-		"complete, pod deleted after it succeeded": {[]event{job(complete), podGone(corev1.PodSucceeded)}, settled},
-		"complete, the end of its pod not seen":    {[]event{job(complete), podGone(corev1.PodRunning)}, unsettled},
-		"failed, pod evicted that ended well":      {[]event{job(failed), pod(corev1.PodSucceeded, false)}, settled},
-		"failed before any pod":                    {[]event{job(ended(batchv1.JobFailed, 0, 0))}, settled},
-		"deleted while running":                    {[]event{job(running), jobGone(running)}, vanished},
-		"deletion has begun":                       {[]event{{job: deleting}}, lost},
-		"deleted after its end":                    {[]event{job(complete), pod(corev1.PodSucceeded, false), jobGone(complete)}, settled},
-		"deleted after its end, older tombstone":   {[]event{job(complete), pod(corev1.PodSucceeded, false), {job: testJob(9, running), deleted: true}}, settled},
-		"older event after the newer one":          {[]event{job(complete), {job: testJob(9, running)}, pod(corev1.PodSucceeded, false)}, settled},
-		"older pod event after the newer one":      {[]event{job(complete), pod(corev1.PodSucceeded, false), {pod: testPod("p1", 4, corev1.PodRunning, 0, true)}}, settled},
-		"an event after the deletion is an older":  {[]event{job(running), jobGone(running), job(running)}, vanished},
-		"selected again":                           {[]event{job(running), jobGone(running), {job: testJob(12, running)}}, undecided},
+		"nothing known":                            {nil, running},
+		"pod before its job":                       {[]Event{pod(corev1.PodSucceeded, false)}, running},
+		"running":                                  {[]Event{job(active), pod(corev1.PodRunning, true)}, running},
+		"counters are no end":                      {[]Event{job(batchv1.JobStatus{Succeeded: 1, Failed: 7}), pod(corev1.PodSucceeded, false)}, running},
+		"FailureTarget is no end":                  {[]Event{job(deciding), pod(corev1.PodFailed, false)}, running},
+		"complete and counted":                     {[]Event{job(complete), pod(corev1.PodSucceeded, false)}, done},
+		"complete, pod still tracked":              {[]Event{job(complete), pod(corev1.PodSucceeded, true)}, podsPending},
+		"complete, pod seen running":               {[]Event{job(complete), pod(corev1.PodRunning, false)}, podsPending},
+		"complete, pod not seen":                   {[]Event{job(complete)}, podsPending},
+		"complete, only a failed pod seen":         {[]Event{job(complete), pod(corev1.PodFailed, false)}, podsPending},
+		"complete, pod deleted after it succeeded": {[]Event{job(complete), podGone(corev1.PodSucceeded)}, done},
+		"complete, the end of its pod not seen":    {[]Event{job(complete), podGone(corev1.PodRunning)}, podsPending},
+		"failed, pod evicted that ended well":      {[]Event{job(failed), pod(corev1.PodSucceeded, false)}, done},
+		"failed before any pod":                    {[]Event{job(ended(batchv1.JobFailed, 0, 0))}, done},
+		"deleted while running":                    {[]Event{job(active), jobGone(active)}, unobserved},
+		"deletion has begun":                       {[]Event{{job: deleting}}, deleted},
+		"deleted after its end":                    {[]Event{job(complete), pod(corev1.PodSucceeded, false), jobGone(complete)}, done},
+		"deleted after its end, older tombstone":   {[]Event{job(complete), pod(corev1.PodSucceeded, false), {job: testJob(9, active), deleted: true}}, done},
+		"older event after the newer one":          {[]Event{job(complete), {job: testJob(9, active)}, pod(corev1.PodSucceeded, false)}, done},
+		"older pod event after the newer one":      {[]Event{job(complete), pod(corev1.PodSucceeded, false), {pod: testPod("p1", 4, corev1.PodRunning, 0, true)}}, done},
+		"never seen, and no longer selected":       {[]Event{jobGone(active)}, unobserved},
+		"the content of a deletion is no word":     {[]Event{job(active), jobGone(complete), pod(corev1.PodSucceeded, false)}, unobserved},
+		"selected again":                           {[]Event{job(active), jobGone(active), {job: testJob(12, active)}}, running},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var v view
+			var v state
 			for _, e := range tc.events {
 				v.apply(e)
 			}
-			require.Equal(t, tc.want, v.verdict())
+			require.Equal(t, tc.want, v.decision())
 		})
 	}
 }
 
 // history is what two watches can bring of one Job: the Job's events in their
 // order, and each pod's in theirs.
-func history(rnd *rand.Rand) [][]event {
+func history(rnd *rand.Rand) [][]Event {
 	pods := 1 + rnd.IntN(4)
 	var succeeded, failed int32
 	rv := 0
 	next := func() int { rv++; return rv }
-	streams := make([][]event, 0, pods+1)
-	jobEvents := []event{{job: testJob(next(), batchv1.JobStatus{})}, {job: testJob(next(), batchv1.JobStatus{Active: 1})}}
+	streams := make([][]Event, 0, pods+1)
+	jobEvents := []Event{{job: testJob(next(), batchv1.JobStatus{})}, {job: testJob(next(), batchv1.JobStatus{Active: 1})}}
 	for i := range pods {
 		name := fmt.Sprintf("pod-%d", i)
 		phase, exit := corev1.PodSucceeded, int32(0)
 		if rnd.IntN(2) == 0 {
 			phase, exit = corev1.PodFailed, int32(1+rnd.IntN(100))
 		}
-		events := []event{
+		events := []Event{
 			{pod: testPod(name, next(), corev1.PodPending, 0, true)},
 			{pod: testPod(name, next(), corev1.PodRunning, 0, true)},
 			{pod: testPod(name, next(), phase, exit, true)},
@@ -132,7 +133,7 @@ func history(rnd *rand.Rand) [][]event {
 			failed++
 		}
 		if rnd.IntN(3) == 0 {
-			events = append(events, event{pod: testPod(name, next(), phase, exit, false), deleted: true})
+			events = append(events, Event{pod: testPod(name, next(), phase, exit, false), deleted: true})
 		}
 		streams = append(streams, events)
 	}
@@ -141,18 +142,18 @@ func history(rnd *rand.Rand) [][]event {
 		condition = batchv1.JobFailed
 	}
 	final := ended(condition, succeeded, failed)
-	jobEvents = append(jobEvents, event{job: testJob(next(), final)})
+	jobEvents = append(jobEvents, Event{job: testJob(next(), final)})
 	if rnd.IntN(3) == 0 {
-		jobEvents = append(jobEvents, event{job: testJob(next(), final), deleted: true})
+		jobEvents = append(jobEvents, Event{job: testJob(next(), final), deleted: true})
 	}
 	return append(streams, jobEvents)
 }
 
 // interleave merges the streams in a random order that keeps each one's, and
 // repeats events as a relist does.
-func interleave(rnd *rand.Rand, streams [][]event) []event {
+func interleave(rnd *rand.Rand, streams [][]Event) []Event {
 	at := make([]int, len(streams))
-	var merged []event
+	var merged []Event
 	for {
 		var open []int
 		for i, s := range streams {
@@ -181,16 +182,16 @@ func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
 		streams := history(rnd)
 		want := ""
 		for range 20 {
-			var v view
+			var v state
 			var first string
 			for _, e := range interleave(rnd, streams) {
 				v.apply(e)
-				require.NotEqual(t, lost, v.verdict(), "seed %d", seed)
-				if v.verdict() == settled && first == "" {
+				require.NotEqual(t, deleted, v.decision(), "seed %d", seed)
+				if v.decision() == done && first == "" {
 					first = summary(t, &v)
 				}
 			}
-			require.Equal(t, settled, v.verdict(), "seed %d", seed)
+			require.Equal(t, done, v.decision(), "seed %d", seed)
 			if want == "" {
 				want = first
 			}
@@ -201,11 +202,11 @@ func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
 
 // summary is the recorded outcome, less which pods were seen deleted: that may
 // differ by when one looks.
-func summary(t *testing.T, v *view) string {
+func summary(t *testing.T, v *state) string {
 	t.Helper()
 	o := v.outcome(0)
-	for i := range o.pods {
-		o.pods[i].Deleted = false
+	for i := range o.Pods {
+		o.Pods[i].Deleted = false
 	}
 	text, err := o.encode()
 	require.NoError(t, err)
@@ -216,8 +217,8 @@ func summary(t *testing.T, v *view) string {
 // image that its Job's deadline deletes.
 func TestPodThatNeverStartedKeepsItsReason(t *testing.T) {
 	t.Parallel()
-	state := func(rv int, phase corev1.PodPhase, s corev1.ContainerState) event {
-		return event{pod: testPodIn("p1", rv, phase, s, phase == corev1.PodPending)}
+	podEvent := func(rv int, phase corev1.PodPhase, s corev1.ContainerState) Event {
+		return Event{pod: testPodIn("p1", rv, phase, s, phase == corev1.PodPending)}
 	}
 	waiting := func(reason, message string) corev1.ContainerState {
 		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
@@ -232,66 +233,64 @@ func TestPodThatNeverStartedKeepsItsReason(t *testing.T) {
 		}, "ErrImagePull"},
 		"volume": {[]corev1.ContainerState{waiting("ContainerCreating", "")}, "ContainerCreating"},
 	} {
-		var v view
+		var v state
 		for i, s := range tc.states {
-			v.apply(state(i+1, corev1.PodPending, s))
+			v.apply(podEvent(i+1, corev1.PodPending, s))
 		}
-		v.apply(state(len(tc.states)+1, corev1.PodFailed, unknown))
-		v.apply(event{job: testJob(9, ended(batchv1.JobFailed, 0, 1))})
-		r := v.outcome(0).jobResult()
-		require.Contains(t, r.Message, tc.want, name)
-		require.NotContains(t, r.Message, "ContainerStatusUnknown", name)
-		var failed *ExitError
-		require.ErrorAs(t, r.Err(), &failed, name)
-		require.Equal(t, "c", failed.Container, name)
-		require.Zero(t, failed.ExitCode, name)
+		v.apply(podEvent(len(tc.states)+1, corev1.PodFailed, unknown))
+		v.apply(Event{job: testJob(9, ended(batchv1.JobFailed, 0, 1))})
+		o := v.outcome(0)
+		require.Len(t, o.Pods, 1, name)
+		require.Contains(t, o.Pods[0].Explain(), tc.want, name)
+		require.NotContains(t, o.Pods[0].Explain(), "ContainerStatusUnknown", name)
+		_, failed := o.Pods[0].FirstFailure()
+		require.False(t, failed, "%s: no exit code is made up", name)
 	}
 }
 
 func TestRelistDecides(t *testing.T) {
 	t.Parallel()
-	var v view
-	v.apply(event{pod: testPod("gone-1", 1, corev1.PodRunning, 0, true)})
-	v.apply(event{job: testJob(9, ended(batchv1.JobFailed, 0, 2))})
-	require.Equal(t, unsettled, v.verdict())
+	var v state
+	v.apply(Event{pod: testPod("gone-1", 1, corev1.PodRunning, 0, true)})
+	v.apply(Event{job: testJob(9, ended(batchv1.JobFailed, 0, 2))})
+	require.Equal(t, podsPending, v.decision())
 	v.relist([]*watch.Pod{testPod("new-2", 2, corev1.PodFailed, 3, false)})
-	require.Equal(t, settled, v.verdict())
+	require.Equal(t, done, v.decision())
 	o := v.outcome(0)
-	require.Len(t, o.pods, 2)
-	require.True(t, o.pods[0].Deleted)
-	require.Equal(t, "new-2", o.pods[1].Name)
+	require.Len(t, o.Pods, 2)
+	require.True(t, o.Pods[0].Deleted)
+	require.Equal(t, "new-2", o.Pods[1].Name)
 	require.Zero(t, o.Lost)
 }
 
 func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	t.Parallel()
-	var v view
-	v.apply(event{job: testJob(9, ended(batchv1.JobFailed, 1, 1))})
-	v.apply(event{pod: testPod("a-1", 1, corev1.PodSucceeded, 0, false)})
-	v.apply(event{pod: testPod("a-2", 1, corev1.PodFailed, 3, false)})
+	var v state
+	v.apply(Event{job: testJob(9, ended(batchv1.JobFailed, 1, 1))})
+	v.apply(Event{pod: testPod("a-1", 1, corev1.PodSucceeded, 0, false)})
+	v.apply(Event{pod: testPod("a-2", 1, corev1.PodFailed, 3, false)})
 	live := v.outcome(4)
 	text, err := live.encode()
 	require.NoError(t, err)
 	job := testJob(10, batchv1.JobStatus{})
 	job.Record = text
-	again, err := recorded("ns", "job", job.Record, nil)
+	again, err := decode("ns", "job", job.Record, nil)
 	require.NoError(t, err)
 	require.Equal(t, 4, again.Attempt)
-	require.Equal(t, live.pods, again.pods)
-	a, b := live.jobResult(), again.jobResult()
-	require.Equal(t, a.Message, b.Message)
-	require.Equal(t, a.SucceededPods, b.SucceededPods)
-	require.Equal(t, a.FailedPods, b.FailedPods)
-	require.Equal(t, a.Err(), b.Err())
-	for i := range a.Pods {
-		require.Equal(t, a.Pods[i].Message, b.Pods[i].Message)
-		require.Equal(t, a.Pods[i].Phase, b.Pods[i].Phase)
-		require.Equal(t, a.Pods[i].Succeeded(), b.Pods[i].Succeeded())
-		require.Equal(t, a.Pods[i].Pod.Name, b.Pods[i].Pod.Name)
+	require.Equal(t, live.Pods, again.Pods)
+	require.Equal(t, live.Text(), again.Text())
+	live.Record.Pods, again.Record.Pods = nil, nil
+	require.Equal(t, live.Record, again.Record)
+	for i := range live.Pods {
+		require.Equal(t, live.Object(live.Pods[i]).Name, again.Object(again.Pods[i]).Name)
 	}
-	for _, text := range []string{"", "{", `{"v":2,"pods":null}`, `{"v":1,"pods":7}`} {
-		job.Record = text
-		_, err := recorded("ns", "job", job.Record, nil)
+	for _, text := range []string{"", "{", `{"v":2,"pods":null}`} {
+		_, err := decode("ns", "job", text, nil)
 		require.ErrorContains(t, err, "job ns/job", "record %q", text)
 	}
+	// The Job's part of a record stands also where the list of its pods does not.
+	half, err := decode("ns", "job", `{"v":1,"failed":true,"reason":"x","pods":7}`, nil)
+	require.NoError(t, err)
+	require.True(t, half.Failed)
+	require.Empty(t, half.Pods)
 }

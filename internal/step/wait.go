@@ -106,7 +106,7 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 		if cached, ok := w.engine.Watcher.Job(namespace, name); ok && cached.UID == uid {
 			w.state.applyJob(cached, false)
 		}
-		for _, p := range w.engine.Watcher.Pods(uid) {
+		for _, p := range w.engine.Watcher.Pods(namespace, uid) {
 			w.state.applyPod(p, false)
 		}
 	})

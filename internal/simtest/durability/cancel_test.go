@@ -87,7 +87,7 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 2}})
 				began := time.Now()
 				err := end(w)
-				require.ErrorContains(t, err, "goes on")
+				require.ErrorContains(t, err, "still running")
 				require.Less(t, time.Since(began), 15*time.Second)
 				before := w.Jobs()["step"][0]
 				w.Sleep(10 * time.Second)

@@ -150,7 +150,8 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 }
 
 // TestRecordWithoutRoomForAllPods has more pods than a record holds, even
-// without their messages. The worker that wrote the record has all of them.
+// without their messages. The worker that wrote the record returns all of them, a
+// resume those of the record, whether the pods exist or not.
 func TestRecordWithoutRoomForAllPods(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -166,12 +167,12 @@ func TestRecordWithoutRoomForAllPods(t *testing.T) {
 
 		second, err := kontinue.RunJob(w.Worker().ExecutionContext(), options)
 		require.NoError(t, err)
-		require.Len(t, second.Pods, 100, "the pods are there, and in the cache")
+		require.Less(t, len(second.Pods), 100)
 		require.Equal(t, live.Message, second.Message)
 		deletePods(w)
 		third, err := kontinue.RunJob(w.Worker().ExecutionContext(), options)
 		require.NoError(t, err)
-		require.Less(t, len(third.Pods), 100)
+		require.Len(t, third.Pods, len(second.Pods))
 		require.Equal(t, live.Message, third.Message)
 		require.Equal(t, live.SucceededPods, third.SucceededPods)
 		require.Equal(t, live.FailedPods, third.FailedPods)

@@ -20,6 +20,10 @@ func digest(r *kontinue.PodResult, err error) string {
 	fmt.Fprintf(&b, "succeeded=%t phase=%s message=%q err=%v", r.Succeeded(), r.Phase, r.Message, r.Err())
 	for _, c := range append(r.Pod.Status.InitContainerStatuses, r.Pod.Status.ContainerStatuses...) {
 		end := c.State.Terminated
+		if end == nil {
+			fmt.Fprintf(&b, " %s: has not ended: %v", c.Name, c.State)
+			continue
+		}
 		fmt.Fprintf(&b, " %s: exit=%d reason=%s log=%q", c.Name, end.ExitCode, end.Reason, end.Message)
 	}
 	return strings.ReplaceAll(b.String(), r.Pod.Name, "POD")
