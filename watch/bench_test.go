@@ -2,14 +2,11 @@ package watch_test
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
-	"runtime"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,8 +21,7 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// feed is a clientset whose list of Pods has n of them and whose watch brings
-// what is sent to events.
+// feed is a clientset with n Pods, whose watch of Pods sends the events.
 func feed(n int) (client kubernetes.Interface, pods []*corev1.Pod, events chan apiwatch.Event) {
 	list := &corev1.PodList{}
 	for i := range n {
@@ -43,7 +39,7 @@ func feed(n int) (client kubernetes.Interface, pods []*corev1.Pod, events chan a
 	return c, pods, events
 }
 
-// counting counts the changes of Pods, and tells when there were enough.
+// counting counts the changes of Pods, and closes done when there were enough.
 type counting struct {
 	left int
 	done chan struct{}
@@ -60,8 +56,8 @@ func (*counting) JobDeleted(*watch.Job)   {}
 func (c *counting) PodChanged(*watch.Pod) { c.next() }
 func (*counting) PodDeleted(*watch.Pod)   {}
 
-// BenchmarkEvent is what an event costs from the encoded object to the handler:
-// in client-go's own shared informer with whole objects, and in a Watcher.
+// BenchmarkEvent is the cost of an event, from the encoded object to the handler: in
+// client-go's own shared informer with whole objects, and in a Watcher.
 func BenchmarkEvent(b *testing.B) {
 	const n = 1000
 	send := func(b *testing.B, pods []*corev1.Pod, events chan<- apiwatch.Event, done <-chan struct{}) {
@@ -103,98 +99,9 @@ func BenchmarkEvent(b *testing.B) {
 	b.Run("watcher", func(b *testing.B) {
 		client, pods, events := feed(n)
 		c := &counting{left: n + b.N, done: make(chan struct{})}
-		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Selector: identity.Selector("group"), Handler: c})
+		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", JobSelector: identity.LivingSelector("group"), PodSelector: identity.Selector("group"), Handler: c})
 		require.NoError(b, w.Start(b.Context()))
 		send(b, pods, events, c.done)
 		require.NoError(b, w.Stop(context.Background()))
 	})
-}
-
-// BenchmarkMemory tells the bytes that a cache keeps of one Job and its Pod, which
-// were decoded from the API's own encoding: while the Pod runs, once it has ended
-// and is kept whole, and once the Job's outcome is recorded.
-func BenchmarkMemory(b *testing.B) {
-	const n = 5000
-	for _, state := range []string{"running", "ended", "recorded"} {
-		b.Run(state, func(b *testing.B) {
-			for b.Loop() {
-				before := heap()
-				jobs, pods := encoded(b, n, state)
-				client := fake.NewClientset()
-				client.PrependReactor("list", "jobs", func(clienttesting.Action) (bool, k8sruntime.Object, error) {
-					list := &batchv1.JobList{}
-					return true, list, list.Unmarshal(jobs)
-				})
-				client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, k8sruntime.Object, error) {
-					list := &corev1.PodList{}
-					return true, list, list.Unmarshal(pods)
-				})
-				w := watch.New(watch.Config{
-					Clientset: client, Namespace: "ns", Selector: identity.Selector("group"), Handler: &counting{},
-					Finished: func(j *watch.Job) bool { return j.Record != "" },
-				})
-				require.NoError(b, w.Start(b.Context()))
-				jobs, pods = nil, nil
-				_, ok := w.Job("ns", "job-00000")
-				require.True(b, ok)
-				client.ClearActions()
-				b.ReportMetric(float64(heap()-before)/n, "bytes/step")
-				runtime.KeepAlive(client)
-				require.NoError(b, w.Stop(context.Background()))
-			}
-		})
-	}
-}
-
-// heap is what is reachable.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC()
-	var s runtime.MemStats
-	runtime.ReadMemStats(&s)
-	return int64(s.HeapAlloc)
-}
-
-// outcome is the record of a step as most are.
-//
-//go:embed testdata/outcome.json
-var outcome string
-
-// grown gives a running Pod the size of a common one.
-func grown(p *corev1.Pod) *corev1.Pod {
-	for k := range 10 {
-		p.Spec.Containers[0].Env = append(p.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", k), Value: "a value of a common length"})
-	}
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{
-		Name: "c", Image: "i", ImageID: "i@sha256:2c26b46b68ffc68ff99b453c1d304134", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
-	}}
-	for _, t := range []corev1.PodConditionType{corev1.PodInitialized, corev1.PodReady, corev1.ContainersReady, corev1.PodScheduled} {
-		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: t, Status: corev1.ConditionTrue})
-	}
-	return p
-}
-
-// encoded are lists of n Jobs and of their Pods, of a common size.
-func encoded(b *testing.B, n int, state string) (jobs, pods []byte) {
-	b.Helper()
-	jobList, podList := &batchv1.JobList{}, &corev1.PodList{}
-	jobList.ResourceVersion, podList.ResourceVersion = "9", "9"
-	for i := range n {
-		j := job(fmt.Sprintf("job-%05d", i), types.UID(fmt.Sprintf("0d1f6a5c-0000-4000-8000-0000000%05d", i)), strconv.Itoa(1000000+i))
-		p := grown(pod(j.Name+"-abcde", types.UID(fmt.Sprintf("0d1f6a5c-0000-4000-9000-0000000%05d", i)), strconv.Itoa(2000000+i), j, corev1.PodRunning))
-		j.Spec.Template.Spec = p.Spec
-		if state != "running" {
-			p.Status.Phase = corev1.PodSucceeded
-			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, Reason: "CompletionsReached", Message: "Reached expected number of succeeded pods"}}
-		}
-		if state == "recorded" {
-			j.Annotations = map[string]string{identity.AnnotationRecord: outcome}
-		}
-		jobList.Items, podList.Items = append(jobList.Items, *j), append(podList.Items, *p)
-	}
-	jobs, err := jobList.Marshal()
-	require.NoError(b, err)
-	pods, err = podList.Marshal()
-	require.NoError(b, err)
-	return jobs, pods
 }

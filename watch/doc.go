@@ -1,22 +1,20 @@
-// Package watch keeps one worker group's Jobs and Pods of a namespace in
-// memory, from two watch streams, and tells a [Handler] of every change.
+// Package watch holds one worker group's living Jobs and their Pods in memory, from two
+// watch streams, and calls a [Handler] for every change.
 //
-// A [Watcher] owns one shared informer factory with two informers, both
-// selecting on the worker group's labels, so that foreign objects never cross
-// the network. Their event handlers write into one small store and tell the
-// [Handler]; the informers' own caches keep name and version of each object. What
-// is stored is trimmed on arrival: of a Job its identity, kontinue's own marks and
-// its status; of a Pod what tells its progress, packed, and the whole object only
-// once it is terminal or being deleted, when a result needs it; of a finished Job
-// little more than the recorded outcome, squeezed.
+// A Job is living until its step has a record. Recording sets a label that the watch of
+// Jobs excludes, so a recorded Job leaves by an event that comes anyway, and its
+// finished Pods leave the cache with it. The Pods have no such label: their list starts
+// after the Jobs are synced and leaves out, page by page, the finished Pods of Jobs that
+// are not living. So memory grows with what runs, and not with what has run; a start
+// still reads those Pods once.
 //
-// The informers LIST, in pages that are trimmed one by one, and then WATCH: a start
-// among ten thousand Jobs needs no more memory than what is kept of them, and a
-// page. The streaming list (WatchList, KEP-3157) is left off on purpose: with it a
-// refused connection reaches no error handler, a lost bookmark stalls the first sync
-// for ever, and a stop has to wait for a back-off of up to a minute.
+// A [Watcher] owns one shared informer factory with two informers. Their event handlers
+// write into one small store; the informers' own caches hold only key and version of
+// each object. Objects are trimmed on arrival: a Job to its identity, kontinue's metadata
+// and its status; a Pod to what shows its progress, packed, and kept whole only once it
+// has finished or is being deleted, when a result needs it.
 //
-// [Watcher.Start] returns when both caches are filled, the handler has seen
-// their content and both watches are open, or with an error that names verb
-// and resource. A stream that has gone silent is closed and opened again.
+// [Watcher.Start] returns when both caches are synced, the handler has seen their
+// content and both watches are open, or with an error that names verb and resource. A
+// stream that has gone silent is closed and opened again.
 package watch

@@ -10,19 +10,19 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// printer prints the Jobs that it is told of.
+// printer prints the Jobs that it is called for.
 type printer struct{ recorder }
 
 func (*printer) JobChanged(j *watch.Job) { fmt.Println("job", j.Name, "is step", j.Step) }
 
-// A watcher tells its handler what was there at the start, and then of every
-// change.
+// A watcher calls its handler for each object at the start, and then for every change.
 func Example() {
 	w := watch.New(watch.Config{
-		Clientset: fake.NewClientset(job("nightly-build", "0d1f6a5c", "1")),
-		Namespace: "ns",
-		Selector:  identity.Selector("group"),
-		Handler:   &printer{},
+		Clientset:   fake.NewClientset(job("nightly-build", "0d1f6a5c", "1")),
+		Namespace:   "ns",
+		JobSelector: identity.LivingSelector("group"),
+		PodSelector: identity.Selector("group"),
+		Handler:     &printer{},
 	})
 	if err := w.Start(context.Background()); err != nil {
 		fmt.Println(err)

@@ -52,7 +52,7 @@ func TestStartNamesTheMissingVerb(t *testing.T) {
 	}
 }
 
-func TestStartIsBoundedAndTellsTheReason(t *testing.T) {
+func TestStartIsBoundedAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
@@ -76,6 +76,74 @@ func TestStartIsBoundedAndTellsTheReason(t *testing.T) {
 		require.NoError(t, w.Stop(t.Context()))
 		require.ErrorIs(t, w.Start(t.Context()), watch.ErrStopped)
 		require.ErrorIs(t, w.Healthy(), watch.ErrStopped)
+	})
+}
+
+// TestStartWhenTheJobsNeverSync: the Pods follow them, and the error names both.
+func TestStartWhenTheJobsNeverSync(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		transport transportFunc
+		want      string
+	}{
+		"refused": {
+			func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") },
+			`connection refused`,
+		},
+		"no answer": {
+			func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			},
+			`no answer to list and watch of jobs in namespace "ns"`,
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := watch.New(watch.Config{Clientset: over(t, tc.transport), Namespace: "ns", Handler: &recorder{}})
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			began := time.Now()
+			started := make(chan error, 1)
+			go func() { started <- w.Start(ctx) }()
+			pass(time.Second)
+			const notBegun = `list and watch of pods in namespace "ns" have not begun: they follow the jobs`
+			require.ErrorContains(t, w.Healthy(), notBegun, name)
+			short, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			for _, err := range []error{w.Start(short), <-started} {
+				require.ErrorIs(t, err, context.DeadlineExceeded, name)
+				require.ErrorContains(t, err, tc.want, name)
+				require.ErrorContains(t, err, notBegun, name)
+			}
+			require.Equal(t, 30*time.Second, time.Since(began), name)
+			require.NoError(t, w.Stop(t.Context()), name)
+		})
+	}
+}
+
+// TestPodsFollowTheJobs: they are not requested before the handler has seen every Job.
+func TestPodsFollowTheJobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset(job("a", "j1", "1"))
+		podRequests := func() (n int) {
+			for _, a := range client.Actions() {
+				if a.GetResource().Resource == "pods" {
+					n++
+				}
+			}
+			return n
+		}
+		slow := &slowHandler{release: make(chan struct{})}
+		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: slow})
+		started := make(chan error)
+		go func() { started <- w.Start(t.Context()) }()
+		pass(time.Minute)
+		require.Zero(t, podRequests())
+		close(slow.release)
+		require.NoError(t, <-started)
+		require.Equal(t, 2, podRequests(), "list and watch")
+		require.NoError(t, w.Stop(t.Context()))
 	})
 }
 
@@ -115,6 +183,10 @@ func TestHealthFollowsTheWatch(t *testing.T) {
 		require.NoError(t, w.Healthy())
 	})
 }
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // over is a clientset over a transport.
 func over(t *testing.T, transport transportFunc) kubernetes.Interface {
@@ -179,8 +251,8 @@ func TestStopWaitsForAStartThatGivesUp(t *testing.T) {
 	})
 }
 
-// TestListWithoutAnAnswerIsGivenUp: a reflector would wait for it for ever.
-func TestListWithoutAnAnswerIsGivenUp(t *testing.T) {
+// TestListWithoutAnAnswerIsAbandoned: and its error is not about the caller's context.
+func TestListWithoutAnAnswerIsAbandoned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client := over(t, func(r *http.Request) (*http.Response, error) {
@@ -189,7 +261,7 @@ func TestListWithoutAnAnswerIsGivenUp(t *testing.T) {
 		})
 		w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Handler: &recorder{}})
 		began := time.Now()
-		_, err := w.ListPods(t.Context(), "uid")
+		_, err := w.ListPods(t.Context(), "ns", "uid")
 		require.ErrorContains(t, err, `list pods in namespace "ns": no answer within 1m15s`)
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 75*time.Second, time.Since(began))

@@ -9,14 +9,14 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// Meta is what the cache keeps of an object's metadata. A whole
-// metav1.ObjectMeta, most of it empty, would be a tenth of a waiting step.
+// Meta is what the cache keeps of an object's metadata. A whole metav1.ObjectMeta,
+// most of it empty, would be a tenth of a waiting step.
 type Meta struct {
 	// Namespace and Name of the object.
 	Namespace, Name string
 	// UID is never empty: see [NewJob].
 	UID types.UID
-	// ResourceVersion of the state that is kept.
+	// ResourceVersion of that state.
 	ResourceVersion string
 	// CreationTimestamp is when the API server created the object.
 	CreationTimestamp metav1.Time
@@ -28,17 +28,16 @@ type Meta struct {
 // modified, and it cannot be sent back to the API server.
 type Job struct {
 	Meta
-	// Marks are kontinue's own labels and annotations.
+	// Metadata is what kontinue's own labels and annotations say.
 	identity.Metadata
-	// OwnerUID is the UID of the Job's controller owner reference, empty when it
-	// has none. Labels can be copied onto another Job; this tells whose it is.
+	// OwnerUID is the UID of the Job's controller owner reference, empty when it has
+	// none. It says whose Job it is: labels can be copied onto another Job.
 	OwnerUID types.UID
 	// Suspended is spec.suspend.
 	Suspended bool
 	// Deadline is spec.activeDeadlineSeconds, in seconds; nil means none.
 	Deadline *int64
-	// Status is the Job's status as the API server sent it. The cache keeps of a
-	// finished Job (Config.Finished) the verdict and the counts alone.
+	// Status is the Job's status as the API server sent it.
 	Status batchv1.JobStatus
 }
 
@@ -49,37 +48,40 @@ type Pod struct {
 	JobUID types.UID
 	// Phase is status.phase.
 	Phase corev1.PodPhase
-	// Whole says that nothing but managedFields was taken from Object. It is
-	// true from the moment that the Pod is terminal, being deleted or gone.
+	// Whole reports whether Object lacks nothing but managedFields. That is so once the
+	// Pod has finished, is being deleted or is gone.
 	Whole bool
 
 	owner  string      // name of the controller
-	object *corev1.Pod // if it is whole
+	object *corev1.Pod // if the Pod is whole
 	packed []byte      // otherwise what trimRunning leaves, in the API's own encoding
 }
 
-// Object is the Pod without managedFields: complete once Whole. Before that its
-// spec is reduced to node, restart policy and the names and images of the
-// containers (only of the init containers once the kubelet has reported on all
-// others), its status to the containers' states and the conditions that are
-// not True or tell of a disruption. It is made anew by each call then, since a
-// corev1.Pod is large, however little is in it.
+// Object returns the Pod without managedFields: complete once Whole. Before that its
+// spec is reduced to node, restart policy and the names and images of the containers
+// (only of the init containers once the kubelet has reported on all others), and its
+// status to the containers' states and the conditions that are not True or announce a
+// disruption. Each call decodes it anew then, since a corev1.Pod is large, however
+// little is in it.
 func (p *Pod) Object() *corev1.Pod {
 	if p.object != nil {
 		return p.object
 	}
 	object := new(corev1.Pod)
-	_ = object.Unmarshal(p.packed) // trimmer.pod has packed it, so it is well-formed
+	_ = object.Unmarshal(p.packed) // trimmer.pack encoded it, so it is well-formed
 	object.Namespace, object.Name, object.UID, object.ResourceVersion = p.Namespace, p.Name, p.UID, p.ResourceVersion
 	object.CreationTimestamp, object.DeletionTimestamp = p.CreationTimestamp, p.DeletionTimestamp
 	return object
 }
 
+// finished reports whether the phase is final.
+func (p *Pod) finished() bool {
+	return p.Phase == corev1.PodSucceeded || p.Phase == corev1.PodFailed
+}
+
 // NewJob trims a Job as the cache does. It keeps no reference to job's spec or
-// metadata. For a missing UID, as client-go's fake clientset leaves it, stands
-// namespace/name.
+// metadata. A missing UID, as from client-go's fake clientset, becomes namespace/name.
 func NewJob(job *batchv1.Job) *Job { return (*trimmer)(nil).job(job) }
 
-// NewPod trims a Pod as the cache does. It leaves pod alone but shares its
-// parts.
+// NewPod trims a Pod as the cache does. It does not modify pod, and shares its parts.
 func NewPod(pod *corev1.Pod) *Pod { return (*trimmer)(nil).pod(pod, false) }

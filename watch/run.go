@@ -4,43 +4,106 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/kontinue/kontinue/internal/listwatch"
 )
+
+// resource is one of the two kinds of objects that are listed and watched.
+type resource struct {
+	name, namespace string
+	object          runtime.Object
+	listerWatcher   *listwatch.ListerWatcher
+	events          cache.ResourceEventHandler
+	log             *slog.Logger
+	begun           atomic.Bool
+	synced          []cache.DoneChecker // set by begin
+}
 
 // run is one start of the informers; client-go's cannot be started twice.
 type run struct {
 	factory   informers.SharedInformerFactory
 	store     *store
-	sources   [2]*source
-	synced    []cache.DoneChecker
+	resources [2]*resource // Jobs and Pods, in the order in which they begin
+	begin     func(*resource)
 	changed   chan struct{}
 	stopping  <-chan struct{}
 	cancel    context.CancelFunc
 	ending    sync.Once
-	ready     chan struct{} // closed when the outcome of Start is known
+	ready     chan struct{} // closed when the result of Start is known
 	err       error
 	abandoned bool          // because the caller's context ended
 	gone      chan struct{} // closed when every goroutine has ended
 }
 
-// await waits until caches, handlers and watches are all there.
+// newRun starts the informer of Jobs.
+func (w *Watcher) newRun() *run {
+	// The informers live from Start to Stop, whatever becomes of Start's context:
+	// that of an fx hook ends when the application has started.
+	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
+	factory := informers.NewSharedInformerFactoryWithOptions(w.cfg.Clientset, 0, informers.WithNamespace(w.cfg.Namespace))
+	store := newStore(w.cfg.Handler, w.cfg.Readable)
+	r := &run{
+		factory: factory, store: store, stopping: ctx.Done(), cancel: cancel,
+		ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1),
+		begin: func(res *resource) {
+			res.inform(factory)
+			res.begun.Store(true)
+			factory.StartWithContext(ctx)
+		},
+	}
+	r.resources = [2]*resource{w.jobs(r), w.pods(r)}
+	r.begin(r.resources[0])
+	return r
+}
+
+// await waits until caches, handlers and watches are ready. The Pods begin after the
+// handler has seen the Jobs, since it depends on the Jobs which Pods are kept.
 func (r *run) await(ctx context.Context) error {
+	for i, res := range r.resources {
+		if i > 0 {
+			r.begin(res)
+		}
+		if err := r.awaitOpen(ctx, r.resources[:i+1]); err != nil {
+			return err
+		}
+		for _, s := range res.synced {
+			select {
+			case <-s.Done():
+			case <-r.stopping:
+				return ErrStopped
+			case <-ctx.Done():
+				return r.unready(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// awaitOpen waits until these watches are open, and returns an error at once when a right
+// is missing.
+func (r *run) awaitOpen(ctx context.Context, resources []*resource) error {
 	for {
 		waiting := 0
-		for _, s := range r.sources {
-			opened, err := s.state()
-			if err != nil && err.fatal() {
-				return fmt.Errorf("watch: %w", err)
+		for _, res := range resources {
+			opened, err := res.listerWatcher.State()
+			if err != nil && err.Denied() {
+				return fmt.Errorf("watch: %w", (*Error)(err))
 			}
 			if !opened {
 				waiting++
 			}
 		}
 		if waiting == 0 {
-			break
+			return nil
 		}
 		select {
 		case <-r.changed:
@@ -50,29 +113,33 @@ func (r *run) await(ctx context.Context) error {
 			return r.unready(ctx)
 		}
 	}
-	for _, s := range r.synced {
-		select {
-		case <-s.Done():
-		case <-r.stopping:
-			return ErrStopped
-		case <-ctx.Done():
-			return r.unready(ctx)
-		}
-	}
-	return nil
 }
 
-// unready explains why Start gives up: the failed requests if there are any.
+// unready returns why Start gives up: the failed requests, if there are any.
 func (r *run) unready(ctx context.Context) error {
-	errs := []error{fmt.Errorf("watch: caches are not filled: %w", context.Cause(ctx))}
-	for _, s := range r.sources {
-		if opened, err := s.state(); err != nil {
+	errs := []error{fmt.Errorf("watch: caches are not synced: %w", context.Cause(ctx))}
+	for _, res := range r.resources {
+		if err := res.problem("no answer to list and watch"); err != nil {
 			errs = append(errs, err)
-		} else if !opened {
-			errs = append(errs, fmt.Errorf("no answer to list and watch of %s in namespace %q", s.resource, s.namespace))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// problem returns why a resource is not healthy, or nil; silent is what to say when its
+// watch was never open and no request has failed.
+func (res *resource) problem(silent string) error {
+	opened, err := res.listerWatcher.State()
+	switch {
+	case err != nil:
+		return (*Error)(err)
+	case opened:
+		return nil
+	case !res.begun.Load():
+		return fmt.Errorf("list and watch of %s in namespace %q have not begun: they follow the jobs", res.name, res.namespace)
+	default:
+		return fmt.Errorf("%s of %s in namespace %q", silent, res.name, res.namespace)
+	}
 }
 
 // end stops the informers; gone is closed when their goroutines have ended.

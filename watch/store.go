@@ -7,221 +7,205 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// store holds the Jobs and Pods of a watcher, and tells the handler of what
-// changes in it; what is told is in the store by then. Each kind is written by
-// its own informer's event handler alone.
+// store holds the living Jobs of a watcher and their Pods, and calls the handler for
+// each change, after it has stored it. Jobs come from one goroutine and Pods from
+// another.
 //
-// It takes the place of client-go's indexers for their size: with two sets of
-// names for each object those are half of what a waiting step costs, and they
-// cannot let go of the Pods of a finished Job.
+// It cannot be client-go's indexers: those hold the Pods of a finished Job, 6.5 KB each,
+// for as long as the API server does. For a waiting step it is half of their size as
+// well: they have two sets of names for each object.
 type store struct {
 	handler  Handler
-	finished func(*Job) bool
+	readable func(record string) bool
 	seed     maphash.Seed
 
 	mu    sync.RWMutex
-	jobs  map[string]*keptJob    // by name
-	steps map[uint64]*keptJob    // by Execution and step, hashed: see stepKey
-	pods  map[string]*keptPod    // by name
-	byJob map[types.UID]*keptPod // by the UID of their Job
-
-	origins origins                  // used by putJob alone
-	recent  [RecentlyFinished]jobRef // whose Pods are kept all the same
-	oldest  int                      // in recent
+	jobs  map[string]*storedJob    // by namespace/name
+	steps map[uint64]*storedJob    // by namespace, Execution and step, hashed: see stepKey
+	pods  map[string]*storedPod    // by namespace/name
+	byJob map[types.UID]*storedPod // by the UID of their Job
 }
 
-// RecentlyFinished is how many finished Jobs (Config.Finished) a cache keeps the
-// Pods of, those that it has seen finished last.
-const RecentlyFinished = 64
-
-// jobRef names a Job.
-type jobRef struct {
-	name string
-	uid  types.UID
-}
-
-// keptJob is a Job in the store. Jobs of one step, its runs, form a list; so do
+// storedJob is a Job in the store. Jobs of one step, its runs, form a list; so do
 // those whose steps have the same hash.
-type keptJob struct {
-	job  *Job // nil once it is finished
-	done *finishedJob
-	next *keptJob
+type storedJob struct {
+	job  *Job
+	next *storedJob
 }
 
-// keptPod is a Pod in the store. Pods of one Job form a list.
-type keptPod struct {
+// storedPod is a Pod in the store. Pods of one Job form a list.
+type storedPod struct {
 	pod  *Pod
-	next *keptPod
+	next *storedPod
 }
 
-func newStore(handler Handler, finished func(*Job) bool) *store {
-	if finished == nil {
-		finished = func(*Job) bool { return false }
-	}
+func newStore(handler Handler, readable func(record string) bool) *store {
 	return &store{
-		handler: handler, finished: finished, seed: maphash.MakeSeed(),
-		jobs: map[string]*keptJob{}, steps: map[uint64]*keptJob{},
-		pods: map[string]*keptPod{}, byJob: map[types.UID]*keptPod{},
+		handler: handler, readable: readable, seed: maphash.MakeSeed(),
+		jobs: map[string]*storedJob{}, steps: map[uint64]*storedJob{},
+		pods: map[string]*storedPod{}, byJob: map[types.UID]*storedPod{},
 	}
 }
 
-func (k *keptJob) view() *Job {
-	if k.done != nil {
-		return k.done.job()
-	}
-	return k.job
+func (s *store) stepKey(namespace string, execution types.UID, step string) uint64 {
+	return maphash.Comparable(s.seed, [3]string{namespace, string(execution), step})
 }
 
-func (k *keptJob) step() (execution types.UID, step string) {
-	if k.done != nil {
-		return k.done.origin.execution, k.done.stepName()
-	}
-	return k.job.ExecutionUID, k.job.Step
+// recorded reports whether a Job's step has its record, after which the Job is not held.
+// The API server's selector excludes the label, but client-go's fake clientset ignores
+// selectors in a watch, and a Job that an earlier version recorded has no label.
+func (s *store) recorded(job *Job) bool {
+	return job.RecordedLabel || job.Record != "" && s.readable(job.Record)
 }
 
-func (k *keptJob) uid() types.UID {
-	if k.done != nil {
-		return k.done.uid()
-	}
-	return k.job.UID
-}
-
-func (s *store) stepKey(execution types.UID, step string) uint64 {
-	return maphash.Comparable(s.seed, [2]string{string(execution), step})
-}
-
-// putJob takes in a Job's state and tells of it. A delete and a create under one
-// name can arrive as one change.
-func (s *store) putJob(job *Job) {
-	kept := &keptJob{job: job}
-	if s.finished(job) {
-		if done := newFinishedJob(job, &s.origins); done != nil {
-			kept.job, kept.done = nil, done
-		}
-	}
+// putJob stores the state of a Job. A delete and a create under one name can arrive as
+// one change.
+func (s *store) putJob(key string, job *Job) {
+	recorded := s.recorded(job)
 	s.mu.Lock()
-	before := s.unlinkJob(job.Name)
-	s.jobs[job.Name] = kept
-	key := s.stepKey(job.ExecutionUID, job.Step)
-	kept.next = s.steps[key]
-	s.steps[key] = kept
-	if done := kept.done; done != nil {
-		if before != nil && before.done != nil && before.done.uid() == job.UID {
-			done.recent = before.done.recent
-		} else {
-			done.recent = true
-			s.retire(jobRef{job.Name, job.UID})
-		}
+	before := s.unlinkJob(key)
+	if before != nil && before.UID != job.UID {
+		s.dropFinishedPods(before.UID)
+	}
+	if recorded {
+		s.dropFinishedPods(job.UID)
+	} else {
+		step := s.stepKey(job.Namespace, job.ExecutionUID, job.Step)
+		stored := &storedJob{job: job, next: s.steps[step]}
+		s.jobs[key], s.steps[step] = stored, stored
 	}
 	s.mu.Unlock()
-	if before != nil && before.uid() != job.UID {
-		s.handler.JobDeleted(before.view())
+	if before != nil && before.UID != job.UID {
+		s.handler.JobDeleted(before)
 	}
 	s.handler.JobChanged(job)
 }
 
-// removeJob forgets the Job of that name, if there is one, and tells of its last
-// state; nil means the one that is known.
-func (s *store) removeJob(name string, last *Job) {
+// removeJob drops a Job that is gone or no longer selected. last is its last state; nil
+// stands for the stored one.
+func (s *store) removeJob(key string, last *Job) {
 	s.mu.Lock()
-	before := s.unlinkJob(name)
+	before := s.unlinkJob(key)
+	if before != nil {
+		s.dropFinishedPods(before.UID)
+	}
 	s.mu.Unlock()
 	switch {
 	case last != nil:
 		s.handler.JobDeleted(last)
 	case before != nil:
-		s.handler.JobDeleted(before.view())
+		s.handler.JobDeleted(before)
 	}
 }
 
-// unlinkJob takes a Job out of both maps. The caller holds the lock.
-func (s *store) unlinkJob(name string) *keptJob {
-	kept := s.jobs[name]
-	if kept == nil {
+// unlinkJob takes a Job out of both maps and returns it; nil if there is none. The
+// caller holds the lock.
+func (s *store) unlinkJob(key string) *Job {
+	stored := s.jobs[key]
+	if stored == nil {
 		return nil
 	}
-	delete(s.jobs, name)
-	key := s.stepKey(kept.step())
-	if head := s.steps[key]; head != kept {
-		for ; head.next != kept; head = head.next {
+	delete(s.jobs, key)
+	job := stored.job
+	step := s.stepKey(job.Namespace, job.ExecutionUID, job.Step)
+	if head := s.steps[step]; head != stored {
+		for ; head.next != stored; head = head.next {
 		}
-		head.next = kept.next
-	} else if kept.next != nil {
-		s.steps[key] = kept.next
+		head.next = stored.next
+	} else if stored.next != nil {
+		s.steps[step] = stored.next
 	} else {
-		delete(s.steps, key)
+		delete(s.steps, step)
 	}
-	return kept
+	return job
 }
 
-// retire notes that a Job is finished, and forgets the Pods of the one that has
-// been for the longest. The caller holds the lock.
-func (s *store) retire(job jobRef) {
-	old := s.recent[s.oldest]
-	s.recent[s.oldest] = job
-	s.oldest = (s.oldest + 1) % len(s.recent)
-	if kept := s.jobs[old.name]; kept != nil && kept.done != nil && kept.done.uid() == old.uid {
-		kept.done.recent = false
-		for pod := s.byJob[old.uid]; pod != nil; pod = pod.next {
-			delete(s.pods, pod.pod.Name)
+// dropFinishedPods drops the finished Pods of a Job that is not living any more. Those
+// that still run stay until they have finished, too. The caller holds the lock.
+func (s *store) dropFinishedPods(job types.UID) {
+	for stored := s.byJob[job]; stored != nil; {
+		next := stored.next
+		if stored.pod.finished() {
+			s.unlinkPod(keyOf(stored.pod.Namespace, stored.pod.Name))
 		}
-		delete(s.byJob, old.uid)
+		stored = next
 	}
 }
 
-// putPod takes in a Pod's state and tells of it. The Pods of Jobs that have been
-// finished for long are not kept.
-func (s *store) putPod(pod *Pod) {
+// living reports whether the Job that controls a Pod is in the store. The caller holds
+// the lock.
+func (s *store) living(pod *Pod) bool {
+	stored := s.jobs[keyOf(pod.Namespace, pod.owner)]
+	return stored != nil && stored.job.UID == pod.JobUID
+}
+
+// superfluous reports whether a Pod of a list may be left out: it has finished, its Job
+// is not living, and it is not in the store either, where its absence from the list
+// would look like a deletion.
+func (s *store) superfluous(key string, pod *Pod) bool {
+	if !pod.finished() {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	stored := s.pods[key]
+	return !s.living(pod) && (stored == nil || stored.pod.UID != pod.UID)
+}
+
+// putPod stores the state of a Pod, unless it has finished and its Job is not living.
+func (s *store) putPod(key string, pod *Pod) {
 	s.mu.Lock()
-	if kept := s.pods[pod.Name]; kept != nil && kept.pod.UID == pod.UID && kept.pod.JobUID == pod.JobUID {
-		kept.pod = pod // as mostly
+	drop := pod.finished() && !s.living(pod)
+	stored := s.pods[key]
+	if stored != nil && stored.pod.UID == pod.UID && stored.pod.JobUID == pod.JobUID && !drop {
+		stored.pod = pod // the common case
 		s.mu.Unlock()
 		s.handler.PodChanged(pod)
 		return
 	}
-	before := s.unlinkPod(pod.Name)
-	if job := s.jobs[pod.owner]; job == nil || job.done == nil || job.done.recent || job.done.uid() != pod.JobUID {
-		kept := &keptPod{pod: pod, next: s.byJob[pod.JobUID]}
-		s.pods[pod.Name] = kept
-		s.byJob[pod.JobUID] = kept
+	before := s.unlinkPod(key)
+	if !drop {
+		stored = &storedPod{pod: pod, next: s.byJob[pod.JobUID]}
+		s.pods[key], s.byJob[pod.JobUID] = stored, stored
 	}
 	s.mu.Unlock()
-	if before != nil && before.pod.UID != pod.UID {
-		s.handler.PodDeleted(before.pod)
+	if before != nil && before.UID != pod.UID {
+		s.handler.PodDeleted(before)
 	}
 	s.handler.PodChanged(pod)
 }
 
-// removePod forgets the Pod of that name, if there is one, and tells of its last
-// state; nil means the one that is known.
-func (s *store) removePod(name string, last *Pod) {
+// removePod drops a Pod that is gone. last is its last state; nil stands for the stored
+// one.
+func (s *store) removePod(key string, last *Pod) {
 	s.mu.Lock()
-	before := s.unlinkPod(name)
+	before := s.unlinkPod(key)
 	s.mu.Unlock()
 	switch {
 	case last != nil:
 		s.handler.PodDeleted(last)
 	case before != nil:
-		s.handler.PodDeleted(before.pod)
+		s.handler.PodDeleted(before)
 	}
 }
 
-// unlinkPod takes a Pod out of both maps. The caller holds the lock.
-func (s *store) unlinkPod(name string) *keptPod {
-	kept := s.pods[name]
-	if kept == nil {
+// unlinkPod takes a Pod out of both maps and returns it; nil if there is none. The
+// caller holds the lock.
+func (s *store) unlinkPod(key string) *Pod {
+	stored := s.pods[key]
+	if stored == nil {
 		return nil
 	}
-	delete(s.pods, name)
-	job := kept.pod.JobUID
-	if head := s.byJob[job]; head != kept {
-		for ; head.next != kept; head = head.next {
+	delete(s.pods, key)
+	job := stored.pod.JobUID
+	if head := s.byJob[job]; head != stored {
+		for ; head.next != stored; head = head.next {
 		}
-		head.next = kept.next
-	} else if kept.next != nil {
-		s.byJob[job] = kept.next
+		head.next = stored.next
+	} else if stored.next != nil {
+		s.byJob[job] = stored.next
 	} else {
 		delete(s.byJob, job)
 	}
-	return kept
+	return stored.pod
 }

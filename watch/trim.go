@@ -9,27 +9,30 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kontinue/kontinue/internal/apicall"
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// trimmer makes what is kept of the objects. One that is not nil lets equal
-// strings share their memory where many objects have them; it is then used by
-// one goroutine.
+// trimmer reduces objects to what is kept of them. One that is not nil lets strings that
+// many objects have share their memory; it must then be used by one goroutine.
 type trimmer struct {
 	seed   maphash.Seed
 	recent [256]string // by hash: the last one seen
 
-	// apart has most of what is kept of an object copied: a list is decoded into many
-	// small pieces of memory at once, and whatever is kept of one would keep the
-	// page that it lies in. Whole Pods are not, since they do not stay for long.
-	apart bool
+	// detached makes copies of most of what is kept of an object: a list is decoded into
+	// many small pieces of memory at once, and each that is kept would retain the page
+	// of memory that it is in. Whole Pods are not copied, since they do not stay long.
+	detached bool
 
-	running corev1.Pod // of pack: the last one, which is large
+	running corev1.Pod // the last one of pack: allocating it anew would be expensive
 }
 
-func newTrimmer(apart bool) *trimmer { return &trimmer{seed: maphash.MakeSeed(), apart: apart} }
+func newTrimmer(detached bool) *trimmer {
+	return &trimmer{seed: maphash.MakeSeed(), detached: detached}
+}
 
-func (t *trimmer) share(s string) string {
+// intern returns s, in the memory of an equal string if a recent one was equal.
+func (t *trimmer) intern(s string) string {
 	if t == nil || s == "" {
 		return s
 	}
@@ -40,30 +43,30 @@ func (t *trimmer) share(s string) string {
 	return *slot
 }
 
-// own is s, in memory of its own if it is to be.
-func (t *trimmer) own(s string) string {
-	if t == nil || !t.apart {
+// clone returns s, in memory of its own if the trimmer detaches.
+func (t *trimmer) clone(s string) string {
+	if t == nil || !t.detached {
 		return s
 	}
 	return strings.Clone(s)
 }
 
-func (t *trimmer) shareUID(uid types.UID) types.UID { return types.UID(t.share(string(uid))) }
+func (t *trimmer) internUID(uid types.UID) types.UID { return types.UID(t.intern(string(uid))) }
 
 func (t *trimmer) job(job *batchv1.Job) *Job {
 	out := &Job{
 		Meta:      t.meta(&job.ObjectMeta),
-		Metadata:     identity.MetadataOf(job),
+		Metadata:  identity.MetadataOf(job),
 		Suspended: job.Spec.Suspend != nil && *job.Spec.Suspend,
 		Status:    job.Status,
 	}
-	out.Group, out.ExecutionUID = t.share(out.Group), t.shareUID(out.ExecutionUID)
-	out.Step, out.SpecHash, out.Record = t.own(out.Step), t.own(out.SpecHash), t.own(out.Record)
-	if t != nil && t.apart {
-		t.takeApart(&out.Status)
+	out.Group, out.ExecutionUID = t.intern(out.Group), t.internUID(out.ExecutionUID)
+	out.Step, out.SpecHash, out.Record = t.clone(out.Step), t.clone(out.SpecHash), t.clone(out.Record)
+	if t != nil && t.detached {
+		t.detach(&out.Status)
 	}
 	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
-		out.OwnerUID = t.shareUID(uidOf(owner.UID, job.Namespace, owner.Name))
+		out.OwnerUID = t.internUID(apicall.UIDOf(owner.UID, job.Namespace, owner.Name))
 	}
 	if deadline := job.Spec.ActiveDeadlineSeconds; deadline != nil {
 		out.Deadline = new(*deadline)
@@ -71,30 +74,29 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 	return out
 }
 
-// takeApart copies what the status refers to. Reasons and messages are mostly the
-// same ones.
-func (t *trimmer) takeApart(status *batchv1.JobStatus) {
+// detach copies what the status refers to. Most reasons and messages are the same few.
+func (t *trimmer) detach(status *batchv1.JobStatus) {
 	*status = *status.DeepCopy()
 	status.CompletedIndexes = strings.Clone(status.CompletedIndexes)
 	for i := range status.Conditions {
 		c := &status.Conditions[i]
-		c.Type, c.Status = batchv1.JobConditionType(t.share(string(c.Type))), corev1.ConditionStatus(t.share(string(c.Status)))
-		c.Reason, c.Message = t.share(c.Reason), t.share(c.Message)
+		c.Type, c.Status = batchv1.JobConditionType(t.intern(string(c.Type))), corev1.ConditionStatus(t.intern(string(c.Status)))
+		c.Reason, c.Message = t.intern(c.Reason), t.intern(c.Message)
 	}
 }
 
-// pod trims a Pod. One that is gone is left whole: nothing more will come of it.
+// pod trims a Pod. One that is gone is left whole: this is its last state.
 func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
-	out := &Pod{Meta: t.meta(&pod.ObjectMeta), Phase: corev1.PodPhase(t.share(string(pod.Status.Phase)))}
+	out := &Pod{Meta: t.meta(&pod.ObjectMeta), Phase: corev1.PodPhase(t.intern(string(pod.Status.Phase)))}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		out.JobUID = types.UID(t.own(string(uidOf(owner.UID, pod.Namespace, owner.Name))))
+		out.JobUID = types.UID(t.clone(string(apicall.UIDOf(owner.UID, pod.Namespace, owner.Name))))
 		if out.owner = owner.Name; strings.HasPrefix(out.Name, owner.Name) {
 			out.owner = out.Name[:len(owner.Name)] // as the Job controller names them
 		} else {
-			out.owner = t.own(owner.Name)
+			out.owner = t.clone(owner.Name)
 		}
 	}
-	out.Whole = gone || pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	out.Whole = gone || pod.DeletionTimestamp != nil || out.finished()
 	if !out.Whole {
 		if packed, err := t.pack(pod); err == nil {
 			out.packed = packed
@@ -109,9 +111,9 @@ func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 
 func (t *trimmer) meta(m *metav1.ObjectMeta) Meta {
 	return Meta{
-		Name:              m.Name, // of these two the parcel has seen to
-		Namespace:         t.share(m.Namespace),
-		UID:               types.UID(t.own(string(uidOf(m.UID, m.Namespace, m.Name)))),
+		Name:              m.Name, // newStub has detached this and the resource version
+		Namespace:         t.intern(m.Namespace),
+		UID:               types.UID(t.clone(string(apicall.UIDOf(m.UID, m.Namespace, m.Name)))),
 		ResourceVersion:   m.ResourceVersion,
 		CreationTimestamp: m.CreationTimestamp,
 		DeletionTimestamp: m.DeletionTimestamp.DeepCopy(),
@@ -130,12 +132,12 @@ func (t *trimmer) pack(pod *corev1.Pod) ([]byte, error) {
 	return running.Marshal()
 }
 
-// trimRunning leaves in out what a running step and its progress need of a Pod,
-// besides what is in a Meta. The names, images and restart policies of init containers stay:
-// they tell a native sidecar from an init container. Those of containers stay until
+// trimRunning leaves in out what a running step and its progress need of a Pod, besides
+// what is in a Meta. Names, images and restart policies of init containers stay: they
+// distinguish a native sidecar from an init container. Those of containers stay until
 // the kubelet has reported on all.
 func trimRunning(out, pod *corev1.Pod) {
-	spec, status := out.Spec, out.Status // whose slices serve again
+	spec, status := out.Spec, out.Status // for the memory of their slices
 	*out = corev1.Pod{
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, RestartPolicy: pod.Spec.RestartPolicy,
@@ -154,8 +156,8 @@ func trimRunning(out, pod *corev1.Pod) {
 		out.Spec.Containers = trimContainers(spec.Containers[:0], pod.Spec.Containers)
 	}
 	for _, c := range pod.Status.Conditions {
-		// All is well where a condition is True, but for the one that says that the
-		// pod is about to be evicted.
+		// A condition that is True says that all is well, except for the one that
+		// announces an eviction.
 		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget {
 			out.Status.Conditions = append(out.Status.Conditions, c)
 		}
@@ -179,14 +181,4 @@ func trimStatuses(out, in []corev1.ContainerStatus) []corev1.ContainerStatus {
 		})
 	}
 	return out
-}
-
-// uidOf lets the name stand in for a missing UID. No API server leaves one out,
-// but client-go's stock fake clientset does, and without this all Jobs of a
-// user's unit test would be one.
-func uidOf(uid types.UID, namespace, name string) types.UID {
-	if uid == "" {
-		return types.UID(namespace + "/" + name)
-	}
-	return uid
 }

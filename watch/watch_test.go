@@ -32,16 +32,16 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// recorder is a Handler that keeps what it is told.
+// recorder is a Handler that keeps the calls.
 type recorder struct {
-	mu   sync.Mutex
-	told []string
-	pods []*watch.Pod
-	jobs []*watch.Job
+	mu    sync.Mutex
+	calls []string
+	pods  []*watch.Pod
+	jobs  []*watch.Job
 }
 
 func (r *recorder) note(what string, name, uid string) {
-	r.told = append(r.told, fmt.Sprintf("%s %s/%s", what, name, uid))
+	r.calls = append(r.calls, fmt.Sprintf("%s %s/%s", what, name, uid))
 }
 
 func (r *recorder) JobChanged(j *watch.Job) {
@@ -73,9 +73,9 @@ func (r *recorder) PodDeleted(p *watch.Pod) {
 func (r *recorder) take() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	told := r.told
-	r.told = nil
-	return told
+	calls := r.calls
+	r.calls = nil
+	return calls
 }
 
 func job(name string, uid types.UID, rv string) *batchv1.Job {
@@ -87,6 +87,9 @@ func job(name string, uid types.UID, rv string) *batchv1.Job {
 func pod(name string, uid types.UID, rv string, owner *batchv1.Job, phase corev1.PodPhase) *corev1.Pod {
 	labels := identity.Labels("group", "exec", owner.Name)
 	labels[batchv1.JobCompletionIndexAnnotation] = "3"
+	if owner.UID != "" {
+		labels[batchv1.ControllerUidLabel] = string(owner.UID)
+	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "ns", Name: name, UID: uid, ResourceVersion: rv,
@@ -111,13 +114,13 @@ func pass(d time.Duration) { <-time.After(d) }
 func start(t *testing.T, client *fake.Clientset) (*watch.Watcher, *recorder) {
 	t.Helper()
 	r := &recorder{}
-	w := watch.New(watch.Config{Clientset: client, Namespace: "ns", Selector: identity.Selector("group"), Handler: r})
+	w := watch.New(watch.Config{Clientset: client, Namespace: "ns", JobSelector: identity.LivingSelector("group"), PodSelector: identity.Selector("group"), Handler: r})
 	require.NoError(t, w.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, w.Stop(context.Background())) })
 	return w, r
 }
 
-func TestHandlerIsToldOfEveryChange(t *testing.T) {
+func TestHandlerSeesEveryChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		first := job("first", "j1", "1")
@@ -179,7 +182,7 @@ func TestCacheLookUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := job("a", "j1", "1")
 		j.Labels[identity.LabelStep] = "build"
-		j.Annotations = map[string]string{identity.AnnotationRecord: "{}", "other": "dropped"}
+		j.Annotations = map[string]string{identity.AnnotationSpecHash: "sha256:ab", "other": "dropped"}
 		j.Spec.Suspend = ptr.To(true)
 		j.Status.Active = 1
 		w, _ := start(t, fake.NewClientset(j, pod("p", "p1", "2", j, corev1.PodRunning)))
@@ -187,20 +190,20 @@ func TestCacheLookUps(t *testing.T) {
 		got, ok := w.Job("ns", "a")
 		require.True(t, ok)
 		require.Equal(t, "build", got.Step)
-		require.Equal(t, "{}", got.Record)
+		require.Equal(t, "sha256:ab", got.SpecHash)
 		require.True(t, got.Suspended)
 		require.EqualValues(t, 1, got.Status.Active)
 		_, ok = w.Job("ns", "b")
 		require.False(t, ok)
-		require.Equal(t, []*watch.Job{got}, w.Jobs("exec", "build"))
-		require.Empty(t, w.Jobs("exec", "test"))
-		require.Empty(t, w.Jobs("other", "build"))
-		require.Len(t, w.Pods("j1"), 1)
-		require.Empty(t, w.Pods("j2"))
+		require.Equal(t, []*watch.Job{got}, w.Jobs("ns", "exec", "build"))
+		require.Empty(t, w.Jobs("ns", "exec", "test"))
+		require.Empty(t, w.Jobs("ns", "other", "build"))
+		require.Len(t, w.Pods("ns", "j1"), 1)
+		require.Empty(t, w.Pods("ns", "j2"))
 	})
 }
 
-func TestJobTellsOwnerAndDeadline(t *testing.T) {
+func TestOwnerAndDeadlineOfAJob(t *testing.T) {
 	t.Parallel()
 	isController := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "exec", UID: "owner", Controller: ptr.To(true)}
 	noUID := isController

@@ -5,59 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 
-	"github.com/go-logr/logr"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/klog/v2"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
-// ErrStopped is returned by Start after Stop.
-var ErrStopped = errors.New("watch: stopped")
-
-// Handler is told of every change in the cache. Its methods are called from
-// the informers' goroutines, one at a time for Jobs and one at a time for
-// Pods, in the order of the API server within each of the two and in no order
-// between them. They must be quick, must not block and must be idempotent: a
-// relist repeats what is known already.
+// Handler receives every change of the watched Jobs and Pods. Its methods are called
+// from the informers' goroutines, one at a time for Jobs and one at a time for Pods, in
+// the order of the API server within each of the two and in no order between them. They
+// must be quick, must not block and must be idempotent: a relist repeats states.
 type Handler interface {
-	// JobChanged is called for a Job that was added or modified.
+	// JobChanged is called for a Job that was added or modified. If the Job has its
+	// record, the cache no longer holds it.
 	JobChanged(*Job)
-	// JobDeleted is called with the last known state of a Job that is gone, or
-	// whose labels no longer match.
+	// JobDeleted is called with the last known state of a Job that is gone or is no
+	// longer selected, as when its step was recorded: only a read of the Job
+	// distinguishes the two. The state is the one before that change.
 	JobDeleted(*Job)
-	// PodChanged is called for a Pod that was added or modified.
+	// PodChanged is called for a Pod that was added or modified, whether the cache
+	// holds it or not. A list leaves out finished Pods that the cache would not hold.
 	PodChanged(*Pod)
 	// PodDeleted is called with the last known state of a Pod that is gone.
 	PodDeleted(*Pod)
 }
 
-// Config says what to watch. Clientset, Namespace, Selector and Handler are
+// Config says what to watch. Clientset, JobSelector, PodSelector and Handler are
 // required.
 type Config struct {
 	Clientset kubernetes.Interface
+	// Namespace is where the Jobs and Pods are; empty stands for all namespaces.
 	Namespace string
-	// Selector is the label selector of both LIST and WATCH requests.
-	Selector string
-	Handler  Handler
-	// Finished, if set, tells of a Job whose Pods nobody will ask for any more. The
-	// cache keeps little of such a Job, and the Pods of the last [RecentlyFinished]
-	// alone; the Handler is told of both as of others. It is called for each state of
-	// a Job and must be quick.
-	Finished func(*Job) bool
+	// JobSelector is the label selector of LIST and WATCH of the Jobs: those of a worker
+	// group whose step has no record yet. PodSelector is that of the Pods, on which
+	// nothing shows whether their step has one.
+	JobSelector, PodSelector string
+	Handler                  Handler
+	// Readable reports whether the text of a record (Job.Record) can be read. A Job with
+	// such a record is not held, also without the label that JobSelector excludes. It must
+	// be quick. Default: any text is readable.
+	Readable func(record string) bool
 	// Logger receives the informers' log lines. Default: discarded.
 	Logger *slog.Logger
 }
 
-// Watcher keeps the Jobs and Pods of one worker group in memory. Make it with
-// [New]; all methods are safe for concurrent use.
+// Watcher holds the living Jobs of one worker group and their Pods in memory: see the
+// package comment. Make it with [New]; all methods are safe for concurrent use.
 type Watcher struct {
 	cfg Config
 
@@ -71,16 +71,19 @@ func New(cfg Config) *Watcher {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Readable == nil {
+		cfg.Readable = func(string) bool { return true }
+	}
 	return &Watcher{cfg: cfg}
 }
 
-// Start opens the two watches and returns when the caches are filled and the
-// handler was told of their content. ctx bounds the start only. When it ends
-// first, or a right is missing, Start stops what it began and returns an error
-// that wraps an [*Error] with verb and resource. Start is idempotent: a second
-// call waits for the first one's outcome, and begins anew if the first one's
-// context ended too early. After a failed start it may be called again; after
-// Stop it returns [ErrStopped].
+// Start opens the two watches, of Jobs first, and returns when both caches are synced
+// and the handler has seen their content. ctx bounds the start only. When it ends
+// first, or a right is missing, Start stops what it began and returns an error that
+// wraps an [*Error] with verb and resource. Start is idempotent: a second call waits
+// for the first one's result, and begins anew if the first one's context ended too
+// early. After a failed start it may be called again; after Stop it returns
+// [ErrStopped].
 func (w *Watcher) Start(ctx context.Context) error {
 	for {
 		r, first := w.join()
@@ -102,7 +105,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 	}
 }
 
-// join returns the run that is under way, or begins one; nil after Stop.
+// join returns the current run, or begins one; nil after Stop.
 func (w *Watcher) join() (r *run, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +115,7 @@ func (w *Watcher) join() (r *run, first bool) {
 	case w.run != nil:
 		return w.run, false
 	default:
-		w.run = w.begin()
+		w.run = w.newRun() // under the lock, so that a Stop that follows has something to stop
 		return w.run, true
 	}
 }
@@ -133,48 +136,49 @@ func (w *Watcher) complete(ctx context.Context, r *run) error {
 	return r.err
 }
 
-// begin starts the informers. It is called under the lock, so that a Stop that
-// follows finds something to stop.
-func (w *Watcher) begin() *run {
-	// The informers live from Start to Stop, whatever becomes of Start's
-	// context: that of an fx hook ends when the application has started.
-	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
-	c, ns := w.cfg.Clientset, w.cfg.Namespace
-	factory := informers.NewSharedInformerFactoryWithOptions(c, 0, informers.WithNamespace(ns))
-	store := newStore(w.cfg.Handler, w.cfg.Finished)
-	r := &run{factory: factory, store: store, stopping: ctx.Done(), cancel: cancel, ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1)}
-	r.sources = [2]*source{
-		{resource: "jobs", list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return c.BatchV1().Jobs(ns).List(ctx, w.selected(o))
-		}, watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return c.BatchV1().Jobs(ns).Watch(ctx, w.selected(o))
-		}},
-		{resource: "pods", list: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return c.CoreV1().Pods(ns).List(ctx, w.selected(o))
-		}, watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return c.CoreV1().Pods(ns).Watch(ctx, w.selected(o))
-		}},
-	}
-	for _, s := range r.sources {
-		s.namespace, s.changed = ns, r.changed
-		s.log = w.cfg.Logger.With("resource", s.resource, "namespace", ns)
-	}
-	r.synced = append(r.sources[0].inform(factory, &batchv1.Job{}, jobReceiver(store)),
-		r.sources[1].inform(factory, &corev1.Pod{}, podReceiver(store))...)
-	factory.StartWithContext(ctx)
-	return r
+// jobs and pods are the two resources of a run.
+func (w *Watcher) jobs(r *run) *resource {
+	jobs, selector := w.cfg.Clientset.BatchV1().Jobs(w.cfg.Namespace), w.cfg.JobSelector
+	return w.resource(&batchv1.Job{}, jobEvents(r.store), listwatch.Config{
+		Resource: "jobs", Keep: r.store.keepJobs, Changed: r.changed,
+		List: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = selector
+			return jobs.List(ctx, o)
+		},
+		Watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = selector
+			return jobs.Watch(ctx, o)
+		},
+	})
 }
 
-// selected adds the watcher's selector, and further requirements, to o.
-func (w *Watcher) selected(o metav1.ListOptions, and ...string) metav1.ListOptions {
-	o.LabelSelector = strings.Join(append([]string{w.cfg.Selector}, and...), ",")
-	return o
+func (w *Watcher) pods(r *run) *resource {
+	pods, selector := w.cfg.Clientset.CoreV1().Pods(w.cfg.Namespace), w.cfg.PodSelector
+	return w.resource(&corev1.Pod{}, podEvents(r.store), listwatch.Config{
+		Resource: "pods", Keep: r.store.keepPods, Changed: r.changed,
+		List: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = selector
+			return pods.List(ctx, o)
+		},
+		Watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = selector
+			return pods.Watch(ctx, o)
+		},
+	})
 }
 
-// Stop closes the watches and returns when every goroutine of the watcher has
-// ended, or with an error when ctx ends first; what still runs then ends by
-// itself. It is idempotent, and a started or starting watcher cannot be
-// started again after it.
+func (w *Watcher) resource(object runtime.Object, events cache.ResourceEventHandler, cfg listwatch.Config) *resource {
+	cfg.Namespace = w.cfg.Namespace
+	cfg.Logger = w.cfg.Logger.With("resource", cfg.Resource, "namespace", cfg.Namespace)
+	return &resource{
+		name: cfg.Resource, namespace: cfg.Namespace, object: object, events: events,
+		listerWatcher: listwatch.New(cfg), log: cfg.Logger,
+	}
+}
+
+// Stop closes the watches and returns when every goroutine of the watcher has ended, or
+// with an error when ctx ends first; goroutines that are left then end by themselves.
+// It is idempotent, and the watcher cannot be started after it.
 func (w *Watcher) Stop(ctx context.Context) error {
 	w.mu.Lock()
 	w.stopped = true
@@ -192,11 +196,11 @@ func (w *Watcher) Stop(ctx context.Context) error {
 	}
 }
 
-// Healthy returns nil while both watches are open and heard of, and otherwise an
-// error that wraps the [*Error] of what failed last. Through a transport of
-// [CloseIdle] that includes a watch that was ended more than two seconds ago and
-// one from which no event and no bookmark came for two minutes. The informers go
-// on trying; a process need not be restarted for it.
+// Healthy returns nil while both watches are open. Otherwise the error wraps the
+// [*Error] of the request that failed last. Through a transport of [CloseIdle] a watch
+// is unhealthy, too, that ended more than two seconds ago, and one that has received no
+// event or bookmark for two minutes. The informers keep retrying; a process need not be
+// restarted for it.
 func (w *Watcher) Healthy() error {
 	w.mu.Lock()
 	r, stopped := w.run, w.stopped
@@ -208,11 +212,9 @@ func (w *Watcher) Healthy() error {
 		return errors.New("watch: not started")
 	}
 	var errs []error
-	for _, s := range r.sources {
-		if opened, err := s.state(); err != nil {
+	for _, res := range r.resources {
+		if err := res.problem("no open watch"); err != nil {
 			errs = append(errs, err)
-		} else if !opened {
-			errs = append(errs, fmt.Errorf("watch of %s in namespace %q is not open yet", s.resource, s.namespace))
 		}
 	}
 	return errors.Join(errs...)
