@@ -13,18 +13,18 @@ import (
 )
 
 // inform adds an informer to the factory.
-func (r *resource) inform(factory informers.SharedInformerFactory) {
-	informer := factory.InformerFor(r.object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
-		return cache.NewSharedIndexInformer(r.listerWatcher, r.object, 0, cache.Indexers{})
+func (res *resource) inform(factory informers.SharedInformerFactory) {
+	informer := factory.InformerFor(res.object, func(kubernetes.Interface, time.Duration) cache.SharedIndexInformer {
+		return cache.NewSharedIndexInformer(res.listerWatcher, res.object, 0, cache.Indexers{})
 	})
 	// None of the three can fail before the informer is started.
 	_ = informer.SetTransform(transform)
 	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 		// The ListerWatcher has logged what failed.
-		r.log.Debug("informer backs off", "error", err)
+		res.log.Debug("informer backs off", "error", err)
 	})
-	registration, _ := informer.AddEventHandler(r.events)
-	r.synced = []cache.DoneChecker{informer.HasSyncedChecker(), registration.HasSyncedChecker()}
+	registration, _ := informer.AddEventHandler(res.events)
+	res.synced = []cache.DoneChecker{informer.HasSyncedChecker(), registration.HasSyncedChecker()}
 }
 
 // transform is the informers' TransformFunc. It must be idempotent and must never fail:

@@ -52,9 +52,10 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(state, func(b *testing.B) {
 			for b.Loop() {
 				before := heap()
-				jobList, podList := common(0, n, "running")
-				jobs, pods := encoded(b, jobList), encoded(b, podList)
-				jobList, podList = nil, nil
+				jobs, pods := func() (jobs, pods []byte) {
+					jobList, podList := common(0, n, "running")
+					return encoded(b, jobList), encoded(b, podList)
+				}()
 				client := fake.NewClientset()
 				client.PrependReactor("list", "jobs", func(clienttesting.Action) (bool, k8sruntime.Object, error) {
 					list := &batchv1.JobList{}

@@ -3,6 +3,7 @@ package listwatch_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ func TestRetryOfTransientErrors(t *testing.T) {
 	t.Parallel()
 	tooLarge := apierrors.NewTimeoutError("Too large resource version: 100, current: 3", 1)
 	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
+	gone := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusGone, Reason: metav1.StatusReasonGone}}
 	for name, tc := range map[string]struct {
 		answer      error
 		least, most int // requests in ten minutes
@@ -36,7 +38,7 @@ func TestRetryOfTransientErrors(t *testing.T) {
 		"expired token":   {apierrors.NewUnauthorized("x"), 50, 200},
 		"etcd restored":   {tooLarge, 1, 1},
 		"compacted":       {apierrors.NewResourceExpired("x"), 1, 1},
-		"gone":            {apierrors.NewGone("x"), 1, 1},
+		"gone":            {gone, 1, 1},
 		"no right to it":  {apierrors.NewForbidden(schema.GroupResource{Resource: "jobs"}, "", nil), 1, 1},
 		"no such request": {apierrors.NewBadRequest("x"), 1, 1},
 	} {
