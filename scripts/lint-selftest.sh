@@ -71,6 +71,7 @@ $module/logs
 $module/pods
 $module/watch
 $module/internal/fakecluster depguard
+$module/internal/simtest depguard
 $module/kontinuetest depguard
 go.uber.org/fx depguard
 k8s.io/client-go/kubernetes
@@ -116,6 +117,24 @@ imports internal/fakecluster/apiserver/server.go apiserver <<EOF
 k8s.io/client-go/kubernetes
 $module/kontinuetest depguard
 EOF
+imports internal/scenarios/run.go scenarios <<EOF
+$module/internal/simtest depguard
+EOF
+# Without the root package, which would be an import cycle here.
+imports internal/simtest/world.go simtest <<EOF
+$module/internal/fakecluster/apiserver
+$module/jobs depguard
+github.com/stretchr/testify/require
+github.com/stretchr/testify/assert depguard
+EOF
+imports internal/simtest/durability/durability_test.go durability_test <<EOF
+$module
+$module/internal/scenarios
+$module/internal/simtest
+$module/logs
+$module/watch depguard
+go.uber.org/goleak
+EOF
 imports kontinuetest/kit.go kontinuetest <<EOF
 github.com/stretchr/testify/require
 github.com/stretchr/testify/assert depguard
@@ -127,6 +146,7 @@ EOF
 imports examples/fxworker/main.go main <<EOF
 go.uber.org/fx
 $module/internal/fakecluster
+$module/internal/simtest depguard
 log depguard
 EOF
 printf '\nfunc main() {}\n' >>examples/fxworker/main.go
