@@ -33,6 +33,9 @@ CLUSTERFLAGS ?=
 LINT_VERSION = $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
 LINT = bin/golangci-lint-$(LINT_VERSION)-$(shell $(GO) env GOVERSION)
 
+# Only the commits after this one are held to the rule that commits checks.
+COMMITS_BASE = 62fc1d404e03
+
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -86,6 +89,11 @@ lint-tool: ## build golangci-lint into bin/ (once for each version; minutes)
 		echo "building $(LINT) from source, once"; \
 		$(GO) -C tools build -ldflags='-s -w' -o "$(CURDIR)/$(LINT)" github.com/golangci/golangci-lint/v2/cmd/golangci-lint; \
 	}
+
+.PHONY: commits
+commits: ## the messages of the commits after the one that the rule began with: a short subject, and a body
+	@scripts/commits-selftest.sh
+	@scripts/commits.sh $(COMMITS_BASE)
 
 .PHONY: fmt
 fmt: lint-tool ## format the code
