@@ -1,17 +1,183 @@
-// Package kontinue runs Kubernetes Jobs from Go code and waits for them.
+// Package kontinue runs Kubernetes Jobs from Go code and waits for them. A call
+// that runs a Job survives its process: when the function that made it runs again,
+// the call finds the Job and returns its result.
 //
-// A worker function gets an [ExecutionContext], made for its Execution: the
-// Kubernetes object on whose behalf it runs. With it, it calls [RunJob],
-// [RunPod] or [RunScript]. Each creates a Job that the Execution owns, waits
-// for its end, and returns counts, messages, pods, exit codes and logs. A
-// workload that failed is a result; an error means that there is none.
+// # Executions
 //
-// The calls are durable. When the worker dies and the function runs again, each
-// call finds its own Job by its deterministic name and goes on waiting; an
-// outcome that was read is recorded on the Job, and read again from there. On a
-// retry of the Execution its [ChildPolicy] decides which Jobs run again.
+// An [Execution] is a Kubernetes object on whose behalf a Go function runs: any
+// namespaced object that the program owns, such as a custom resource, a ConfigMap
+// or a Lease. The function is its worker function. It is plain Go code that gets an
+// [ExecutionContext], and each call of [RunJob], [RunPod] or [RunScript] in it is a
+// step. A step is a Job. The Execution owns its Jobs, so the garbage collector
+// deletes them with it.
 //
-// All waits of a [Client] share one watch of Jobs and one of Pods; while
-// waiting they cost no request. The client starts and stops by itself or, as
-// [Module], with an fx application.
+// kontinue does not call the worker function: a controller or a queue consumer of
+// the program does. It calls the function when the Execution is new, again after
+// its worker has crashed, and again when the function has failed and is to be
+// retried. It keeps count of both, usually in the object, and passes the counts in
+// Execution.Resumptions, which begins at 0 in each attempt, and Execution.Attempts.
+// The program examples/fxworker of this module is such a worker.
+//
+// # A program
+//
+// This program runs the function release for one Execution and retries it twice:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"errors"
+//		"log"
+//		"time"
+//
+//		metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+//		"k8s.io/client-go/rest"
+//
+//		"github.com/kontinue/kontinue"
+//	)
+//
+//	// release is the worker function.
+//	func release(ktx *kontinue.ExecutionContext) error {
+//		for _, name := range []string{"build", "publish"} {
+//			result, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+//				StepOptions: kontinue.StepOptions{Name: name, Timeout: time.Hour},
+//				Image:       "registry.example.com/tools:1",
+//				Command:     "make " + name,
+//			})
+//			if err != nil {
+//				return err // there is no result
+//			}
+//			if err := result.Err(); err != nil {
+//				return err // the workload ran and failed
+//			}
+//		}
+//		return nil
+//	}
+//
+//	// work runs release until it has succeeded, at most three times.
+//	func work(ctx context.Context, client *kontinue.Client, execution kontinue.Execution) error {
+//		for {
+//			ktx, err := client.NewExecutionContext(ctx, execution)
+//			if err != nil {
+//				return err
+//			}
+//			err = release(ktx)
+//			var failure *kontinue.ExitError
+//			if !errors.As(err, &failure) || execution.Attempts == 2 {
+//				return err
+//			}
+//			execution.Attempts++ // a real worker also updates the object
+//		}
+//	}
+//
+//	func main() {
+//		ctx := context.Background()
+//		config, err := rest.InClusterConfig()
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		client, err := kontinue.New(kontinue.Config{RESTConfig: config, Namespace: "ci"})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		if err := client.Start(ctx); err != nil {
+//			log.Fatal(err)
+//		}
+//		execution := kontinue.Execution{
+//			Owner: metav1.OwnerReference{ // of an object in the namespace
+//				APIVersion: "example.com/v1", Kind: "Release", Name: "release-42",
+//				UID: "0b9d3a52-6a0c-4b5e-9d43-3f1b8f6f4c11",
+//			},
+//			ChildPolicy: kontinue.ChildPolicyRetryFailed,
+//			TTL:         &metav1.Duration{Duration: time.Hour},
+//		}
+//		if err := work(ctx, client, execution); err != nil {
+//			log.Print(err)
+//		}
+//		if err := client.Finish(ctx, execution); err != nil { // the Jobs get their TTL
+//			log.Print(err)
+//		}
+//		if err := client.Stop(ctx); err != nil {
+//			log.Print(err)
+//		}
+//	}
+//
+// # Steps
+//
+//   - [RunJob] runs a whole batchv1.JobSpec and returns a [JobResult].
+//   - [RunPod] runs one pod, once, and returns a [PodResult] with its exit codes.
+//   - [RunScript] runs a command in a shell: a RunPod of one container.
+//
+// A result has Succeeded, Err, Logs and LogErrorSummary. It is recorded on the Job
+// before the call returns, so it outlives the pods. A step is named by
+// StepOptions.Name, or by its ordinal in the function; steps that run at the same
+// time need a name each.
+//
+// While a step waits it sends no request: all waits of a [Client] share one watch
+// of Jobs and one of Pods.
+//
+// # After a crash
+//
+// The Jobs keep running while no worker does. When the function runs again, from
+// its top, each step computes the name of its Job. It adopts the Job if it exists:
+// a step that had ended returns its recorded result, one that is still running
+// waits. Everything else in the function runs again, so code between steps should
+// be idempotent.
+//
+// Pass Resumptions greater than zero for such a run. The client then reads the Jobs
+// of the Execution with one LIST at the first step; on a first run there is nothing
+// to read.
+//
+// # Attempts
+//
+// A retry is a run with a greater Execution.Attempts. Its [ChildPolicy] decides
+// which steps run again: [ChildPolicyNone] none that has ended, so that a failed
+// step returns the same failure; [ChildPolicyRetryFailed] those that failed;
+// [ChildPolicyRetryAll] all. A step that is still running is waited for, except
+// under ChildPolicyRetryAll, which deletes it first. Earlier Jobs stay until
+// [Client.Finish].
+//
+// # Errors
+//
+// A workload that ran and failed is a result, and the error of a call means that
+// there is none. The Err method of a result returns an [ExitError], in the manner
+// of os/exec, with container, exit code, signal and reason. For the caller of the
+// worker function this is the difference that counts:
+//
+//   - An error that wraps an ExitError: the step failed. Retry the function, with
+//     Attempts incremented, or give up, as after an [ErrCanceled].
+//   - [ErrInvalid], [ErrSpecDrift], [ErrNameConflict]: the function, or an object in
+//     the cluster, has to be fixed first.
+//   - Any other error, such as the end of the context or [ErrNotRunning]: the step
+//     may still be running. Run the function again, with Resumptions incremented.
+//
+// # End
+//
+// [Client.Stop] and the end of the context end the waits, never the Jobs.
+// [Client.Cancel] stops the Jobs of an Execution and keeps them. [Client.Finish]
+// declares the end of the Execution, after which its Jobs expire by their TTL: save
+// the outcome first, since a step whose Job has expired would run again.
+//
+// # Fx
+//
+// [Module] is a client that starts and stops with a go.uber.org/fx application. It
+// needs a [Config] and provides a *Client. Nothing else needs fx.
+//
+// # Packages
+//
+//   - [github.com/kontinue/kontinue/kontinuetest] is a cluster in memory for tests
+//     of worker functions, with faults and in virtual time.
+//   - [github.com/kontinue/kontinue/watch] keeps the Jobs and Pods of a worker group
+//     in memory, from two watches.
+//   - [github.com/kontinue/kontinue/dispatch] hands their events to the goroutines
+//     that wait.
+//   - [github.com/kontinue/kontinue/jobs] builds, creates, adopts and patches Jobs,
+//     and reads their status.
+//   - [github.com/kontinue/kontinue/pods] builds pods from scripts, and reads how
+//     they ended.
+//   - [github.com/kontinue/kontinue/logs] reads the logs of a container.
+//
+// This package and kontinuetest keep their API compatible from v0.1 on. The others
+// are their parts: they can be used, and may change until v1. Before v0.1, workers
+// with different versions of the module must not run the same Execution.
 package kontinue
