@@ -1,0 +1,43 @@
+package docs_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kontinue/kontinue/internal/docs"
+)
+
+const root = "../.."
+
+// Every block of Go code that users read compiles.
+func TestModule(t *testing.T) {
+	t.Parallel()
+	var found []docs.Block
+	markdown := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".md" {
+			path, err = filepath.Rel(root, path)
+			markdown = append(markdown, path)
+		}
+		return err
+	})
+	require.NoError(t, err)
+	for _, file := range markdown {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		require.NoError(t, err)
+		found = append(found, docs.Markdown(file, string(text))...)
+	}
+	require.NotEmpty(t, found, "README.md has Go code")
+
+	source, err := os.ReadFile(filepath.Join(root, "doc.go"))
+	require.NoError(t, err)
+	blocks, err := docs.PackageComment("doc.go", string(source))
+	require.NoError(t, err)
+	require.NotEmpty(t, blocks, "doc.go has Go code")
+
+	require.NoError(t, docs.Check(t.Context(), root, append(found, blocks...)))
+}
