@@ -7,8 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TestUIDsOfOneHash: futures that share a place see the events of their own UID.
-func TestUIDsOfOneHash(t *testing.T) {
+// TestHashCollision: two futures whose UIDs have the same hash each receive only
+// the events of their own UID.
+func TestHashCollision(t *testing.T) {
 	t.Parallel()
 	d := New[int]()
 	seen := map[types.UID]int{}
@@ -19,7 +20,7 @@ func TestUIDsOfOneHash(t *testing.T) {
 	}
 	a, b := future("a"), future("b")
 	require.NoError(t, a.Bind("a"))
-	// No two UIDs with one hash can be found, so b is put where a is.
+	// A real collision of a 64-bit hash cannot be found, so b is put into a's list.
 	s, hash := d.shard("a")
 	b.uid, b.bound, b.next = "b", true, a
 	s.futures[hash] = b

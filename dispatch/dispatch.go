@@ -8,12 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// ErrClosed is the cause of a future that ended because its dispatcher was
-// closed without a cause of its own.
+// ErrClosed is returned by [Dispatcher.Register], [Future.Bind] and [Future.Err]
+// after [Dispatcher.Close] was called with a nil cause.
 var ErrClosed = errors.New("dispatch: closed")
 
-// shardCount spreads the futures over independent locks. Two informers deliver
-// while thousands of waiters register and leave; 64 keeps them apart.
+// shardCount is the number of independent locks. Two informers deliver events
+// while thousands of waiters bind and cancel: 64 shards keep contention low.
 const shardCount = 64
 
 // Dispatcher routes events of type E to futures by owner UID. The zero value
@@ -22,19 +22,20 @@ type Dispatcher[E any] struct {
 	seed   maphash.Seed
 	shards [shardCount]shard[E]
 
-	mu     sync.RWMutex // orders Bind against Close
+	mu     sync.RWMutex // guards closed and cause
 	closed bool
 	cause  error
 	done   chan struct{}
 }
 
-// shard holds the futures of the UIDs that hash to it, by the hash: a UID is then
-// hashed once, and compared where the future is. Futures of one hash form a list:
-// two waits on the same object are rare, and each gets every event.
+// shard holds the bound futures, keyed by the hash of their UID. The hash selects
+// the shard as well, so that each event is hashed once. Futures with the same hash
+// form a linked list: two waits on the same object are rare, and each receives
+// every event.
 type shard[E any] struct {
 	mu      sync.RWMutex
 	futures map[uint64]*Future[E]
-	_       [24]byte // keeps neighbouring locks off one cache line
+	_       [24]byte // padding to a cache line, against false sharing
 }
 
 // New returns an open dispatcher.
@@ -51,13 +52,14 @@ func (d *Dispatcher[E]) shard(uid types.UID) (*shard[E], uint64) {
 	return &d.shards[hash%shardCount], hash
 }
 
-// Register returns a future that is not bound to a UID yet. The future calls
-// apply for every event it is offered, one at a time; apply folds the event
-// into the waiter's state and reports whether the waiter must be woken. It
-// must be quick and must not call the dispatcher.
+// Register returns a future that is not yet bound to a UID. Once it is bound, the
+// dispatcher calls apply for each event of that UID, one at a time. apply updates
+// the waiter's state and reports whether to wake the waiter. It runs on the
+// goroutine that calls [Dispatcher.Dispatch], so it must return quickly, and it
+// must not call methods of the dispatcher or of the future.
 //
-// Register fails with the cause given to [Dispatcher.Close] once the
-// dispatcher is closed. A registered future must be cancelled by its waiter.
+// After [Dispatcher.Close], Register returns the cause given to Close. The waiter
+// must call [Future.Cancel] when it is done.
 func (d *Dispatcher[E]) Register(apply func(E) (wake bool)) (*Future[E], error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -67,53 +69,25 @@ func (d *Dispatcher[E]) Register(apply func(E) (wake bool)) (*Future[E], error) 
 	return &Future[E]{dispatcher: d, apply: apply, ready: make(chan struct{}, 1)}, nil
 }
 
-// Dispatch offers event to every future bound to uid. Events of one UID must
-// be dispatched in order by one goroutine at a time for the futures to see
-// them in order. An event nobody waits for costs one look-up and allocates
-// nothing.
+// Dispatch passes event to every future that is bound to uid and wakes those
+// whose apply function asks for it. Futures see the events of a UID in the order
+// of the calls, so the calls for one UID must not overlap. An event without a
+// bound future costs one map lookup and does not allocate.
 func (d *Dispatcher[E]) Dispatch(uid types.UID, event E) {
 	s, hash := d.shard(uid)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for f := s.futures[hash]; f != nil; f = f.next {
 		if f.uid == uid {
-			f.Offer(event)
+			f.offer(event)
 		}
 	}
 }
 
-// Waiting reports whether a future is bound to uid.
-func (d *Dispatcher[E]) Waiting(uid types.UID) bool {
-	s, hash := d.shard(uid)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for f := s.futures[hash]; f != nil; f = f.next {
-		if f.uid == uid {
-			return true
-		}
-	}
-	return false
-}
-
-// Len returns the number of bound futures.
-func (d *Dispatcher[E]) Len() int {
-	n := 0
-	for i := range d.shards {
-		s := &d.shards[i]
-		s.mu.RLock()
-		for _, f := range s.futures {
-			for ; f != nil; f = f.next {
-				n++
-			}
-		}
-		s.mu.RUnlock()
-	}
-	return n
-}
-
-// Close ends every future: their Done channels are closed and Err returns
-// cause, or [ErrClosed] when cause is nil. Later calls of Register and Bind
-// fail with it. Only the first call has an effect.
+// Close closes the Done channel of every future. From then on [Future.Err],
+// [Dispatcher.Register] and [Future.Bind] return cause, or [ErrClosed] if cause is
+// nil. Bound futures still receive events until they are canceled. Only the first
+// call has an effect.
 func (d *Dispatcher[E]) Close(cause error) {
 	if cause == nil {
 		cause = ErrClosed

@@ -88,7 +88,7 @@ func TestWakeUpsCoalesceAndNeverBlock(t *testing.T) {
 	defer f.Cancel()
 	require.NoError(t, f.Bind("a"))
 	d.Dispatch("a", 1)
-	require.Empty(t, f.Ready(), "an event that asks for no wake-up woke the waiter")
+	require.Empty(t, f.Ready(), "apply returned false, but the waiter was woken")
 	for range 1000 {
 		d.Dispatch("a", 2)
 	}
@@ -184,15 +184,15 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestNoEventIsLostAroundBind has a writer that stores before it dispatches, as
-// an informer does, and waiters that bind and then look: each must learn of its
-// event one way or the other.
+// TestNoEventIsLostAroundBind has writers that store an object before they
+// dispatch its event, as an informer does, and waiters that bind and then look at
+// the store. Each waiter must see its event through one of the two.
 func TestNoEventIsLostAroundBind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := dispatch.New[int]()
 		var store sync.Map
-		var learnt atomic.Int64
+		var saw atomic.Int64
 		const waiters = 2000
 		var wg sync.WaitGroup
 		for i := range waiters {
@@ -208,12 +208,13 @@ func TestNoEventIsLostAroundBind(t *testing.T) {
 					return
 				}
 				if _, ok := store.Load(uid); ok {
-					f.Offer(1)
+					f.Do(func() { seen = true })
+				} else {
+					<-f.Ready()
 				}
-				<-f.Ready()
 				f.Do(func() {
 					if seen {
-						learnt.Add(1)
+						saw.Add(1)
 					}
 				})
 			})
@@ -223,7 +224,7 @@ func TestNoEventIsLostAroundBind(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		require.EqualValues(t, waiters, learnt.Load())
+		require.EqualValues(t, waiters, saw.Load())
 		require.Zero(t, d.Len())
 	})
 }

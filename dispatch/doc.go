@@ -1,16 +1,15 @@
-// Package dispatch hands events to the goroutines that wait for them.
+// Package dispatch routes informer events to the goroutines that wait for them.
 //
-// A Dispatcher maps owner UIDs to futures. An informer's handler calls
-// [Dispatcher.Dispatch] for every event; the future that is bound to the
-// event's UID takes it in and, when there is something to decide, wakes its
-// waiter. A waiter registers a future before it creates its object, binds it
-// to the UID that the API server assigned, and then looks at the cache once:
-// what happened before the bind is in the cache, what happens after it arrives
-// through the future, so no event is lost in between.
+// A [Dispatcher] maps owner UIDs to futures. An informer's event handler calls
+// [Dispatcher.Dispatch] for every event. The [Future] bound to the event's UID
+// updates its state and, if there is something to decide, wakes its waiter.
 //
-// Delivery never blocks, never drops and does no I/O: a future folds an event
-// into its own state and remembers, in a channel of capacity one, that its
-// waiter has something to look at. A slow waiter delays nobody.
+// A waiter registers a future, creates its object, binds the future to the UID
+// that the API server assigned, and then reads the cache once. Events from before
+// the bind are in the cache and later ones reach the future, so none is lost.
 //
-// The package knows nothing of Kubernetes but [types.UID].
+// Delivery never blocks, never drops an event and does no I/O: pending wake-ups
+// coalesce in a channel of capacity one. A slow waiter does not delay the others.
+//
+// The package depends on nothing of Kubernetes but [types.UID].
 package dispatch

@@ -6,7 +6,7 @@ import (
 	"github.com/kontinue/kontinue/dispatch"
 )
 
-// A waiter counts the events of its object and wants to be woken by the third.
+// A waiter counts the events of its object and is woken by the third.
 func Example() {
 	d := dispatch.New[string]()
 	defer d.Close(nil)

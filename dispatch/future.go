@@ -6,14 +6,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Future is one waiter's subscription: it takes in the events of one owner UID
-// and wakes the waiter when there is something to decide. It is made by
-// [Dispatcher.Register] and used by one waiter; Offer may be called by others.
+// Future is one waiter's subscription to the events of one owner UID. It is
+// created by [Dispatcher.Register] and used by a single waiter: Bind and Cancel
+// must not be called concurrently. The other methods are safe for concurrent use.
 type Future[E any] struct {
 	dispatcher *Dispatcher[E]
 	ready      chan struct{}
 
-	mu    sync.Mutex // serialises apply
+	mu    sync.Mutex // serializes apply and Do
 	apply func(E) bool
 
 	// Guarded by the shard's lock.
@@ -22,10 +22,12 @@ type Future[E any] struct {
 	next  *Future[E]
 }
 
-// Bind subscribes the future to the events of uid, from this call on. The
-// caller looks at the cache afterwards and offers what it finds there. It
-// fails with the dispatcher's cause when that is closed, and panics when the
-// future is bound already: one future waits for one object.
+// Bind subscribes the future to the events of uid that are dispatched from now
+// on. The caller then reads the cache once, for the events from before, and
+// updates its state with [Future.Do].
+//
+// Bind returns the cause given to [Dispatcher.Close] if the dispatcher is closed.
+// It panics if the future is already bound: a future waits for one object.
 func (f *Future[E]) Bind(uid types.UID) error {
 	d := f.dispatcher
 	d.mu.RLock()
@@ -45,43 +47,44 @@ func (f *Future[E]) Bind(uid types.UID) error {
 	return nil
 }
 
-// Offer folds one event into the future's state, as Dispatch does. A waiter
-// uses it for what it read from the cache or from the API server itself.
-func (f *Future[E]) Offer(event E) {
+// offer applies event and, if apply asks for it, wakes the waiter.
+func (f *Future[E]) offer(event E) {
 	f.mu.Lock()
 	wake := f.apply(event)
 	f.mu.Unlock()
 	if wake {
 		select {
 		case f.ready <- struct{}{}:
-		default: // the waiter has not taken the last wake-up yet; it will see this state too
+		default: // a wake-up is pending already, and the waiter will see this state too
 		}
 	}
 }
 
-// Do runs fn while no event is being applied, for a consistent look at the
-// state that apply maintains.
+// Do runs fn while no event is being applied. The waiter uses it to read, and to
+// update, the state that apply maintains. fn must not call Do.
 func (f *Future[E]) Do(fn func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fn()
 }
 
-// Ready receives a value after one or more events that asked for a wake-up.
+// Ready returns a channel that receives a value after apply has returned true for
+// one or more events.
 func (f *Future[E]) Ready() <-chan struct{} { return f.ready }
 
-// Done is closed when the dispatcher is closed.
+// Done returns a channel that is closed by [Dispatcher.Close].
 func (f *Future[E]) Done() <-chan struct{} { return f.dispatcher.done }
 
-// Err returns the cause of a closed dispatcher, and nil before that.
+// Err returns the cause given to [Dispatcher.Close] ([ErrClosed] for nil), or nil
+// while the dispatcher is open.
 func (f *Future[E]) Err() error {
 	f.dispatcher.mu.RLock()
 	defer f.dispatcher.mu.RUnlock()
 	return f.dispatcher.cause
 }
 
-// Cancel ends the subscription. After it returns apply is not called again by
-// Dispatch. It is idempotent.
+// Cancel ends the subscription. After it has returned, apply is not called again.
+// Canceling twice, or a future that was never bound, does nothing.
 func (f *Future[E]) Cancel() {
 	uid, d := f.uid, f.dispatcher
 	s, hash := d.shard(uid)
