@@ -6,39 +6,39 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// overlap is how far before the newest delivered line a log is opened again. A
-// container's stdout and stderr are stamped by two writers, so lines stand in
-// the log slightly out of order; and sinceTime has whole seconds.
+// overlap is how far before the newest delivered line a log is reopened. Two
+// writers stamp a container's stdout and stderr, so the lines of a log can be
+// slightly out of order, and sinceTime has a resolution of one second.
 const overlap = time.Second
 
 // line is a log line as the cursor sees it.
 type line struct {
-	at   time.Time // the kubelet's stamp, or that of the line before
-	hash uint64    // of stamp and text, whole
+	at   time.Time // the kubelet's timestamp, or that of the previous line
+	hash uint64    // of the whole line, timestamp included
 }
 
-// cursor remembers which lines of a log were delivered, in constant memory, and
-// drops them when the log is opened again.
+// cursor tracks in constant memory which lines of a log were delivered, and skips
+// them after the log is reopened.
 //
-// The server filters by each line's own stamp, so reading again from the same
-// second yields the same lines in the same order: as many as were delivered,
-// then the new ones. The cursor therefore counts delivered lines per second and
-// adds up their hashes; on the way back it drops that many and compares sums.
-// Equal stamps, bursts and slight disorder do not matter.
+// The server filters by the timestamp of each line, so reading again from the same
+// second returns the delivered lines, in the same order, followed by new ones. The
+// cursor counts the delivered lines of each second and sums their hashes. After a
+// reopen it skips that many lines and compares the sums. Equal timestamps, bursts
+// and slight disorder do not matter.
 //
-// If the lines do not come back as they were (the kubelet has rotated the file,
-// or the container was started again) it falls back to the stamps: lines not
-// newer than the newest delivered one are dropped, and a gap is reported.
+// If other lines are returned (the kubelet has rotated the file, or the container
+// was restarted), the cursor falls back to timestamps: it drops lines that are not
+// newer than the newest delivered one, and reports a gap.
 type cursor struct {
 	newest  time.Time
 	seconds map[int64]tally
 
-	// While dropping: what has come back so far, and what must.
-	dropping  bool
+	// Used while skipping: the lines read again so far, and those expected.
+	skipping  bool
 	got       tally
 	want      tally
 	firstHash uint64
-	cameBack  map[int64]tally
+	reread    map[int64]tally
 }
 
 // tally is a number of lines and the sum of their hashes.
@@ -49,7 +49,7 @@ type tally struct {
 
 func (t tally) plus(hash uint64) tally { return tally{t.lines + 1, t.sum + hash} }
 
-// since returns the sinceTime to open the log with, nil for the beginning.
+// since returns the sinceTime to open the log with, or nil for its beginning.
 func (c *cursor) since() *metav1.Time {
 	if c.newest.IsZero() {
 		return nil
@@ -59,19 +59,19 @@ func (c *cursor) since() *metav1.Time {
 
 // reopen prepares for a stream that starts at since.
 func (c *cursor) reopen() {
-	c.got, c.want, c.firstHash, c.cameBack = tally{}, tally{}, 0, map[int64]tally{}
+	c.got, c.want, c.firstHash, c.reread = tally{}, tally{}, 0, map[int64]tally{}
 	c.prune()
 	for _, t := range c.seconds {
 		c.want.lines += t.lines
 		c.want.sum += t.sum
 	}
-	c.dropping = c.want.lines > 0
+	c.skipping = c.want.lines > 0
 }
 
-// accept takes the next line of a stream and says whether it is to be
-// delivered, and whether lines may be missing before it.
+// accept processes the next line of a stream. It reports whether to deliver the
+// line, and whether lines may be missing before it.
 func (c *cursor) accept(l line) (deliver, gap bool) {
-	if !c.dropping {
+	if !c.skipping {
 		c.deliver(l)
 		return true, false
 	}
@@ -79,7 +79,7 @@ func (c *cursor) accept(l line) (deliver, gap bool) {
 		return false, false // from a server that does not filter
 	}
 	if l.at.After(c.newest) {
-		// What comes back cannot be newer than what was delivered.
+		// No delivered line is newer than c.newest, so some were not returned.
 		c.giveUp()
 		c.deliver(l)
 		return true, true
@@ -89,30 +89,31 @@ func (c *cursor) accept(l line) (deliver, gap bool) {
 	}
 	c.got = c.got.plus(l.hash)
 	second := l.at.Unix()
-	c.cameBack[second] = c.cameBack[second].plus(l.hash)
-	// One line too many, at the start, is the end of a long line that began
-	// before since: the kubelet stamps the pieces of a long line one by one.
+	c.reread[second] = c.reread[second].plus(l.hash)
+	// One extra line at the start is the rest of a long line that began before
+	// since: the kubelet stamps each piece of a long line.
 	piece := tally{c.want.lines + 1, c.want.sum + c.firstHash}
 	if c.got == c.want || c.got == piece {
-		c.dropping = false
+		c.skipping = false
 	}
 	return false, false
 }
 
-// end closes a stream that was read to the log's true end, and says whether
-// delivered lines did not come back, so that others may be missing too.
+// end is called when a stream has been read to the end of a complete log. It
+// reports a gap if delivered lines were not returned again, in which case other
+// lines may be missing as well.
 func (c *cursor) end() (gap bool) {
-	if !c.dropping {
+	if !c.skipping {
 		return false
 	}
 	c.giveUp()
 	return true
 }
 
-// giveUp ends dropping; the next opening is measured by what this one showed.
+// giveUp stops skipping. The next reopen expects the lines that this one returned.
 func (c *cursor) giveUp() {
-	c.dropping = false
-	c.seconds = c.cameBack
+	c.skipping = false
+	c.seconds = c.reread
 }
 
 func (c *cursor) deliver(l line) {
@@ -128,7 +129,7 @@ func (c *cursor) deliver(l line) {
 	}
 }
 
-// prune forgets the seconds that will not be read again.
+// prune deletes the seconds that will not be read again.
 func (c *cursor) prune() {
 	since := c.since()
 	if since == nil {

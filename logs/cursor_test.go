@@ -16,9 +16,9 @@ func (l logLine) forCursor() line {
 	return line{at: l.at, hash: maphash.String(testSeed, l.String())}
 }
 
-// play opens file through the cursor and reads up to n lines of it, and returns
-// what was delivered and how many gaps were reported. complete says that the
-// read went to the log's true end.
+// play opens file through the cursor and reads up to n lines of it. It returns the
+// delivered lines and the number of reported gaps. complete says that the file was
+// read to the end of a complete log.
 func play(c *cursor, file []logLine, n int, complete bool) (delivered []string, gaps int) {
 	from := c.since()
 	c.reopen()
@@ -70,8 +70,8 @@ func TestCursorReportsARotatedFile(t *testing.T) {
 		gaps     int
 		atTheEnd bool
 	}{
-		{"nothing lost but what was delivered", 45, lineTexts(file[50:]), 1, false},
-		{"exactly behind the last delivered", 50, lineTexts(file[50:]), 1, false},
+		{"only delivered lines lost", 45, lineTexts(file[50:]), 1, false},
+		{"starts after the last delivered line", 50, lineTexts(file[50:]), 1, false},
 		{"lines lost", 60, lineTexts(file[60:]), 1, false},
 		{"all lost", 100, nil, 1, true},
 	}
@@ -84,7 +84,7 @@ func TestCursorReportsARotatedFile(t *testing.T) {
 			require.Equal(t, tt.want, got)
 			require.Equal(t, tt.gaps, gaps)
 
-			// The gap is reported once: from here on the new file is the measure.
+			// The gap is reported once: the next reopen expects the new file.
 			got, gaps = play(c, file[tt.from:], 1000, true)
 			require.Empty(t, got)
 			require.Zero(t, gaps)
@@ -92,7 +92,7 @@ func TestCursorReportsARotatedFile(t *testing.T) {
 	}
 }
 
-func TestCursorKnowsThePieceOfALongLine(t *testing.T) {
+func TestCursorSkipsThePieceOfALongLine(t *testing.T) {
 	t.Parallel()
 	// A long line that began in second 0 and whose second piece came in second
 	// 1: opened from second 1, the log starts with that piece.
@@ -106,9 +106,10 @@ func TestCursorKnowsThePieceOfALongLine(t *testing.T) {
 	require.Zero(t, gaps)
 }
 
-func TestCursorTakesALineStampedBeforeTheNewest(t *testing.T) {
+func TestCursorDeliversALineStampedBeforeTheNewest(t *testing.T) {
 	t.Parallel()
-	// stderr's line stands behind stdout's, with an earlier stamp, in another second.
+	// The line of stderr follows that of stdout with an earlier timestamp, in
+	// another second.
 	file := []logLine{{epoch.Add(2001 * time.Millisecond), "out"}, {epoch.Add(1999 * time.Millisecond), "err"}, {epoch.Add(3 * time.Second), "end"}}
 	c := &cursor{}
 	got, _ := play(c, file, 1, false)
@@ -135,9 +136,9 @@ func TestCursorWithAServerThatIgnoresSinceTime(t *testing.T) {
 	require.Equal(t, lineTexts(file[50:]), got)
 }
 
-// FuzzCursor cuts a log at random places. The stamps come in bursts and stand
-// up to half a second out of order, as two writers leave them; every line must
-// be delivered once, in order, without a false gap.
+// FuzzCursor interrupts a log at random places. Timestamps come in bursts and up
+// to half a second out of order, as two writers produce them. Every line must be
+// delivered exactly once and in order, without a false gap.
 func FuzzCursor(f *testing.F) {
 	f.Add(uint64(1), uint16(300), uint8(20))
 	f.Add(uint64(2), uint16(2000), uint8(200))

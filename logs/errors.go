@@ -11,29 +11,34 @@ import (
 )
 
 var (
-	// ErrGone says that the log is no longer there and will not come back:
-	// the pod or its node is gone, or the kubelet has removed the container.
+	// ErrGone means that the log no longer exists: the pod or its node is gone,
+	// or the kubelet has removed the container. A retry does not help.
 	ErrGone = errors.New("the log is gone")
-	// ErrNotStarted says that the container has not started, so it has no log yet.
+	// ErrNotStarted means that the container has not started, so it has no log yet.
 	ErrNotStarted = errors.New("the container has not started")
-	// ErrContainerUnknown says that the pod has no container of that name, or
-	// that it has several and none was named.
+	// ErrContainerUnknown means that the pod has no container of that name, or
+	// that it has several and Ref.Container is empty.
 	ErrContainerUnknown = errors.New("no such container")
 )
 
-// Error is a failed read of one container's log. It unwraps to Kind and Err.
+// Error is a failed read of one container's log. errors.Is and errors.As match
+// both Kind and Err.
 type Error struct {
 	// Ref is the log that was read.
 	Ref Ref
-	// Kind is [ErrGone], [ErrNotStarted], [ErrContainerUnknown], or nil.
+	// Kind is [ErrGone], [ErrNotStarted] or [ErrContainerUnknown], or nil for
+	// any other failure.
 	Kind error
-	// Containers are the names there are, for ErrContainerUnknown when known.
+	// Containers lists the pod's container names if Kind is ErrContainerUnknown
+	// and the pod could be read.
 	Containers []string
-	// Err is the server's answer or the transport's error.
+	// Err is the API server's response, usually an apierrors.APIStatus, or the
+	// error of the transport or of the context.
 	Err error
 }
 
-// Error names the container and the pod, the kind, and the server's words.
+// Error returns a message with the container and the pod, Kind, and the text of
+// Err. For a 403 it names the verbs to grant.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "log of %s", e.Ref)
@@ -52,7 +57,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap lets errors.Is and errors.As see the kind and the cause.
+// Unwrap returns those of Kind and Err that are not nil.
 func (e *Error) Unwrap() []error {
 	var all []error
 	for _, err := range []error{e.Kind, e.Err} {
@@ -63,12 +68,12 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// kinds maps what the API server (pkg/registry/core/pod) and the kubelet
-// (GetKubeletContainerLogs and below) say to what it means. Neither gives a
-// machine-readable reason, so the words are all there is.
+// kinds maps parts of the messages of the API server (pkg/registry/core/pod) and
+// of the kubelet (GetKubeletContainerLogs and below) to error kinds. Neither sets
+// a machine-readable reason, so only the message can be matched.
 var kinds = []struct {
-	words string
-	kind  error
+	text string
+	kind error
 }{
 	{"is not valid for pod", ErrContainerUnknown},
 	{"a container name must be specified", ErrContainerUnknown},
@@ -76,7 +81,7 @@ var kinds = []struct {
 	{"is not available", ErrNotStarted},
 	{"does not have a host assigned", ErrNotStarted},
 	{"previous terminated container", ErrGone},
-	{"is terminated", ErrGone}, // it ended without ever having had a container
+	{"is terminated", ErrGone}, // its container was never created
 	{"no logs available", ErrGone},
 	{"unable to retrieve container logs", ErrGone},
 	{"failed to try resolving symlinks in path", ErrGone},
@@ -100,22 +105,22 @@ func classify(err error) error {
 
 func kindOf(message string) error {
 	for _, k := range kinds {
-		if strings.Contains(message, k.words) {
+		if strings.Contains(message, k.text) {
 			return k.kind
 		}
 	}
 	return nil
 }
 
-// inBand matches the texts that the kubelet sends as the body of a 200: it has
-// committed the status before it opens the log file, and writes its error,
-// without a newline, where the log should be.
+// inBand matches errors that the kubelet sends in the body of a 200 response: it
+// sends the status before it opens the log file, and then writes the error,
+// without a newline, in place of the log.
 var inBand = regexp.MustCompile(`^(?:unable to retrieve container logs for [a-z0-9.-]+://\S*$` +
 	`|failed to (?:try resolving symlinks in path|open log file|read log file|tail -?\d+ lines of log file|watch directory) "` +
 	`|failed to create fsnotify watcher: )`)
 
-// inBandError returns what a whole body, or its last line, means if it is one
-// of the kubelet's errors, and nil if it is a log.
+// inBandError returns the error that a whole body, or its last line, stands for,
+// or nil if it is log output.
 func inBandError(text string) error {
 	if text == "" || len(text) > 4096 || strings.ContainsRune(text, '\n') {
 		return nil
@@ -129,5 +134,5 @@ func inBandError(text string) error {
 	return errKubelet
 }
 
-// errKubelet is a failure of the kubelet that may pass.
+// errKubelet is a transient failure of the kubelet.
 var errKubelet = errors.New("the kubelet could not read the log")

@@ -13,7 +13,7 @@ import (
 )
 
 func ExampleReader_Tail() {
-	reader := logs.NewReader(fake.NewClientset()) // every log of a fake says "fake logs"
+	reader := logs.NewReader(fake.NewClientset()) // a fake clientset returns "fake logs"
 	text, err := reader.Tail(context.Background(), logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}, 20)
 	if err != nil {
 		fmt.Println(err)

@@ -14,46 +14,50 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Report says what [Reader.Follow] delivered, and what it knows to be missing.
+// Report describes what [Reader.Follow] has delivered and where lines may be
+// missing.
 type Report struct {
-	// Complete says that the container has ended, that its log was read to the
-	// end after that, and that nothing delivered failed to come back when the log
-	// was opened again: no line of the kubelet's current log file is missing or
-	// doubled. What no client can see stays open: lines the kubelet had rotated
-	// away before Follow came, and lines stamped by a clock that was set back.
+	// Complete reports whether every line of the kubelet's current log file was
+	// delivered exactly once: the container has ended, its log was then read to
+	// the end, and no gap was found. A client cannot detect lines that the kubelet
+	// rotated away before Follow started, nor lines with the timestamps of a clock
+	// that was set back.
 	Complete bool
 	// Lines and Bytes count what was written.
 	Lines, Bytes int64
-	// Truncated counts lines cut at [Reader.MaxLineBytes].
+	// Truncated counts the lines that were cut at [Reader.MaxLineBytes].
 	Truncated int64
-	// Reopened counts how often the log was opened again.
+	// Reopened counts how often the log was reopened.
 	Reopened int
-	// Gaps are the places where lines may be missing (or doubled), the first
-	// hundred of them. Usual causes are a rotated log file and a restarted
-	// container.
+	// Gaps lists the first 100 places where lines may be missing or duplicated.
+	// The usual causes are a rotated log file and a restarted container.
 	Gaps []Gap
 }
 
-// Gap is a stretch of a log in which lines may be missing. The times are the
-// kubelet's stamps. Before is zero when nothing was delivered after the gap.
+// Gap is a part of a log in which lines may be missing.
 type Gap struct {
-	// After and Before are the stamps of the lines around the gap.
+	// After and Before are the kubelet's timestamps of the lines around the gap.
+	// Before is zero if no line was delivered after the gap.
 	After, Before time.Time
 }
 
 const maxGaps = 100
 
-// Follow copies a container's log to w, whole lines from the first the kubelet
-// still has to the last one of an ended container, and returns when the
-// container has ended and its log has been read to the end, or ctx is done.
+// Follow copies a container's log to w in whole lines, from the first line that
+// the kubelet still has. It returns after the container has ended and its log was
+// read to the end, or when ctx is done.
 //
-// It waits for a container that has not started and rides out cut streams,
-// silent streams (opened again after a minute) and a server that is away. The
-// error is ctx's cause, w's error, or an [*Error]: [ErrGone] when the pod
-// is gone or another pod has its name, [ErrNotStarted] when the pod ended on
-// a node and the container never ran, [ErrContainerUnknown], or a refusal such as a 403.
-// The report is valid with every error. Memory is bounded by
-// [Reader.MaxLineBytes], whatever the log's length.
+// Follow waits for a container that has not started. It reopens the log after an
+// interrupted stream, after a minute without data, and after a transient error of
+// the API server or the kubelet; between attempts without progress it backs off
+// exponentially, up to about 10 seconds.
+//
+// The error wraps the error of w, or it is an [*Error]. That wraps the cause of ctx;
+// [ErrGone] if the pod is gone or another pod has its name; [ErrNotStarted] if the
+// pod ended before the container started; [ErrContainerUnknown]; or any other
+// response that a retry does not change, such as a 403. The report is valid for
+// every error. Memory is bounded by [Reader.MaxLineBytes], whatever the length of
+// the log.
 func (r *Reader) Follow(ctx context.Context, ref Ref, w io.Writer) (Report, error) {
 	if err := ref.validate(); err != nil {
 		return Report{}, err
@@ -74,8 +78,9 @@ type follower struct {
 	opened int
 }
 
-// run alternates: stream until the stream ends, look at the pod, stream again;
-// once the container has ended, one read to the log's end settles it.
+// run streams the log until the stream ends, reads the pod, and repeats. After the
+// container has ended, it reads the log once more without following it, since the
+// stream may have been interrupted before the last lines.
 func (f *follower) run(ctx context.Context) error {
 	delay := f.r.backoff
 	for ended := false; ; {
@@ -90,7 +95,7 @@ func (f *follower) run(ctx context.Context) error {
 			}
 			f.report.Complete = len(f.report.Gaps) == 0
 			return nil
-		case err != nil && !passing(err):
+		case err != nil && !isTransient(err):
 			return err
 		}
 		if !ended {
@@ -99,12 +104,12 @@ func (f *follower) run(ctx context.Context) error {
 				return stateErr
 			}
 			if ended && err == nil {
-				continue // settle at once
+				continue // read to the end without a delay
 			}
 		} else if errors.Is(err, ErrNotStarted) {
-			return err // the pod has ended: it never will
+			return err // the pod has ended, so the container never starts
 		}
-		// A stream that lived, even a silent one, was not a failure.
+		// A stream that stayed open, even without data, was not a failure.
 		if f.report.Lines > before || time.Since(opened) >= f.r.idle {
 			delay = f.r.backoff
 		}
@@ -114,8 +119,8 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// stream opens the log and delivers its new lines until it ends: nil at a clean
-// end, else what broke it.
+// stream opens the log and delivers its new lines until the stream ends. It
+// returns nil after a clean end.
 func (f *follower) stream(ctx context.Context, follow bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -126,7 +131,7 @@ func (f *follower) stream(ctx context.Context, follow bool) error {
 		SinceTime:  f.cursor.since(),
 	}).Stream(ctx)
 	if err != nil {
-		return f.r.explain(ctx, f.ref, err)
+		return f.r.readError(ctx, f.ref, err)
 	}
 	defer func() { _ = body.Close() }()
 	if f.opened++; f.opened > 1 {
@@ -155,10 +160,10 @@ func (f *follower) stream(ctx context.Context, follow bool) error {
 			}
 		}
 		if !errors.Is(err, io.EOF) {
-			return &Error{Ref: f.ref, Err: fmt.Errorf("the stream was cut: %w", err)}
+			return &Error{Ref: f.ref, Err: fmt.Errorf("the log stream was interrupted: %w", err)}
 		}
-		// The rest of an unfinished line comes with the next opening; only the
-		// settling read knows that there is none.
+		// The next stream returns an unfinished line whole. Only the last read
+		// delivers it as it is.
 		if !follow && (len(l.text) > 0 || l.stamped) {
 			return f.accept(l)
 		}
@@ -166,7 +171,8 @@ func (f *follower) stream(ctx context.Context, follow bool) error {
 	}
 }
 
-// writeError is w's error, to be told from the log's.
+// writeError wraps an error of the writer, to distinguish it from those of the
+// log.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return "write log line: " + e.err.Error() }
@@ -206,8 +212,8 @@ func (r *Report) addGap(g Gap) {
 	}
 }
 
-// ended looks at the pod: true when the container has ended for good or will
-// never start. A failure that may pass counts as "not yet".
+// ended reads the pod and reports whether the container has ended for good or will
+// never start. It returns false and no error after a transient failure.
 func (f *follower) ended(ctx context.Context) (bool, error) {
 	pod, err := f.r.client.CoreV1().Pods(f.ref.Namespace).Get(ctx, f.ref.Pod, metav1.GetOptions{})
 	switch {
@@ -215,19 +221,19 @@ func (f *follower) ended(ctx context.Context) (bool, error) {
 		return false, &Error{Ref: f.ref, Kind: ErrGone, Err: err}
 	case err != nil:
 		e := &Error{Ref: f.ref, Err: err}
-		if passing(e) {
+		if isTransient(e) {
 			return false, nil
 		}
 		return false, e
 	case f.ref.UID != "" && pod.UID != f.ref.UID:
 		return false, &Error{Ref: f.ref, Kind: ErrGone,
-			Err: fmt.Errorf("the pod of that name has UID %s, asked for was %s", pod.UID, f.ref.UID)}
+			Err: fmt.Errorf("the pod was replaced: its UID is %s, want %s", pod.UID, f.ref.UID)}
 	}
 	return hasEnded(pod, f.ref.Container), nil
 }
 
-// hasEnded reports that the container will write no more: its pod has ended, or
-// it has and is not to be started again.
+// hasEnded reports whether the container writes no more output: its pod has ended,
+// or the container has terminated and its restart policy keeps it from restarting.
 func hasEnded(pod *corev1.Pod, name string) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return true
@@ -253,8 +259,8 @@ func hasEnded(pod *corev1.Pod, name string) bool {
 	return false
 }
 
-// passing reports that opening the log again may work.
-func passing(err error) bool {
+// isTransient reports whether reopening the log may succeed.
+func isTransient(err error) bool {
 	var w *writeError
 	if errors.As(err, &w) || errors.Is(err, ErrGone) || errors.Is(err, ErrContainerUnknown) {
 		return false
@@ -267,7 +273,7 @@ func passing(err error) bool {
 		code := status.Status().Code
 		return code == 429 || code >= 500
 	}
-	return true // the connection's
+	return true // an error of the connection
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestFollowReportsLinesThatNeverCameBack(t *testing.T) {
+func TestFollowReportsLinesThatAreNotReturnedAgain(t *testing.T) {
 	t.Parallel()
 	file := numbered(10, 1, time.Millisecond)
 	s := &serve{
@@ -22,7 +22,7 @@ func TestFollowReportsLinesThatNeverCameBack(t *testing.T) {
 		onLog: func(n int, w http.ResponseWriter, _ *http.Request) {
 			if n == 1 {
 				writeLines(w, file)
-			} // and then the file is empty
+			} // later reads return an empty file
 		},
 	}
 	report, err := s.reader(t).Follow(testContext(t), ref, io.Discard)
@@ -55,17 +55,17 @@ func TestFollowEndsWithAnError(t *testing.T) {
 		onPod http.HandlerFunc
 		onLog func(int, http.ResponseWriter, *http.Request)
 		kind  error
-		want  string
+		want  string // part of the message
 		lines int64
 	}{
-		{"pod deleted on the way", gone, oneLine, ErrGone, "not found", 1},
-		{"another pod of that name", podWith(corev1.PodRunning, runningState, func(p *corev1.Pod) { p.UID = "uid-2" }), oneLine, ErrGone, "UID uid-2, asked for was uid-1", 1},
+		{"pod deleted meanwhile", gone, oneLine, ErrGone, "not found", 1},
+		{"pod replaced by another of that name", podWith(corev1.PodRunning, runningState, func(p *corev1.Pod) { p.UID = "uid-2" }), oneLine, ErrGone, "UID is uid-2, want uid-1", 1},
 		{"the pod ended, the container never ran", podWith(corev1.PodFailed, corev1.ContainerState{}), notStarted, ErrNotStarted, "PodInitializing", 0},
 		{"no such container", podWith(corev1.PodRunning, runningState), func(_ int, w http.ResponseWriter, _ *http.Request) {
 			refuse(w, 400, metav1.StatusReasonBadRequest, "container main is not valid for pod step-abcde")
 		}, ErrContainerUnknown, "helper", 0},
 		{"the kubelet removed the log", podWith(corev1.PodSucceeded, terminatedState), body("unable to retrieve container logs for containerd://5f2a"), ErrGone, "containerd://5f2a", 0},
-		{"the kubelet removed the log on the way", podWith(corev1.PodSucceeded, terminatedState), func(_ int, w http.ResponseWriter, _ *http.Request) {
+		{"the kubelet removed the log meanwhile", podWith(corev1.PodSucceeded, terminatedState), func(_ int, w http.ResponseWriter, _ *http.Request) {
 			writeLines(w, numbered(2, 1, 0))
 			_, _ = io.WriteString(w, "unable to retrieve container logs for containerd://5f2a")
 		}, ErrGone, "containerd://5f2a", 2},
@@ -177,7 +177,7 @@ func TestHasEnded(t *testing.T) {
 			case "init":
 				p.Spec.InitContainers = []corev1.Container{{Name: "c"}}
 				p.Status.InitContainerStatuses = statuses
-			default: // the kubelet starts it again whatever the pod's policy
+			default: // the kubelet restarts a sidecar whatever the pod's policy
 				p.Spec.InitContainers = []corev1.Container{{Name: "c", RestartPolicy: new(corev1.ContainerRestartPolicyAlways)}}
 				p.Status.InitContainerStatuses = statuses
 				want = tt.phase == corev1.PodSucceeded || tt.phase == corev1.PodFailed
@@ -190,7 +190,7 @@ func TestHasEnded(t *testing.T) {
 	}
 }
 
-func TestRefNamesWhatItReads(t *testing.T) {
+func TestRefString(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, `container "main" of pod default/step-abcde`, fmt.Sprint(ref))
 	require.Equal(t, "pod a/b", fmt.Sprint(Ref{Namespace: "a", Pod: "b"}))

@@ -15,15 +15,15 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 )
 
-// run is a container whose log is written while it is followed: each stream
-// shows a few more lines than the one before and is then cut, mid-line.
+// run is a container whose log grows while it is followed: each stream returns a
+// few more lines than the previous one and is then interrupted within a line.
 type run struct {
 	file  []logLine
 	cuts  int
 	shown atomic.Int64
 }
 
-// server serves the run: cuts streams while the container runs, then whole ones.
+// server interrupts the first cuts streams; the container ends with the next one.
 func (c *run) server(t *testing.T) *serve {
 	perCut := len(c.file)/(c.cuts+1) + 1
 	state := func() http.HandlerFunc {
@@ -41,7 +41,7 @@ func (c *run) server(t *testing.T) *serve {
 			if n <= c.cuts {
 				next := c.file[min(shown, len(c.file)-1)].String()
 				_, _ = io.WriteString(w, next[:n%len(next)])
-				if n%3 != 0 { // every third cut looks like a clean end, as a proxy makes it
+				if n%3 != 0 { // every third stream ends cleanly, as behind a proxy
 					cut(w)
 				}
 			}
@@ -49,7 +49,7 @@ func (c *run) server(t *testing.T) *serve {
 	}
 }
 
-func TestFollowDeliversEveryLineOnceThroughCuts(t *testing.T) {
+func TestFollowDeliversEveryLineOnceDespiteInterruptions(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -57,7 +57,7 @@ func TestFollowDeliversEveryLineOnceThroughCuts(t *testing.T) {
 		cuts int
 	}{
 		{"no cut", numbered(1000, 10, 10*time.Millisecond), 0},
-		{"one second for all", numbered(2000, 2000, 0), 50},
+		{"all in one second", numbered(2000, 2000, 0), 50},
 		{"bursts", numbered(4000, 20, 40*time.Millisecond), 200},
 		{"slow", numbered(300, 1, 5*time.Second), 100},
 		{"no output", nil, 0},
@@ -81,7 +81,7 @@ func TestFollowDeliversEveryLineOnceThroughCuts(t *testing.T) {
 				require.Equal(t, "true", q.Get("timestamps"), "opening %d", i)
 			}
 			last := s.queries()[len(s.queries())-1]
-			require.NotContains(t, last, "follow", "the last reading settles the tail")
+			require.NotContains(t, last, "follow", "the last read does not follow")
 		})
 	}
 }
@@ -135,7 +135,7 @@ func TestFollowWaitsForTheStart(t *testing.T) {
 	pending := s.onPod
 	s.onPod = func(w http.ResponseWriter, r *http.Request) {
 		switch n := len(s.queries()); {
-		case n == 2: // this answer may pass too
+		case n == 2: // a transient error of the pod read
 			refuse(w, 503, metav1.StatusReasonServiceUnavailable, "shutting down")
 		case n < 5:
 			pending(w, r)
@@ -150,7 +150,7 @@ func TestFollowWaitsForTheStart(t *testing.T) {
 	require.Equal(t, texts(file), out.String())
 }
 
-func TestFollowOutlivesKubeletErrorsThatPass(t *testing.T) {
+func TestFollowRetriesTransientKubeletErrors(t *testing.T) {
 	t.Parallel()
 	file := numbered(3, 1, 0)
 	s := &serve{
@@ -167,10 +167,10 @@ func TestFollowOutlivesKubeletErrorsThatPass(t *testing.T) {
 	report, err := s.reader(t).Follow(testContext(t), ref, &out)
 	require.NoError(t, err)
 	require.True(t, report.Complete)
-	require.Equal(t, texts(file), out.String(), "the kubelet's error is no line of the log")
+	require.Equal(t, texts(file), out.String(), "the kubelet's error is not part of the log")
 }
 
-func TestFollowOpensASilentStreamAgain(t *testing.T) {
+func TestFollowReopensASilentStream(t *testing.T) {
 	t.Parallel()
 	file := numbered(2, 1, 0)
 	s := &serve{
@@ -179,7 +179,7 @@ func TestFollowOpensASilentStreamAgain(t *testing.T) {
 			if n <= 2 {
 				writeLines(w, file[:1])
 				_ = http.NewResponseController(w).Flush()
-				<-r.Context().Done() // no byte more, and no end
+				<-r.Context().Done() // neither data nor an end
 				return
 			}
 			writeLines(w, file)
@@ -223,7 +223,7 @@ func TestFollowCutsLongLinesAndKeepsAnUnfinishedLast(t *testing.T) {
 	require.True(t, report.Complete)
 }
 
-func TestFollowOfALogWithoutStamps(t *testing.T) {
+func TestFollowWithoutTimestamps(t *testing.T) {
 	t.Parallel()
 	c := &run{file: numbered(500, 1, 0), cuts: 5}
 	s := c.server(t)
@@ -245,7 +245,7 @@ func TestFollowOfALogWithoutStamps(t *testing.T) {
 	require.True(t, report.Complete)
 }
 
-// unstamped takes the stamps off, as a server does that ignores timestamps.
+// unstamped removes the timestamps, like a server that ignores the option.
 type unstamped struct{ http.ResponseWriter }
 
 func (u unstamped) Write(p []byte) (int, error) {
@@ -253,7 +253,7 @@ func (u unstamped) Write(p []byte) (int, error) {
 		_, err := u.ResponseWriter.Write(p[i+1:])
 		return len(p), err
 	}
-	return len(p), nil // a piece of a stamp
+	return len(p), nil // part of a timestamp
 }
 
 func (u unstamped) Unwrap() http.ResponseWriter { return u.ResponseWriter }

@@ -10,14 +10,15 @@ import (
 // maxLastLine bounds the summary line, in bytes.
 const maxLastLine = 4096
 
-// escapes matches the terminal sequences programs colour their output with
-// (ECMA-48: CSI sequences, OSC strings, and two-character escapes).
+// escapes matches terminal control sequences, such as colors (ECMA-48: CSI
+// sequences, OSC strings, and two-character escapes).
 var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[@-Z\\\\^_])")
 
-// LastLine returns the last line of s that shows something, for use in an error
-// message: without terminal escapes and surrounding white space, only what a
-// carriage return left visible, and at most 4 KiB, cut on a rune boundary. It
-// returns "" if there is no such line.
+// LastLine returns the last line of s that is not blank, for use in an error
+// message. A carriage return ends a line too, so that only the last state of a
+// progress bar remains. Terminal escape sequences and surrounding white space are
+// removed, and the line is truncated to 4 KiB at a rune boundary. LastLine returns
+// "" if there is no such line.
 func LastLine(s string) string {
 	for s != "" {
 		rest, line := "", s

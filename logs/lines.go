@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// longestStamp is more than any RFC 3339 time the kubelet writes before a line.
+// longestStamp exceeds the length of any RFC 3339 time that the kubelet writes.
 const longestStamp = 64
 
 // lineReader splits a log with timestamps into lines, in bounded memory.
@@ -18,20 +18,20 @@ type lineReader struct {
 	seed maphash.Seed
 	max  int // bytes kept of one line's text
 	last time.Time
-	buf  []byte // reused for every line's text
+	buf  []byte // reused for the text of every line
 }
 
 // textLine is one line of a log.
 type textLine struct {
 	line
-	text    []byte // without stamp and newline, at most max bytes; valid until the next read
-	ended   bool   // a newline was there
+	text    []byte // without timestamp and newline, at most max bytes; valid until the next read
+	ended   bool   // the line ended with a newline
 	stamped bool
-	cut     bool // text was longer
+	cut     bool // the text was truncated
 }
 
-// next returns the next line. At the end of the stream it returns what was read
-// of an unfinished line, possibly nothing, and the error.
+// next returns the next line. At the end of the stream it returns the error and
+// the possibly empty unfinished line.
 func (r *lineReader) next() (textLine, error) {
 	var (
 		out  = textLine{text: r.buf[:0]}
@@ -67,8 +67,8 @@ func (r *lineReader) next() (textLine, error) {
 	}
 }
 
-// stamp splits the time off a line. A line without one (a server that does not
-// add them) has the time of the line before.
+// stamp splits a line into timestamp and text. A line without a timestamp, from a
+// server that ignores the option, gets that of the previous line.
 func (r *lineReader) stamp(text []byte) (at time.Time, rest []byte, ok bool) {
 	head := text[:min(len(text), longestStamp)]
 	if i := bytes.IndexByte(head, ' '); i > 0 {
@@ -79,8 +79,8 @@ func (r *lineReader) stamp(text []byte) (at time.Time, rest []byte, ok bool) {
 	return r.last, text, false
 }
 
-// idleReader calls idle when one Read takes longer than after. A dead
-// connection or a forgotten stream shows in nothing else.
+// idleReader lets timer fire if one Read takes longer than after. Nothing else
+// reveals a dead connection or a stream that the server no longer feeds.
 type idleReader struct {
 	in    io.Reader
 	timer *time.Timer

@@ -32,7 +32,7 @@ func TestLineReader(t *testing.T) {
 		{"unfinished", "2026-03-01T12:00:00Z a\n2026-03-01T12:00:01Z par", []want{{epoch, "a", true, true, false}}, want{second, "par", false, true, false}},
 		{"cut inside a stamp", "2026-03-01T12:0", nil, want{text: "2026-03-01T12:0"}},
 		{"without stamps", "a\nb\n", []want{{text: "a", ended: true}, {text: "b", ended: true}}, want{}},
-		{"without a stamp: the line before's", "2026-03-01T12:00:01Z a\nb\n", []want{{second, "a", true, true, false}, {second, "b", true, false, false}}, want{at: second}},
+		{"one line without a stamp", "2026-03-01T12:00:01Z a\nb\n", []want{{second, "a", true, true, false}, {second, "b", true, false, false}}, want{at: second}},
 		{"long", "2026-03-01T12:00:00Z " + long + "\n2026-03-01T12:00:01Z b\n",
 			[]want{{epoch, long[:64], true, true, true}, {second, "b", true, true, false}}, want{at: second}},
 	}
@@ -67,7 +67,7 @@ func TestLineReaderHashesTheWholeLine(t *testing.T) {
 	base := "2026-03-01T12:00:00Z " + strings.Repeat("x", 50)
 	first, again := hash(base+"a\n"), hash(base+"a\n")
 	require.Equal(t, first, again)
-	require.NotEqual(t, first, hash(base+"b\n"), "beyond what is kept")
+	require.NotEqual(t, first, hash(base+"b\n"), "they differ after the part that is kept")
 	require.NotEqual(t, hash("2026-03-01T12:00:00Z a\n"), hash("2026-03-01T12:00:01Z a\n"))
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// DefaultTailLines is the number of lines [Reader.Tail] returns when asked for 0.
+	// DefaultTailLines is the number of lines that [Reader.Tail] returns by default.
 	DefaultTailLines int64 = 100
 	// DefaultMaxBytes is the default of [Reader.MaxBytes]: 16 MiB.
 	DefaultMaxBytes = 16 << 20
@@ -28,16 +28,16 @@ type Ref struct {
 	Namespace string
 	// Pod is the pod's name.
 	Pod string
-	// UID is the pod's, or empty. [Reader.Follow] reads the pod anyway and
-	// refuses one with another UID. [Reader.Tail] does not spend a request on it:
-	// a Job's pods end in five random characters, so a pod's name does not come
-	// back as another pod.
+	// UID is the UID of the pod, or empty. [Reader.Follow] returns [ErrGone] if the
+	// pod has another UID. [Reader.Tail] ignores it, to save a request: the name of
+	// a Job's pod ends in five random characters, so a name is hardly ever reused.
 	UID types.UID
-	// Container may be empty if the pod has only one.
+	// Container is the container's name. It may be empty if the pod has only one
+	// container.
 	Container string
 }
 
-// String returns namespace/pod and the container, for messages.
+// String returns the container and namespace/pod, for messages.
 func (r Ref) String() string {
 	if r.Container == "" {
 		return fmt.Sprintf("pod %s/%s", r.Namespace, r.Pod)
@@ -45,21 +45,22 @@ func (r Ref) String() string {
 	return fmt.Sprintf("container %q of pod %s/%s", r.Container, r.Namespace, r.Pod)
 }
 
-// Reader reads container logs. Its limits may be changed before first use;
-// then it is safe for concurrent use. It needs the verb get on pods/log, and
-// on pods for Follow and for the list of containers in an error.
+// Reader reads container logs. It is safe for concurrent use; MaxBytes and
+// MaxLineBytes must be set before the first call. It needs the RBAC verb get on
+// pods/log, and on pods for Follow and for the container names in an [Error].
 type Reader struct {
-	// MaxBytes bounds what [Reader.Tail] returns, in bytes. What is over is
-	// dropped from the beginning: the end of a log is what tells. Tail holds up
-	// to twice as much while it reads. 0: [DefaultMaxBytes].
+	// MaxBytes limits the text that [Reader.Tail] returns, in bytes. Excess output
+	// is dropped from the start: the end of a log is the useful part. Tail buffers
+	// up to twice as much while it reads. Zero or less means [DefaultMaxBytes].
 	MaxBytes int
-	// MaxLineBytes bounds one line of [Reader.Follow], in bytes; the rest of a
-	// longer line is dropped and counted. 0: [DefaultMaxLineBytes].
+	// MaxLineBytes limits one line of [Reader.Follow], in bytes. The rest of a
+	// longer line is dropped and counted in [Report.Truncated]. Zero or less means
+	// [DefaultMaxLineBytes].
 	MaxLineBytes int
 
 	client  kubernetes.Interface
-	backoff wait.Backoff  // between two openings without progress
-	idle    time.Duration // a silent stream is opened again after this time
+	backoff wait.Backoff  // between two attempts without progress
+	idle    time.Duration // a stream without data is reopened after this time
 }
 
 // NewReader returns a Reader with default limits.
@@ -71,17 +72,17 @@ func NewReader(client kubernetes.Interface) *Reader {
 	}
 }
 
-// Tail returns the last lines of a container's log as they are now; 0 asks for
-// [DefaultTailLines], a negative number is an error. The server picks the
-// lines, and the kubelet counts a line of more than 16 KiB as several.
+// Tail returns the last lines of a container's log as of now. 0 lines means
+// [DefaultTailLines]; a negative number is an error. The kubelet counts a line of
+// more than 16 KiB as several.
 //
-// A container without output gives "". So does, by the API, a pod that no node
-// has taken yet. The error is an [*Error] for everything the server answered;
-// errors.Is tells [ErrGone], [ErrNotStarted] and [ErrContainerUnknown].
+// Tail returns "" for a container without output and, as the API does, for a pod
+// that is not bound to a node yet. Every error is an [*Error]; errors.Is matches
+// [ErrGone], [ErrNotStarted] and [ErrContainerUnknown].
 func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error) {
 	switch {
 	case lines < 0:
-		return "", &Error{Ref: ref, Err: fmt.Errorf("%d lines asked for: the number must not be negative, 0 means %d", lines, DefaultTailLines)}
+		return "", &Error{Ref: ref, Err: fmt.Errorf("number of lines is %d: must not be negative, 0 means %d", lines, DefaultTailLines)}
 	case lines == 0:
 		lines = DefaultTailLines
 	}
@@ -93,12 +94,12 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error)
 		TailLines: &lines,
 	}).Stream(ctx)
 	if err != nil {
-		return "", r.explain(ctx, ref, err)
+		return "", r.readError(ctx, ref, err)
 	}
-	defer func() { _ = stream.Close() }() // what was read is read
+	defer func() { _ = stream.Close() }() // the text is complete or Tail fails anyway
 	tail := tailBuffer{limit: positiveOr(r.MaxBytes, DefaultMaxBytes)}
 	if _, err := tail.ReadFrom(stream); err != nil {
-		return "", &Error{Ref: ref, Err: fmt.Errorf("the log was cut while reading: %w", err)}
+		return "", &Error{Ref: ref, Err: fmt.Errorf("the log stream was interrupted: %w", err)}
 	}
 	text := tail.String()
 	if kind := inBandError(text); kind != nil {
@@ -107,9 +108,9 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error)
 	return text, nil
 }
 
-// explain turns the server's answer into an *Error. For an unknown container
-// it spends one request to say which there are.
-func (r *Reader) explain(ctx context.Context, ref Ref, err error) *Error {
+// readError wraps the error of a log request in an *Error. For an unknown container
+// it reads the pod to list the names of its containers.
+func (r *Reader) readError(ctx context.Context, ref Ref, err error) *Error {
 	e := &Error{Ref: ref, Kind: classify(err), Err: err}
 	if errors.Is(e.Kind, ErrContainerUnknown) {
 		if pod, err := r.client.CoreV1().Pods(ref.Namespace).Get(ctx, ref.Pod, metav1.GetOptions{}); err == nil {

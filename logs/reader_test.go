@@ -22,7 +22,7 @@ func body(text string) func(int, http.ResponseWriter, *http.Request) {
 	return func(_ int, w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
 }
 
-func TestTailAsksTheServerForTheLines(t *testing.T) {
+func TestTailRequest(t *testing.T) {
 	t.Parallel()
 	s := &serve{onLog: body("a\nb\n")}
 	r := s.reader(t)
@@ -42,13 +42,13 @@ func TestTailAsksTheServerForTheLines(t *testing.T) {
 	require.Equal(t, "7", queries[1].Get("tailLines"))
 	require.NotContains(t, queries[2], "container")
 	for _, q := range queries {
-		require.NotContains(t, q, "limitBytes", "it would drop the end of the tail, which is what tells")
+		require.NotContains(t, q, "limitBytes", "limitBytes would drop the end of the tail")
 		require.NotContains(t, q, "follow")
 	}
 	require.Zero(t, s.gets, "a tail is one request")
 }
 
-func TestTailRefusesBadInput(t *testing.T) {
+func TestTailRejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	r := NewReader(fake.NewClientset())
 	for want, call := range map[string]func() error{
@@ -63,7 +63,7 @@ func TestTailRefusesBadInput(t *testing.T) {
 	}
 }
 
-func TestTailTellsWhyThereIsNoLog(t *testing.T) {
+func TestTailClassifiesErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -71,22 +71,22 @@ func TestTailTellsWhyThereIsNoLog(t *testing.T) {
 		reason metav1.StatusReason
 		server string
 		kind   error
-		want   string // more of the message
+		want   string // part of the message
 	}{
 		{"no pod", 404, metav1.StatusReasonNotFound, `pods "step-abcde" not found`, ErrGone, `pods "step-abcde" not found`},
 		{"no node", 404, metav1.StatusReasonNotFound, `nodes "node-1" not found`, ErrGone, ""},
 		{"the kubelet forgot the pod", 400, metav1.StatusReasonBadRequest, `pod "step-abcde" cannot be found - no logs available`, ErrGone, ""},
 		{"the container is removed", 400, metav1.StatusReasonBadRequest, "unable to retrieve container logs for containerd://0123", ErrGone, ""},
 		{"never had a container", 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is terminated`, ErrGone, ""},
-		{"no run before", 400, metav1.StatusReasonBadRequest, `previous terminated container "main" in pod "step-abcde" not found`, ErrGone, ""},
+		{"no previous run", 400, metav1.StatusReasonBadRequest, `previous terminated container "main" in pod "step-abcde" not found`, ErrGone, ""},
 		{"creating", 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is waiting to start: ContainerCreating`, ErrNotStarted, "ContainerCreating"},
-		{"initialising", 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is waiting to start: PodInitializing`, ErrNotStarted, ""},
+		{"initializing", 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is waiting to start: PodInitializing`, ErrNotStarted, ""},
 		{"no image", 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is waiting to start: image can't be pulled`, ErrNotStarted, "can't be pulled"},
 		{"no status yet", 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is not available`, ErrNotStarted, ""},
 		{"wrong name", 400, metav1.StatusReasonBadRequest, "container mian is not valid for pod step-abcde", ErrContainerUnknown, "(the pod has: prepare, main, helper)"},
 		{"no name", 400, metav1.StatusReasonBadRequest, "a container name must be specified for pod step-abcde, choose one of: [main helper]", ErrContainerUnknown, "choose one of"},
 		{"forbidden", 403, metav1.StatusReasonForbidden, `pods "step-abcde" is forbidden: User "x" cannot get resource "pods/log"`, nil, `grant the verb "get" on pods/log`},
-		{"kubelet away", 500, metav1.StatusReasonInternalError, `Get "https://10.0.0.1:10250/containerLogs/default/step-abcde/main": dial tcp: i/o timeout`, nil, "i/o timeout"},
+		{"kubelet unreachable", 500, metav1.StatusReasonInternalError, `Get "https://10.0.0.1:10250/containerLogs/default/step-abcde/main": dial tcp: i/o timeout`, nil, "i/o timeout"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,14 +110,14 @@ func TestTailTellsWhyThereIsNoLog(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, ref, e.Ref)
 			var status apierrors.APIStatus
-			require.ErrorAs(t, err, &status, "the server's answer is inside")
+			require.ErrorAs(t, err, &status, "the error wraps the server's response")
 		})
 	}
 }
 
-func TestTailTellsTheKubeletsErrorFromALog(t *testing.T) {
+func TestTailDetectsKubeletErrorsInTheBody(t *testing.T) {
 	t.Parallel()
-	// The kubelet says these with status 200, in place of the log.
+	// The kubelet sends these with status 200, in place of the log.
 	for text, kind := range map[string]error{
 		"unable to retrieve container logs for containerd://5f2a":                                                                            ErrGone,
 		`failed to try resolving symlinks in path "/var/log/pods/a/main/0.log": lstat /var/log/pods/a/main/0.log: no such file or directory`: ErrGone,
@@ -131,7 +131,7 @@ func TestTailTellsTheKubeletsErrorFromALog(t *testing.T) {
 		require.ErrorIs(t, err, kind, text)
 		require.ErrorContains(t, err, text)
 	}
-	// And these are what a program printed.
+	// These are output of a program.
 	for _, text := range []string{
 		"", "\n", "failed to tail the elephant", "unable to retrieve container logs for you",
 		"unable to retrieve container logs for containerd://5f2a\n", "x\nunable to retrieve container logs for containerd://5f2a",
@@ -193,15 +193,15 @@ func TestTailBufferMemory(t *testing.T) {
 	require.Len(t, b.String(), b.limit)
 }
 
-func TestTailReportsACut(t *testing.T) {
+func TestTailReportsAnInterruptedStream(t *testing.T) {
 	t.Parallel()
 	s := &serve{onLog: func(_ int, w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half a line")
 		cut(w)
 	}}
 	text, err := s.reader(t).Tail(testContext(t), ref, 10)
-	require.ErrorContains(t, err, "the log was cut while reading")
-	require.Empty(t, text, "half a tail is not given out as a whole one")
+	require.ErrorContains(t, err, "the log stream was interrupted")
+	require.Empty(t, text, "an incomplete tail must not be returned")
 }
 
 func TestTailStopsWithItsContext(t *testing.T) {
@@ -230,7 +230,7 @@ func TestTailReadsACompressedLog(t *testing.T) {
 	require.Equal(t, "line from gzip\n", text)
 }
 
-func TestTailOverTheFakeClientset(t *testing.T) {
+func TestTailWithTheFakeClientset(t *testing.T) {
 	t.Parallel()
 	client := fake.NewClientset()
 	text, err := NewReader(client).Tail(t.Context(), ref, 10)
@@ -241,5 +241,5 @@ func TestTailOverTheFakeClientset(t *testing.T) {
 		return true, nil, apierrors.NewNotFound(corev1.Resource("pods"), ref.Pod)
 	})
 	_, err = NewReader(client).Tail(t.Context(), ref, 10)
-	require.ErrorIs(t, err, ErrGone, "also inside the fake's url.Error")
+	require.ErrorIs(t, err, ErrGone, "also wrapped in the fake's url.Error")
 }

@@ -27,8 +27,8 @@ var (
 	ref   = Ref{Namespace: "default", Pod: "step-abcde", UID: "uid-1", Container: "main"}
 )
 
-// serve answers the two requests this package makes, over real HTTP: the pod
-// and its log. onLog gets the request's number, from 1.
+// serve answers the two requests of this package, for the pod and for its log,
+// over real HTTP. onLog receives the number of the request, from 1.
 type serve struct {
 	onPod func(w http.ResponseWriter, r *http.Request)
 	onLog func(n int, w http.ResponseWriter, r *http.Request)
@@ -115,7 +115,8 @@ func writeJSON(w http.ResponseWriter, code int, object any) {
 	_ = json.NewEncoder(w).Encode(object)
 }
 
-// refuse answers as the API server does when it, or the kubelet, says no.
+// refuse answers with an error status, as the API server does for its own errors
+// and for those of the kubelet.
 func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
 	writeJSON(w, code, metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
@@ -123,7 +124,7 @@ func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message
 	})
 }
 
-// cut ends a response the way a broken connection does.
+// cut ends a response as a broken connection does.
 func cut(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
@@ -139,7 +140,7 @@ func (l logLine) String() string {
 	return l.at.Format("2006-01-02T15:04:05.000000000Z07:00") + " " + l.text + "\n"
 }
 
-// since filters a log file by each line's own stamp, as the kubelet does.
+// since filters a log file by the timestamp of each line, as the kubelet does.
 func since(t *testing.T, file []logLine, query url.Values) []logLine {
 	text := query.Get("sinceTime")
 	if text == "" {

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// tailBuffer keeps the last limit bytes of a stream. Its memory never exceeds
-// twice the limit and one read.
+// tailBuffer keeps the last limit bytes of a stream. It holds at most twice the
+// limit and one read.
 type tailBuffer struct {
 	limit int
 	buf   []byte
@@ -37,8 +37,8 @@ func (t *tailBuffer) write(p []byte) {
 	t.buf = append(t.buf, p...)
 }
 
-// String returns the end of the stream. If the beginning was dropped, it starts
-// with a whole line, or with a whole rune if one line fills it all.
+// String returns the end of the stream. If the start was dropped, the text begins
+// with a whole line, or with a whole rune if a single line exceeds the limit.
 func (t *tailBuffer) String() string {
 	b := t.buf
 	if len(b) <= t.limit {
