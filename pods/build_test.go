@@ -1,96 +1,160 @@
 package pods_test
 
 import (
-	"time"
+	"strings"
+	"testing"
+	"unicode/utf8"
 
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/pods"
 )
 
-var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-func at(seconds int) metav1.Time {
-	return metav1.Time{Time: epoch.Add(time.Duration(seconds) * time.Second)}
-}
-
-// option changes a pod under construction.
-type option func(*corev1.Pod)
-
-// pod builds one as the API server would show it, with a Job's tracking
-// finalizer already removed.
-func pod(phase corev1.PodPhase, options ...option) *corev1.Pod {
-	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "step-abcde", UID: "uid-1"},
-		Spec:       corev1.PodSpec{NodeName: "node-1", RestartPolicy: corev1.RestartPolicyNever},
-		Status:     corev1.PodStatus{Phase: phase, StartTime: new(at(0))},
+func TestScriptSpecMakesOneContainerForTheShell(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		script pods.Script
+		want   []string
+	}{
+		{"default shell", pods.Script{Image: "alpine", Command: "echo hi && exit 3"}, []string{"/bin/sh", "-c", "echo hi && exit 3"}},
+		{"python", pods.Script{Image: "python", Command: "print('hi')", Shell: []string{"/usr/bin/python", "-c"}}, []string{"/usr/bin/python", "-c", "print('hi')"}},
+		{"shell variable stays readable", pods.Script{Image: "bash", Command: "echo $BASH_VERSION ${X} $1 $"}, []string{"/bin/sh", "-c", "echo $BASH_VERSION ${X} $1 $"}},
+		{"command substitution", pods.Script{Image: "a", Command: "echo $(date)"}, []string{"/bin/sh", "-c", "echo $$(date)"}},
+		{"process id", pods.Script{Image: "a", Command: "echo $$"}, []string{"/bin/sh", "-c", "echo $$$"}},
+		{"line ends are the caller's", pods.Script{Image: "a", Command: "a\r\nb"}, []string{"/bin/sh", "-c", "a\r\nb"}},
+		{"shell words are escaped too", pods.Script{Image: "a", Command: "x", Shell: []string{"/bin/sh", "-c", "$(A)"}}, []string{"/bin/sh", "-c", "$$(A)", "x"}},
 	}
-	for _, o := range options {
-		o(p)
-	}
-	return p
-}
-
-func exited(code int32, reason string, finished int, message string) corev1.ContainerState {
-	t := &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, Message: message}
-	if finished > 0 {
-		t.StartedAt, t.FinishedAt = at(1), at(finished)
-	}
-	return corev1.ContainerState{Terminated: t}
-}
-
-func waiting(reason, message string) corev1.ContainerState {
-	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}
-}
-
-func running() corev1.ContainerState {
-	return corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at(1)}}
-}
-
-func status(name string, s corev1.ContainerState) corev1.ContainerStatus {
-	return corev1.ContainerStatus{Name: name, Image: "registry.example/" + name + ":1", State: s}
-}
-
-// mainC adds a main container; secret values stand where none may be read.
-func mainC(name string, s corev1.ContainerState) option {
-	return func(p *corev1.Pod) {
-		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{
-			Name: name, Args: []string{canary}, Command: []string{canary},
-			Env: []corev1.EnvVar{{Name: "TOKEN", Value: canary}},
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			spec, err := pods.ScriptSpec(tt.script)
+			require.NoError(t, err)
+			require.Equal(t, corev1.PodSpec{
+				RestartPolicy: corev1.RestartPolicyNever,
+				Containers:    []corev1.Container{{Name: "script", Image: tt.script.Image, Command: tt.want}},
+			}, spec)
 		})
-		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, status(name, s))
 	}
 }
 
-const canary = "canary-secret"
-
-func initC(name string, s corev1.ContainerState) option {
-	return func(p *corev1.Pod) {
-		p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: name})
-		p.Status.InitContainerStatuses = append(p.Status.InitContainerStatuses, status(name, s))
+func TestScriptSpecRefusesWhatCannotRun(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		script pods.Script
+		want   string
+	}{
+		{"no image", pods.Script{Command: "x"}, "Image is empty"},
+		{"blank image", pods.Script{Image: " \t", Command: "x"}, "Image is empty"},
+		{"padded image", pods.Script{Image: "alpine ", Command: "x"}, "white space"},
+		{"no command", pods.Script{Image: "a"}, "Command is empty"},
+		{"blank command", pods.Script{Image: "a", Command: " \n\t"}, "Command is empty"},
+		{"NUL in command", pods.Script{Image: "a", Command: "ab\x00c"}, "Command has a NUL byte at offset 2"},
+		{"NUL in image", pods.Script{Image: "a\x00", Command: "x"}, "Image has a NUL byte"},
+		{"NUL in shell", pods.Script{Image: "a", Command: "x", Shell: []string{"sh", "\x00"}}, "Shell[1] has a NUL byte"},
+		{"not UTF-8", pods.Script{Image: "a", Command: "\xff"}, "not valid UTF-8"},
+		{"empty shell element", pods.Script{Image: "a", Command: "x", Shell: []string{"sh", ""}}, "Shell[1] is empty"},
+		{"long shell element", pods.Script{Image: "a", Command: "x", Shell: []string{strings.Repeat("x", pods.MaxScriptBytes+1)}}, "Shell[0]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			spec, err := pods.ScriptSpec(tt.script)
+			require.ErrorContains(t, err, tt.want)
+			require.Empty(t, spec)
+		})
 	}
 }
 
-func sidecarC(name string, s corev1.ContainerState) option {
-	return func(p *corev1.Pod) {
-		initC(name, s)(p)
-		p.Spec.InitContainers[len(p.Spec.InitContainers)-1].RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+func TestScriptSpecLengthLimit(t *testing.T) {
+	t.Parallel()
+	// Escaping doubles every dollar here; the limit is on what the process gets.
+	longest := strings.Repeat("$", pods.MaxScriptBytes)
+	_, err := pods.ScriptSpec(pods.Script{Image: "a", Command: longest})
+	require.NoError(t, err)
+
+	secret := "s3cr3t"
+	_, err = pods.ScriptSpec(pods.Script{Image: "a", Command: longest[len(secret)-1:] + secret})
+	require.ErrorIs(t, err, pods.ErrScriptTooLong)
+	require.ErrorContains(t, err, "131072 bytes")
+	require.ErrorContains(t, err, "ConfigMap")
+	require.NotContains(t, err.Error(), secret)
+}
+
+func TestDefaultShellIsTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	pods.DefaultShell()[0] = "changed"
+	require.Equal(t, []string{"/bin/sh", "-c"}, pods.DefaultShell())
+}
+
+// expand is Kubernetes' expansion of a container's command (the API
+// doc of Container.Command), written from its rules: "$$" is "$", "$(X)" is X's
+// value, or stays if X is not defined; all else stays.
+func expand(in string, value func(string) (string, bool)) string {
+	var out strings.Builder
+	for i := 0; i < len(in); i++ {
+		if in[i] != '$' || i+1 == len(in) {
+			out.WriteByte(in[i])
+			continue
+		}
+		switch next := in[i+1]; {
+		case next == '$':
+			out.WriteByte('$')
+			i++
+		case next == '(' && strings.IndexByte(in[i:], ')') > 0:
+			end := i + strings.IndexByte(in[i:], ')')
+			if v, ok := value(in[i+2 : end]); ok {
+				out.WriteString(v)
+			} else {
+				out.WriteString(in[i : end+1])
+			}
+			i = end
+		default:
+			out.WriteByte('$')
+		}
 	}
+	return out.String()
 }
 
-func reason(reason, message string) option {
-	return func(p *corev1.Pod) { p.Status.Reason, p.Status.Message = reason, message }
-}
-
-func condition(t corev1.PodConditionType, s corev1.ConditionStatus, reason, message string) option {
-	return func(p *corev1.Pod) {
-		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: t, Status: s, Reason: reason, Message: message})
+func FuzzScriptReachesTheShellUnchanged(f *testing.F) {
+	for _, s := range []string{"echo $(date)", "echo $$", "$$(x)", "$$$(x)", "$(", "$()", "$", "$$$$", "a$(b$(c))", "$é$$(", "$(A", "\r\n$(B)\n", ")$(", "$)$("} {
+		f.Add(s)
 	}
+	f.Fuzz(func(t *testing.T, text string) {
+		spec, err := pods.ScriptSpec(pods.Script{Image: "a", Command: text})
+		if strings.TrimSpace(text) == "" || strings.ContainsRune(text, 0) || !utf8.ValidString(text) || len(text) > pods.MaxScriptBytes {
+			require.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		command := spec.Containers[0].Command
+		all := func(string) (string, bool) { return "EXPANDED", true }
+		none := func(string) (string, bool) { return "", false }
+		require.Equal(t, text, expand(command[len(command)-1], all), "every name defined")
+		require.Equal(t, text, expand(command[len(command)-1], none), "no name defined")
+	})
 }
 
-func deleting(p *corev1.Pod) { p.DeletionTimestamp = new(at(50)) }
+func TestJobSpecRunsThePodOnce(t *testing.T) {
+	t.Parallel()
+	in := corev1.PodSpec{
+		RestartPolicy:      corev1.RestartPolicyAlways,
+		ServiceAccountName: "deployer",
+		Containers:         []corev1.Container{{Name: "main", Image: "app", Command: []string{"./run"}}},
+	}
+	got := pods.JobSpec(in)
 
-func noSpec(p *corev1.Pod) { p.Spec.Containers, p.Spec.InitContainers = nil, nil }
+	require.Equal(t, int32(0), *got.BackoffLimit)
+	require.Equal(t, int32(1), *got.Parallelism)
+	require.Equal(t, int32(1), *got.Completions)
+	require.Equal(t, batchv1.Failed, *got.PodReplacementPolicy)
+	require.Nil(t, got.PodFailurePolicy)
+	require.Nil(t, got.TTLSecondsAfterFinished)
+	require.Equal(t, corev1.RestartPolicyNever, got.Template.Spec.RestartPolicy)
+	require.Equal(t, "deployer", got.Template.Spec.ServiceAccountName)
 
-func noStatus(p *corev1.Pod) {
-	p.Status.ContainerStatuses, p.Status.InitContainerStatuses = nil, nil
+	require.Equal(t, corev1.RestartPolicyAlways, in.RestartPolicy)
 }
