@@ -11,31 +11,32 @@ import (
 )
 
 const (
-	// MaxScriptBytes is the longest command text [ScriptSpec] accepts, in bytes.
-	// Linux gives one argument of a new process at most MAX_ARG_STRLEN = 131072
-	// bytes, its closing NUL included; a longer one ends as "argument list too
-	// long" inside the container.
+	// MaxScriptBytes is the maximum length of a command text that [ScriptSpec]
+	// accepts, in bytes. Linux limits one argument of a new process to
+	// MAX_ARG_STRLEN = 131072 bytes including its terminating NUL; a longer one
+	// fails in the container with "argument list too long".
 	MaxScriptBytes = 128*1024 - 1
 
 	// scriptContainer names the one container of a script's pod.
 	scriptContainer = "script"
 )
 
-// ErrScriptTooLong says that a script's command text is over [MaxScriptBytes].
+// ErrScriptTooLong is wrapped by the error of [ScriptSpec] if the command text or
+// an element of the shell exceeds [MaxScriptBytes].
 var ErrScriptTooLong = errors.New("script too long")
 
-// DefaultShell returns the shell that runs a script whose Shell is empty:
-// /bin/sh -c. Each call returns a new slice.
+// DefaultShell returns the default of [Script.Shell]: "/bin/sh", "-c". Each call
+// returns a new slice.
 func DefaultShell() []string { return []string{"/bin/sh", "-c"} }
 
 // Script is a command text and the container that runs it.
 type Script struct {
 	// Image is the container image. Required.
 	Image string
-	// Command is the text given to the shell, unchanged, as its last argument.
-	// Required; at most [MaxScriptBytes] bytes of UTF-8 without NUL.
+	// Command is the text that the shell receives unchanged as its last argument.
+	// Required; at most [MaxScriptBytes] bytes of valid UTF-8 without NUL.
 	Command string
-	// Shell is the program and the arguments before the text. Default:
+	// Shell is the program and its arguments before Command. Default:
 	// [DefaultShell].
 	Shell []string
 }
@@ -43,12 +44,13 @@ type Script struct {
 // ScriptSpec returns the pod spec that runs s: one container named "script"
 // whose command is the shell followed by the command text.
 //
-// Kubernetes expands $(NAME) in a container's command before it starts (API
-// doc of Container.Command). ScriptSpec escapes shell and text so that both
-// reach the process byte for byte: $(date) is the shell's, and so is $$.
+// Kubernetes expands $(NAME) in a container's command before it starts the
+// container (see the API documentation of Container.Command). ScriptSpec escapes
+// the shell and the text, so that both reach the process byte for byte and $(date)
+// and $$ are expanded by the shell.
 //
-// The error says which field is wrong; it is [ErrScriptTooLong] when the text
-// does not fit in one argument.
+// The error names the invalid field. It wraps [ErrScriptTooLong] if a text does
+// not fit into one process argument.
 func ScriptSpec(s Script) (corev1.PodSpec, error) {
 	if err := s.validate(); err != nil {
 		return corev1.PodSpec{}, err
@@ -72,7 +74,7 @@ func ScriptSpec(s Script) (corev1.PodSpec, error) {
 	}, nil
 }
 
-// validate never quotes the text: scripts may hold secrets.
+// validate never quotes the command text, which may contain secrets.
 func (s Script) validate() error {
 	switch {
 	case strings.TrimSpace(s.Image) == "":
@@ -82,7 +84,7 @@ func (s Script) validate() error {
 	case strings.TrimSpace(s.Command) == "":
 		return errors.New("script: Command is empty: there is nothing to run")
 	case len(s.Command) > MaxScriptBytes:
-		return fmt.Errorf("script: %w: Command has %d bytes, one argument of a Linux process holds %d: "+
+		return fmt.Errorf("script: %w: Command has %d bytes, but a process argument on Linux holds at most %d: "+
 			"put the script in the image or in a ConfigMap volume and run it by its path",
 			ErrScriptTooLong, len(s.Command), MaxScriptBytes)
 	}
@@ -107,11 +109,11 @@ func (s Script) validate() error {
 	return nil
 }
 
-// transportable refuses what cannot arrive unchanged: an argument ends at a
-// NUL, and the API's JSON replaces bytes that are not UTF-8.
+// transportable returns an error if text cannot reach the process unchanged: an
+// argument ends at a NUL byte, and JSON encoding replaces invalid UTF-8.
 func transportable(field, text string) error {
 	if i := strings.IndexByte(text, 0); i >= 0 {
-		return fmt.Errorf("script: %s has a NUL byte at offset %d: no process argument can hold one", field, i)
+		return fmt.Errorf("script: %s has a NUL byte at offset %d: a process argument cannot contain one", field, i)
 	}
 	if !utf8.ValidString(text) {
 		return fmt.Errorf("script: %s is not valid UTF-8: the Kubernetes API would change it; encode it, for example as base64", field)
@@ -120,9 +122,9 @@ func transportable(field, text string) error {
 }
 
 // escapeExpansion returns a string that Kubernetes' expansion turns back into
-// text. The expansion reads "$$" as "$" and "$(NAME)" as a reference, and
-// leaves any other "$" alone; so only a dollar before a dollar or before an
-// opening parenthesis is doubled, and most scripts stay readable as they are.
+// text. The expansion replaces "$$" with "$" and "$(NAME)" with a variable, and
+// leaves any other "$" as it is. Only a dollar sign before another one or before an
+// opening parenthesis is doubled, so that most scripts stay readable in the Job.
 func escapeExpansion(text string) string {
 	if !strings.Contains(text, "$(") && !strings.Contains(text, "$$") {
 		return text
@@ -138,20 +140,21 @@ func escapeExpansion(text string) string {
 	return b.String()
 }
 
-// JobSpec returns the Job that runs pod once: restartPolicy Never, one
-// completion, one pod at a time, backoffLimit 0. It shares what pod refers to.
+// JobSpec returns the spec of a Job that runs pod once: restartPolicy Never, one
+// completion, parallelism 1, backoffLimit 0. The result shares the slices, maps and
+// pointers of pod.
 //
-// podReplacementPolicy is Failed (KEP-3939). With backoffLimit 0 neither policy
-// makes a second pod when the first is deleted or evicted, but they judge that
-// pod differently. By the default, TerminatingOrFailed, a pod counts as failed
-// as soon as its deletion begins, and loses its tracking finalizer while it
-// still runs: its exit code may never be seen, and a container that then ends
-// well leaves a Failed Job with a Succeeded pod. By Failed the pod is counted
-// once it has ended, by how it ended, and is kept until it is counted. Servers
-// before 1.28 drop the field and use the default.
+// podReplacementPolicy is Failed (KEP-3939). With backoffLimit 0 the Job controller
+// never replaces a pod that was deleted or evicted, but the policy decides when such
+// a pod is counted. With the default TerminatingOrFailed it counts as failed, and
+// loses its tracking finalizer, as soon as its deletion begins, while it is still
+// running: its exit code may never be observed, and a container that then exits
+// with 0 leaves a Failed Job with a Succeeded pod. With Failed the pod is kept until
+// it has ended, and is counted by its phase. API servers before 1.28 drop the field
+// and use the default.
 //
-// A pod is made a second time only for reasons outside this spec: the Job is
-// suspended and resumed, or someone strips the pod's finalizer and deletes it.
+// A second pod is created only if the Job is suspended and resumed, or if somebody
+// removes the first one's finalizer and deletes it.
 func JobSpec(pod corev1.PodSpec) batchv1.JobSpec {
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	return batchv1.JobSpec{

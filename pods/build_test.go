@@ -24,7 +24,7 @@ func TestScriptSpecMakesOneContainerForTheShell(t *testing.T) {
 		{"shell variable stays readable", pods.Script{Image: "bash", Command: "echo $BASH_VERSION ${X} $1 $"}, []string{"/bin/sh", "-c", "echo $BASH_VERSION ${X} $1 $"}},
 		{"command substitution", pods.Script{Image: "a", Command: "echo $(date)"}, []string{"/bin/sh", "-c", "echo $$(date)"}},
 		{"process id", pods.Script{Image: "a", Command: "echo $$"}, []string{"/bin/sh", "-c", "echo $$$"}},
-		{"line ends are the caller's", pods.Script{Image: "a", Command: "a\r\nb"}, []string{"/bin/sh", "-c", "a\r\nb"}},
+		{"line ends stay as they are", pods.Script{Image: "a", Command: "a\r\nb"}, []string{"/bin/sh", "-c", "a\r\nb"}},
 		{"shell words are escaped too", pods.Script{Image: "a", Command: "x", Shell: []string{"/bin/sh", "-c", "$(A)"}}, []string{"/bin/sh", "-c", "$$(A)", "x"}},
 	}
 	for _, tt := range tests {
@@ -40,7 +40,7 @@ func TestScriptSpecMakesOneContainerForTheShell(t *testing.T) {
 	}
 }
 
-func TestScriptSpecRefusesWhatCannotRun(t *testing.T) {
+func TestScriptSpecRejectsInvalidScripts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -71,7 +71,8 @@ func TestScriptSpecRefusesWhatCannotRun(t *testing.T) {
 
 func TestScriptSpecLengthLimit(t *testing.T) {
 	t.Parallel()
-	// Escaping doubles every dollar here; the limit is on what the process gets.
+	// Escaping doubles every dollar sign, but the limit applies to the text that the
+	// process receives.
 	longest := strings.Repeat("$", pods.MaxScriptBytes)
 	_, err := pods.ScriptSpec(pods.Script{Image: "a", Command: longest})
 	require.NoError(t, err)
@@ -84,15 +85,15 @@ func TestScriptSpecLengthLimit(t *testing.T) {
 	require.NotContains(t, err.Error(), secret)
 }
 
-func TestDefaultShellIsTheCallersOwn(t *testing.T) {
+func TestDefaultShellReturnsACopy(t *testing.T) {
 	t.Parallel()
 	pods.DefaultShell()[0] = "changed"
 	require.Equal(t, []string{"/bin/sh", "-c"}, pods.DefaultShell())
 }
 
-// expand is Kubernetes' expansion of a container's command (the API
-// doc of Container.Command), written from its rules: "$$" is "$", "$(X)" is X's
-// value, or stays if X is not defined; all else stays.
+// expand implements the rules by which Kubernetes expands a container's command
+// (see the API documentation of Container.Command): "$$" becomes "$", "$(X)" becomes
+// the value of X, or stays if X is not defined, and everything else stays.
 func expand(in string, value func(string) (string, bool)) string {
 	var out strings.Builder
 	for i := 0; i < len(in); i++ {

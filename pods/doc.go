@@ -1,15 +1,15 @@
 // Package pods turns scripts into pods and finished pods into outcomes.
 //
-// On the way in, [ScriptSpec] makes a pod spec of a command text that reaches
-// the shell byte for byte, and [JobSpec] wraps a pod spec in a Job that makes
-// exactly one pod. On the way out, [Inspect] reads a pod's status into an
-// [Outcome]: which containers ran, how they ended, and why. An Outcome answers
-// Succeeded, FirstFailure, Cause and Explain without the pod it came from; a
-// list of them is stored with [Encode] on the Job and read back with [Decode],
-// so a result outlives its pods, and [Restore] gives the pod's identity and
-// status back to callers that want a *corev1.Pod.
+// On the way in, [ScriptSpec] builds a pod spec whose command text reaches the
+// shell byte for byte, and [JobSpec] wraps a pod spec in a Job that creates exactly
+// one pod.
 //
-// Everything here is a pure function: no client, no clock, no goroutine. No
-// environment value and no argument of a container is ever read into an
-// Outcome or a message.
+// On the way out, [Inspect] reads a pod's status into an [Outcome]: which containers
+// ran, how they ended, and why. [Outcome.Succeeded], [Outcome.FirstFailure],
+// [Outcome.Cause] and [Outcome.Explain] do not need the pod. [Encode] stores a list of Outcomes on the Job and
+// [Decode] reads it back, so that a result outlives its pods. [Restore] rebuilds a
+// *corev1.Pod from an Outcome.
+//
+// All functions are pure: they use no client, no clock and no goroutine. They never
+// copy environment values or arguments of a container into an Outcome or a message.
 package pods

@@ -17,7 +17,7 @@ func Example() {
 	job := pods.JobSpec(spec)
 	fmt.Printf("%q backoffLimit=%d\n", job.Template.Spec.Containers[0].Command, *job.BackoffLimit)
 
-	// The cluster runs it; this is what the pod's status says afterwards.
+	// The cluster runs the Job. Afterwards the status of its pod is:
 	pod := &corev1.Pod{Spec: job.Template.Spec, Status: corev1.PodStatus{
 		Phase: corev1.PodFailed,
 		ContainerStatuses: []corev1.ContainerStatus{{

@@ -9,7 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Reasons the kubelet and the runtime give, which the API does not name.
+// Reasons that the API has no constants for. All but reasonDeleted are those of the
+// kubelet and the container runtime.
 const (
 	reasonOOMKilled     = "OOMKilled"
 	reasonStatusUnknown = "ContainerStatusUnknown"
@@ -17,16 +18,16 @@ const (
 	reasonDeleted       = "Deleted"
 )
 
-// Cause returns one CamelCase word for why the pod did not succeed, in the
-// words of Kubernetes, and "" when it did succeed or is still under way without
-// a complaint. In this order:
+// Cause returns a CamelCase reason why the pod has not succeeded, in Kubernetes'
+// own terms. It returns "" if the pod has succeeded, or if it is pending or running
+// without a problem. The first of these that applies is returned:
 //
-//   - the pod's own reason (Evicted, DeadlineExceeded, NodeLost, Unschedulable,
-//     ...) or its disruption's (PreemptionByScheduler, EvictionByEvictionAPI, ...);
-//   - the first failing container's reason (OOMKilled, StartError, Error, ...);
-//   - a waiting container's reason (ErrImagePull, CreateContainerConfigError, ...);
+//   - the reason of the pod (Evicted, DeadlineExceeded, NodeLost, Unschedulable,
+//     ...) or of its disruption (PreemptionByScheduler, EvictionByEvictionAPI, ...);
+//   - the reason of [Outcome.FirstFailure] (OOMKilled, StartError, Error, ...);
+//   - the reason of [Outcome.Stuck] (ErrImagePull, CreateContainerConfigError, ...);
 //   - "Deleted" for a pod that was deleted before it ended;
-//   - "Error" for a pod in phase Failed that says nothing more.
+//   - "Error" for any other pod in phase Failed.
 func (o Outcome) Cause() string {
 	if o.Succeeded() {
 		return ""
@@ -52,10 +53,10 @@ func (o Outcome) Cause() string {
 	return ""
 }
 
-// Explain returns one line for a person: what happened to the pod, which
-// container failed first and how, and the last line of its termination message;
-// for a pod that has not started, what it waits for, with the image and the
-// kubelet's message. It is "" for a pod that succeeded.
+// Explain returns one line for people. It says what happened to the pod, which
+// container failed first and how, and the last line of its termination message. For
+// a pod that has not started it says what the pod is waiting for, with the image and
+// the kubelet's message. Explain returns "" if the pod has succeeded.
 func (o Outcome) Explain() string {
 	if o.Succeeded() {
 		return ""
@@ -79,7 +80,7 @@ func (o Outcome) Explain() string {
 	return strings.Join(parts, "; ")
 }
 
-// explainPod tells what was done to the pod as a whole.
+// explainPod describes the reason or disruption of the pod as a whole.
 func (o Outcome) explainPod() string {
 	switch {
 	case o.Reason == string(corev1.PodReasonUnschedulable):
@@ -106,7 +107,8 @@ func (o Outcome) explainDeleted() string {
 	return fmt.Sprintf("pod was deleted in phase %s before it ended", orUnknown(string(o.Phase)))
 }
 
-// explainRest speaks for pods without a failing, a stuck or a deleted part.
+// explainRest describes a pod that is not deleted and has neither a failed nor a
+// stuck container.
 func (o Outcome) explainRest() string {
 	if o.Message != "" {
 		return withMessage("pod "+orUnknown(string(o.Phase)), o.Message)
@@ -128,7 +130,7 @@ func (o Outcome) explainRest() string {
 	return "pod has no container status: phase " + orUnknown(string(o.Phase))
 }
 
-// unstarted returns the first container that waits and has not run.
+// unstarted returns the first container that is waiting and has never run.
 func (o Outcome) unstarted() (ContainerOutcome, bool) {
 	for _, c := range o.Containers {
 		if c.State == stateWaiting && c.Restarts == 0 {
@@ -138,9 +140,9 @@ func (o Outcome) unstarted() (ContainerOutcome, bool) {
 	return ContainerOutcome{}, false
 }
 
-// Stuck returns the first container that waits for something that may never
-// come, such as a missing image or Secret. A sidecar counts here: the pod cannot
-// start without it.
+// Stuck returns the first container that is waiting for any other reason than
+// ContainerCreating and PodInitializing, such as a missing image or Secret, and
+// whether there is one. Sidecars count: the pod cannot start without them.
 func (o Outcome) Stuck() (ContainerOutcome, bool) {
 	i := slices.IndexFunc(o.Containers, func(c ContainerOutcome) bool {
 		return c.State == stateWaiting && c.Reason != "" && c.Reason != "ContainerCreating" && c.Reason != "PodInitializing"

@@ -67,9 +67,9 @@ func (d *dice) pod() *corev1.Pod {
 	return p
 }
 
-// plainVerdict states the contract once more, from the pod itself: every
-// container and init container terminated with exit code 0.
-func plainVerdict(p *corev1.Pod) bool {
+// succeeded implements the contract a second time, from the pod itself: every
+// container and init container has terminated with exit code 0.
+func succeeded(p *corev1.Pod) bool {
 	sidecar := map[string]bool{}
 	for _, c := range p.Spec.InitContainers {
 		sidecar[c.Name] = c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
@@ -102,7 +102,7 @@ func FuzzInspect(f *testing.F) {
 		p := d.pod()
 		o := pods.Inspect(p)
 
-		require.Equal(t, plainVerdict(p), o.Succeeded())
+		require.Equal(t, succeeded(p), o.Succeeded())
 		first, failed := o.FirstFailure()
 		require.False(t, failed && o.Succeeded(), "%+v", first)
 		require.Equal(t, o.Succeeded(), o.Explain() == "")

@@ -13,11 +13,11 @@ func at(seconds int) metav1.Time {
 	return metav1.Time{Time: epoch.Add(time.Duration(seconds) * time.Second)}
 }
 
-// option changes a pod under construction.
+// option changes a new pod.
 type option func(*corev1.Pod)
 
-// pod builds one as the API server would show it, with a Job's tracking
-// finalizer already removed.
+// pod returns a pod as the API server returns it after the Job's tracking finalizer
+// was removed.
 func pod(phase corev1.PodPhase, options ...option) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "step-abcde", UID: "uid-1"},
@@ -50,7 +50,7 @@ func status(name string, s corev1.ContainerState) corev1.ContainerStatus {
 	return corev1.ContainerStatus{Name: name, Image: "registry.example/" + name + ":1", State: s}
 }
 
-// mainC adds a main container; secret values stand where none may be read.
+// mainC adds a main container with secrets in the fields that must not be read.
 func mainC(name string, s corev1.ContainerState) option {
 	return func(p *corev1.Pod) {
 		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{

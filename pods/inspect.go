@@ -10,13 +10,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Inspect reads a pod's status into an [Outcome]. It is a pure function, keeps
-// no reference to p, and returns the zero Outcome for nil.
+// Inspect reads a pod's status into an [Outcome]. It keeps no reference to p and
+// returns the zero Outcome for nil.
 //
-// The spec may be trimmed to the names of containers and init containers and
-// the latter's restartPolicy. A container of the spec without a status is
-// listed in state Unknown. With no container in the spec the status lists
-// alone count, and a sidecar cannot be told from an init container.
+// Of the spec it needs only the node name, the names of containers and init
+// containers, and the restartPolicy of the latter. A container in the spec without a
+// status gets the state Unknown. Containers that only have a status are listed as
+// well; an init container of that kind is never recognized as a sidecar.
 func Inspect(p *corev1.Pod) Outcome {
 	if p == nil {
 		return Outcome{}
@@ -55,10 +55,10 @@ func Inspect(p *corev1.Pod) Outcome {
 	return o
 }
 
-// Settled reports that the pod has ended and that the Job controller has
-// counted it: its phase is Succeeded or Failed, and the finalizer
-// batch.kubernetes.io/job-tracking is gone. The finalizer alone proves nothing,
-// for it is also removed from running pods of a Job that is being stopped.
+// Settled reports whether the pod has ended and was counted by the Job controller:
+// its phase is Succeeded or Failed, and the finalizer
+// batch.kubernetes.io/job-tracking is gone. The finalizer alone is not enough: the
+// controller also removes it from running pods of a Job that is being stopped.
 func Settled(p *corev1.Pod) bool {
 	if p == nil || (p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed) {
 		return false
@@ -114,15 +114,14 @@ func containerOutcome(kind Kind, s corev1.ContainerStatus) ContainerOutcome {
 	case s.State.Waiting != nil:
 		c.State, c.Reason, c.Message = stateWaiting, s.State.Waiting.Reason, valid(s.State.Waiting.Message)
 	}
-	// A container that was started again shows how the run before it ended.
+	// A restarted container shows how its previous run ended.
 	if last := s.LastTerminationState.Terminated; last != nil && s.State.Terminated == nil {
 		c.ExitCode, c.Signal, c.FinishedAt = last.ExitCode, last.Signal, utc(last.FinishedAt)
 	}
 	return c
 }
 
-// utc makes times comparable with those read back from a record; the API's
-// zero time and Go's are the same.
+// utc converts t to UTC, so that it equals a time decoded from a record.
 func utc(t metav1.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
@@ -130,8 +129,8 @@ func utc(t metav1.Time) time.Time {
 	return t.UTC()
 }
 
-// completionIndex reads the annotation, or the label that servers from 1.28 on
-// set too.
+// completionIndex reads the annotation or the label, which servers set from 1.28
+// on.
 func completionIndex(p *corev1.Pod) *int {
 	for _, set := range []map[string]string{p.Annotations, p.Labels} {
 		if i, err := strconv.Atoi(set[batchv1.JobCompletionIndexAnnotation]); err == nil && i >= 0 {
@@ -150,10 +149,10 @@ func findCondition(p *corev1.Pod, t corev1.PodConditionType) *corev1.PodConditio
 	return nil
 }
 
-// Unstarted returns o with what its containers waited for, as before tells, where
-// they never started. When a pod is deleted before that, the kubelet writes
-// ContainerStatusUnknown and exit code 137 over the waiting state, and with it
-// over the missing image or Secret that was the cause.
+// Unstarted returns a copy of o in which each container that never started has its
+// waiting state from before, an earlier Outcome of the same pod. If a pod is deleted
+// before a container starts, the kubelet replaces the waiting state, which names the
+// missing image or Secret, with ContainerStatusUnknown and exit code 137.
 func (o Outcome) Unstarted(before Outcome) Outcome {
 	o.Containers = slices.Clone(o.Containers)
 	for i, c := range o.Containers {
@@ -169,12 +168,12 @@ func (o Outcome) Unstarted(before Outcome) Outcome {
 	return o
 }
 
-// Progress tells in three short texts where a pod is, for display: its phase,
-// a CamelCase reason and a message, both possibly empty. A waiting pod shows
-// what it waits for: the scheduler's complaint, or the first container that
-// cannot start, else the first that has not started yet. A pod under deletion
-// shows the reason Terminating. An ended pod shows [Outcome.Cause] and
-// [Outcome.Explain].
+// Progress returns the phase of a pod with a CamelCase reason and a message, either
+// of which may be empty, for display. For a pod that has ended they are those of
+// [Outcome.Cause] and [Outcome.Explain], and for a pod that is being deleted the
+// reason is Terminating. For a waiting pod they name the scheduler's complaint, the
+// first container that cannot start, or the first that has not started yet. Progress
+// returns empty strings for nil.
 func Progress(p *corev1.Pod) (phase, reason, message string) {
 	if p == nil {
 		return "", "", ""

@@ -31,8 +31,8 @@ func TestOutcome(t *testing.T) {
 			pod: pod("Succeeded", sidecarC("proxy", exited(137, "Error", 9, "")), mainC("main", ok)), succeeded: true},
 		{name: "success although the sidecar was OOMKilled",
 			pod: pod("Succeeded", sidecarC("proxy", exited(137, "OOMKilled", 3, "")), mainC("main", ok)), succeeded: true},
-		{name: "containers ended well, phase lags", pod: pod("Running", mainC("main", ok)), succeeded: true},
-		{name: "evicted by API, yet ended well",
+		{name: "containers exited with 0, phase not updated yet", pod: pod("Running", mainC("main", ok)), succeeded: true},
+		{name: "evicted by API, but exited with 0",
 			pod: pod("Succeeded", mainC("main", ok), condition(corev1.DisruptionTarget, "True", "EvictionByEvictionAPI", "Eviction API: evicting")), succeeded: true},
 
 		{name: "exit 3", pod: pod("Failed", mainC("main", exited(3, "Error", 5, "first\nno such table\n"))),
@@ -56,7 +56,7 @@ func TestOutcome(t *testing.T) {
 		{name: "second of three inits",
 			pod:   pod("Failed", initC("one", ok), initC("two", exited(2, "Error", 7, "boom")), initC("three", creating), mainC("main", creating)),
 			first: "two", cause: "Error", explain: `init container "two" failed: exit code 2: boom`},
-		{name: "sidecar never decides, main does",
+		{name: "the main container decides, not the sidecar",
 			pod:   pod("Failed", sidecarC("proxy", exited(1, "Error", 2, "")), mainC("main", exited(4, "Error", 5, ""))),
 			first: "main", cause: "Error", explain: `container "main" failed: exit code 4`},
 		{name: "one of two fails", pod: pod("Failed", mainC("a", ok), mainC("b", exited(1, "Error", 9, ""))),
@@ -73,10 +73,10 @@ func TestOutcome(t *testing.T) {
 		{name: "a lost container comes last, also with a time",
 			pod:   pod("Failed", mainC("a", exited(137, "ContainerStatusUnknown", 1, "")), mainC("b", exited(2, "Error", 4, ""))),
 			first: "b", cause: "Error", explain: `container "b" failed: exit code 2`},
-		{name: "an init container before a main one, whatever the clock says",
+		{name: "an init container before a main one, whatever their times",
 			pod:   pod("Failed", mainC("main", exited(1, "Error", 3, "")), initC("prepare", exited(2, "Error", 8, ""))),
 			first: "prepare", cause: "Error", explain: `init container "prepare" failed: exit code 2`},
-		{name: "a disruption called off",
+		{name: "a disruption that was withdrawn",
 			pod:   pod("Failed", mainC("main", exited(1, "Error", 3, "")), condition(corev1.DisruptionTarget, "False", "PreemptionByScheduler", "no")),
 			first: "main", cause: "Error", explain: `container "main" failed: exit code 1`},
 		{name: "ContainerStatusUnknown",
@@ -103,7 +103,7 @@ func TestOutcome(t *testing.T) {
 		{name: "preempted before it started",
 			pod:   pod("Failed", mainC("main", creating), condition(corev1.DisruptionTarget, "True", "PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod")),
 			cause: "PreemptionByScheduler", explain: "pod disrupted: PreemptionByScheduler: default-scheduler: preempting to accommodate a higher priority pod"},
-		{name: "stopped by the kubelet, answered with exit 0",
+		{name: "stopped by the kubelet, exited with 0",
 			pod:   pod("Failed", mainC("main", ok), reason("Terminated", "Pod was terminated in response to imminent node shutdown.")),
 			cause: "Terminated", explain: "pod Terminated: Pod was terminated in response to imminent node shutdown."},
 		{name: "the pod's own deadline", pod: pod("Failed", mainC("main", exited(137, "Error", 9, "")), reason("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")),
@@ -149,7 +149,7 @@ func TestOutcome(t *testing.T) {
 		{name: "no spec, statuses count", pod: pod("Succeeded", initC("i", ok), mainC("main", ok), noSpec), succeeded: true},
 		{name: "no spec, a failed init", pod: pod("Failed", initC("i", exited(1, "Error", 2, "")), mainC("main", creating), noSpec),
 			first: "i", cause: "Error", explain: `init container "i" failed: exit code 1`},
-		{name: "sidecars alone are no success", pod: pod("Succeeded", sidecarC("proxy", ok)), explain: "pod has no container status: phase Succeeded"},
+		{name: "only sidecars", pod: pod("Succeeded", sidecarC("proxy", ok)), explain: "pod has no container status: phase Succeeded"},
 		{name: "nil pod", explain: "pod has no container status: phase Unknown"},
 	}
 	for _, tt := range tests {
@@ -165,7 +165,7 @@ func TestOutcome(t *testing.T) {
 			require.Equal(t, tt.explain, o.Explain())
 			require.NotContains(t, o.Explain(), canary)
 
-			// A result read back from its record says the same.
+			// Decoding a record returns an equal outcome.
 			text, cut, err := pods.Encode([]pods.Outcome{o}, 0)
 			require.NoError(t, err)
 			require.False(t, cut)
@@ -175,7 +175,7 @@ func TestOutcome(t *testing.T) {
 			require.False(t, cut)
 			require.Equal(t, []pods.Outcome{o}, back)
 
-			// And so does the pod restored from it.
+			// And so does inspecting the pod restored from it.
 			again := pods.Inspect(pods.Restore("default", back[0]))
 			again.Deleted, again.Terminating = o.Deleted, o.Terminating
 			require.Equal(t, o, again)
@@ -206,7 +206,7 @@ func TestInspectReadsIdentityAndTimes(t *testing.T) {
 	require.Equal(t, pods.KindInit, o.Containers[0].Kind)
 }
 
-func TestInspectOfAStartedAgainContainer(t *testing.T) {
+func TestInspectRestartedContainer(t *testing.T) {
 	t.Parallel()
 	p := pod("Running", mainC("main", running()))
 	p.Status.ContainerStatuses[0].LastTerminationState = exited(3, "Error", 4, "")
@@ -240,7 +240,7 @@ func TestSettled(t *testing.T) {
 	require.True(t, pods.Settled(pod("Succeeded")))
 	require.True(t, pods.Settled(pod("Failed", other)))
 	require.False(t, pods.Settled(pod("Succeeded", tracked)))
-	require.False(t, pods.Settled(pod("Running")), "the finalizer also leaves running pods of a stopped Job")
+	require.False(t, pods.Settled(pod("Running")), "running pods of a stopped Job lose the finalizer too")
 	require.False(t, pods.Settled(pod("Unknown")))
 	require.False(t, pods.Settled(nil))
 }
@@ -274,7 +274,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-func TestUnstartedKeepsWhatAContainerWaitedFor(t *testing.T) {
+func TestUnstartedRestoresTheWaitingState(t *testing.T) {
 	t.Parallel()
 	waiting := pods.ContainerOutcome{Name: "main", Kind: pods.KindMain, State: "Waiting", Image: "nope:1", Reason: "ErrImagePull", Message: "not found"}
 	unknown := pods.ContainerOutcome{Name: "main", Kind: pods.KindMain, State: "Terminated", ExitCode: 137, Reason: "ContainerStatusUnknown"}

@@ -9,16 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Kind says what a container is to its pod.
+// Kind is the role of a container in its pod.
 type Kind string
 
 const (
-	// KindMain is a container of spec.containers. It decides the outcome.
+	// KindMain is a container of spec.containers. It counts for the outcome.
 	KindMain Kind = "main"
-	// KindInit is an ordinary init container. It decides the outcome too.
+	// KindInit is an ordinary init container. It counts for the outcome.
 	KindInit Kind = "init"
-	// KindSidecar is a restartable init container (KEP-753). It never decides:
-	// the kubelet stops it when the main containers have ended.
+	// KindSidecar is a restartable init container (KEP-753). It does not count for
+	// the outcome: the kubelet stops it after the main containers have ended.
 	KindSidecar Kind = "sidecar"
 )
 
@@ -30,83 +30,86 @@ const (
 	stateUnknown    = "Unknown"
 )
 
-// Outcome is what is known of one pod: a compact copy of its status that can be
-// stored and read when the pod is gone. It holds no environment and no argument.
+// Outcome is a compact copy of a pod's status that can be stored and read after the
+// pod is gone. It contains no environment values and no arguments.
 type Outcome struct {
 	// Name and UID identify the pod.
 	Name string `json:"n"`
-	// UID is empty for a pod that no API server made.
+	// UID is empty for a pod that was not created by an API server.
 	UID types.UID `json:"u,omitempty"`
-	// Node is the node that it was bound to.
+	// Node is the name of the node that the pod was bound to, or empty.
 	Node string `json:"nd,omitempty"`
-	// Phase is the last phase seen.
+	// Phase is the last observed phase.
 	Phase corev1.PodPhase `json:"p,omitempty"`
-	// Reason and Message are the pod's own (Evicted, DeadlineExceeded, NodeLost);
-	// for a pod that no node took, the scheduler's; for a disrupted pod without
-	// its own, the disruption's.
+	// Reason is that of the pod's status (Evicted, DeadlineExceeded, NodeLost) or,
+	// if it has none and the pod could not be scheduled, that of its PodScheduled
+	// condition (Unschedulable).
 	Reason string `json:"r,omitempty"`
-	// Message goes with Reason.
+	// Message is that of the pod's status or, if it is empty, that of the condition
+	// which Disrupted or Reason is taken from.
 	Message string `json:"m,omitempty"`
 	// Disrupted is the reason of the pod's DisruptionTarget condition (KEP-3329),
 	// such as EvictionByEvictionAPI or PreemptionByScheduler; empty without one.
 	Disrupted string `json:"d,omitempty"`
 	// Index is the completion index of a pod of an Indexed Job, else nil.
 	Index *int `json:"i,omitempty"`
-	// Deleted says that the pod was seen deleted and this is its last state. The
-	// one who saw it sets it: a pod's status does not tell.
+	// Deleted reports whether the pod is gone and the Outcome is its last observed
+	// state. Inspect cannot know and leaves it false; the observer sets it.
 	Deleted bool `json:"x,omitempty"`
-	// Terminating says that the pod's deletion had begun.
+	// Terminating reports whether the pod's deletion had begun.
 	Terminating bool `json:"t,omitempty"`
-	// StartedAt is when the kubelet took the pod, FinishedAt when the last of its
-	// containers ended; zero when unknown. Both are the node's clock, in UTC.
+	// StartedAt is when the kubelet accepted the pod, and FinishedAt when the last
+	// of its containers ended. Both are by the node's clock, in UTC, and zero if
+	// unknown.
 	StartedAt time.Time `json:"s,omitzero"`
 	// FinishedAt is not before StartedAt, unless the clock was set back.
 	FinishedAt time.Time `json:"f,omitzero"`
-	// Containers are the init containers and sidecars, then the main containers,
+	// Containers lists the init containers and sidecars, then the main containers,
 	// each in the order of the spec.
 	Containers []ContainerOutcome `json:"c,omitempty"`
-	// Omitted counts containers that [Encode] left out for want of room. Leaving
-	// them out never changes Succeeded or FirstFailure.
+	// Omitted counts the containers that [Encode] left out to fit its budget. It
+	// leaves out none that would change Succeeded or FirstFailure.
 	Omitted int `json:"o,omitempty"`
 }
 
-// ContainerOutcome is what is known of one container.
+// ContainerOutcome is a compact copy of one container's status.
 type ContainerOutcome struct {
 	// Name is unique in the pod, init containers included.
 	Name string `json:"n"`
-	// Kind says whether the container decides the outcome.
+	// Kind says whether the container counts for the outcome.
 	Kind Kind `json:"k,omitempty"`
-	// State is Waiting, Running, Terminated or, without a status, Unknown.
+	// State is Waiting, Running or Terminated, or Unknown without a status.
 	State string `json:"s,omitempty"`
-	// ExitCode and Signal tell how the container ended; of one that was started
-	// again (state Waiting or Running), how the run before ended. Most runtimes
-	// report a signal as exit code 128+n and leave Signal 0.
+	// ExitCode and Signal are those of the terminated container or, in the states
+	// Waiting and Running, those of its previous run. Most runtimes report a signal
+	// n as exit code 128+n and leave Signal 0.
 	ExitCode int32 `json:"e,omitempty"`
-	// Signal is the signal's number, or 0.
+	// Signal is the number of the signal, or 0.
 	Signal int32 `json:"g,omitempty"`
-	// Reason and Message belong to the state: the waiting reason, or the reason
-	// and termination message of the end.
+	// Reason and Message are those of the state Waiting or Terminated.
 	Reason string `json:"r,omitempty"`
-	// Message may be the end of the log, by FallbackToLogsOnError.
+	// Message of a terminated container is its termination message, which is the
+	// end of its log with the policy FallbackToLogsOnError.
 	Message string `json:"m,omitempty"`
-	// Image is the image as the spec names it.
+	// Image is the image as named in the container's status.
 	Image string `json:"i,omitempty"`
-	// Restarts counts how often the kubelet started the container again.
+	// Restarts counts how often the kubelet restarted the container.
 	Restarts int32 `json:"x,omitempty"`
-	// StartedAt and FinishedAt are the node's clock, in UTC; zero when unknown.
+	// StartedAt and FinishedAt are by the node's clock, in UTC, and zero if unknown.
 	StartedAt time.Time `json:"a,omitzero"`
-	// FinishedAt is set for a container that has terminated.
+	// FinishedAt is when the container terminated or, in the states Waiting and
+	// Running, when its previous run did.
 	FinishedAt time.Time `json:"f,omitzero"`
 }
 
-// Succeeded reports that every main and init container terminated with exit
-// code 0 and was not killed for want of memory. Sidecars never decide.
+// Succeeded reports whether every main and init container terminated with exit code
+// 0 and without an OOM kill. Sidecars do not count.
 //
-// A container without a status has not succeeded, and exit code 0 with reason
-// OOMKilled is no success: a child was killed and the first process hid it. A
-// pod in phase Failed has not succeeded whatever its exit codes: the kubelet
-// stopped it (eviction, deadline, node shutdown), and a program that answers
-// SIGTERM with exit code 0 has not done its work.
+// A container without a status has not succeeded. Exit code 0 with the reason
+// OOMKilled is not a success: the kernel killed a child process and the main process
+// still exited with 0. A pod in phase Failed has not succeeded whatever its exit
+// codes: the kubelet stopped it (eviction, deadline, node shutdown), and a program
+// that exits with 0 on SIGTERM has not done its work.
 func (o Outcome) Succeeded() bool {
 	if o.Phase == corev1.PodFailed {
 		return false
@@ -126,12 +129,12 @@ func (o Outcome) Succeeded() bool {
 	return main > 0
 }
 
-// FirstFailure returns the container that failed first: an init container
-// before any other, then by the time it ended, then by the order of the spec. A
-// container of unknown end comes last. Containers that were killed with the pod
-// follow the one that broke it. Sidecars are never returned; false means that
-// no container terminated in failure, which a pod that never started shares
-// with one that succeeded.
+// FirstFailure returns the container that failed first, and whether there is one.
+// Init containers come before main containers, then the earlier FinishedAt decides,
+// then the order of the spec. A container whose end is unknown comes last. So the
+// container that caused the failure is returned, not one that was stopped with the
+// pod. Sidecars are never returned. A pod that never started has no failed
+// container, just like one that succeeded.
 func (o Outcome) FirstFailure() (ContainerOutcome, bool) {
 	var failed []ContainerOutcome
 	for _, c := range o.Containers {
@@ -170,7 +173,7 @@ func (c ContainerOutcome) failed() bool {
 
 func (c ContainerOutcome) oomKilled() bool { return c.Reason == reasonOOMKilled }
 
-// lost reports an end that nobody saw: the kubelet made it up, or gave no time.
+// lost reports whether the kubelet did not observe how the container ended.
 func (c ContainerOutcome) lost() bool {
 	return c.Reason == reasonStatusUnknown || c.FinishedAt.IsZero()
 }

@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// MaxRecordBytes is the budget [Encode] uses when it is given none: 16 KiB,
-	// a sixteenth of what all annotations of one object may hold together.
+	// MaxRecordBytes is the default budget of [Encode]: 16 KiB. The API limits the
+	// annotations of an object to 256 KiB in total.
 	MaxRecordBytes = 16 * 1024
 
 	recordVersion = 1
 )
 
-// record is the stored form. Readers ignore fields they do not know; a change
-// that an old reader would misread raises the version.
+// record is the stored form. Decode ignores unknown fields. A change that an older
+// Decode would misread needs a new version.
 type record struct {
 	Version int       `json:"v"`
 	Cut     bool      `json:"cut,omitempty"`
@@ -25,14 +25,15 @@ type record struct {
 // messageLimits are tried in turn until the record fits.
 var messageLimits = []int{4096, 2048, 1024, 512, 256, 128, 64, 0}
 
-// Encode returns outcomes as one line of JSON, at most budget bytes long (0:
-// [MaxRecordBytes]), and whether something had to be left out. The same input
-// gives the same text.
+// Encode returns outcomes as one line of JSON of at most budget bytes; 0 means
+// [MaxRecordBytes]. cut reports whether anything was left out. The text is a
+// deterministic function of the arguments.
 //
-// To fit, messages are shortened to their ends; then pods are dropped, the
-// failed ones kept first; a single pod that is still too big loses containers,
-// those that succeeded first. What is left of a pod keeps its Succeeded and its
-// FirstFailure. The error says that not even an empty record fits.
+// To fit the budget, Encode first truncates messages and keeps their ends. Then it
+// keeps as many pods as fit, failed ones first. A pod that does not fit whole loses
+// containers, sidecars and succeeded ones first, such that its Succeeded and
+// FirstFailure stay the same. Encode returns an error if the budget is too small for
+// an empty record.
 func Encode(outcomes []Outcome, budget int) (text string, cut bool, err error) {
 	if budget == 0 {
 		budget = MaxRecordBytes
@@ -48,21 +49,23 @@ func Encode(outcomes []Outcome, budget int) (text string, cut bool, err error) {
 			return text, true, err
 		}
 	}
-	// Failed pods first, and of a Job's pods the first come before the later.
+	// Failed pods first; the sort is stable, so that earlier pods stay before later
+	// ones.
 	slices.SortStableFunc(r.Pods, func(a, b Outcome) int { return boolToInt(a.Succeeded()) - boolToInt(b.Succeeded()) })
 	text, err = r.fit(budget)
 	return text, true, err
 }
 
-// Decode reads what [Encode] wrote, cut included. The error says that the text
-// is no record, or one of a later version than this program knows.
+// Decode parses a text written by [Encode] and returns its outcomes and its cut. It
+// returns an error if the text is not a record, or if it has a later version than
+// this program can read.
 func Decode(text string) (outcomes []Outcome, cut bool, err error) {
 	var r record
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return nil, false, fmt.Errorf("pods: recorded outcome is not readable: %w", err)
 	}
 	if r.Version < 1 || r.Version > recordVersion {
-		return nil, false, fmt.Errorf("pods: recorded outcome has version %d, this program reads up to %d: a newer worker wrote it", r.Version, recordVersion)
+		return nil, false, fmt.Errorf("pods: recorded outcome has version %d, but this program reads at most version %d: a newer worker wrote it", r.Version, recordVersion)
 	}
 	return r.Pods, r.Cut, nil
 }
@@ -75,7 +78,7 @@ func (r record) marshal() (string, error) {
 	return string(b), nil
 }
 
-// fit keeps as many pods as there is room for, in the order of r.Pods.
+// fit encodes as many pods as the budget allows, in the order of r.Pods.
 func (r record) fit(budget int) (string, error) {
 	all := r.Pods
 	empty := record{Version: r.Version, Cut: true}
@@ -84,7 +87,7 @@ func (r record) fit(budget int) (string, error) {
 		return "", err
 	}
 	if len(text) > budget {
-		return "", fmt.Errorf("pods: encode outcome: a budget of %d bytes holds no record", budget)
+		return "", fmt.Errorf("pods: encode outcome: a budget of %d bytes is too small for an empty record", budget)
 	}
 	used := len(text) + len(`,"pods":[]`)
 	kept := empty
@@ -105,10 +108,10 @@ func (r record) fit(budget int) (string, error) {
 	return kept.marshal()
 }
 
-// fitPod omits containers until o fits into room, and returns its size, or -1.
-// Sidecars go first, then what succeeded; a succeeded main container stays
-// longer than init containers, for without one there is no success; of those
-// that did not succeed, the one that decides the outcome stays to the end.
+// fitPod omits containers until the JSON of o has at most room bytes, and returns
+// its size, or -1 if it cannot fit. It omits sidecars first, then succeeded init
+// containers, then succeeded main containers, without which there is no success,
+// then those that have not succeeded, and FirstFailure last.
 func fitPod(o Outcome, room int) (Outcome, int, error) {
 	first, failed := o.FirstFailure()
 	rank := func(i int) int {
@@ -146,7 +149,7 @@ func fitPod(o Outcome, room int) (Outcome, int, error) {
 	}
 }
 
-// choose returns the containers with the given indexes, in their own order.
+// choose returns the containers with the given indexes in the order of all.
 func choose(all []ContainerOutcome, indexes []int) []ContainerOutcome {
 	var out []ContainerOutcome
 	for _, i := range slices.Sorted(slices.Values(indexes)) {
@@ -155,7 +158,7 @@ func choose(all []ContainerOutcome, indexes []int) []ContainerOutcome {
 	return out
 }
 
-// withMessageLimit copies outcomes with every message cut to limit bytes.
+// withMessageLimit returns a copy of outcomes with messages of at most limit bytes.
 func withMessageLimit(outcomes []Outcome, limit int) []Outcome {
 	out := slices.Clone(outcomes)
 	for i := range out {

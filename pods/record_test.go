@@ -33,8 +33,8 @@ func TestEncodeIsStable(t *testing.T) {
 	text, cut, err := pods.Encode([]pods.Outcome{o}, 0)
 	require.NoError(t, err)
 	require.False(t, cut)
-	// A recorded outcome outlives the program that wrote it: this text may gain
-	// fields, but must be read for ever.
+	// A recorded outcome outlives the program that wrote it: a later version may add
+	// fields, but must still read this text.
 	require.JSONEq(t, `{"v":1,"pods":[{"n":"step-abcde","u":"uid-1","nd":"node-1","p":"Failed","s":"2026-03-01T12:00:00Z","f":"2026-03-01T12:00:05Z",
 		"c":[{"n":"main","k":"main","s":"Terminated","e":3,"r":"Error","m":"boom","i":"registry.example/main:1","a":"2026-03-01T12:00:01Z","f":"2026-03-01T12:00:05Z"}]}]}`, text)
 	again, _, err := pods.Encode([]pods.Outcome{o}, 0)
@@ -45,7 +45,7 @@ func TestEncodeIsStable(t *testing.T) {
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	got, cut, err := pods.Decode(`{"v":1,"cut":true,"new":{"a":1},"pods":[{"n":"p","later":[1],"p":"Succeeded","c":[{"n":"c","k":"main","s":"Terminated","q":2}]}]}`)
-	require.NoError(t, err, "unknown fields are a later worker's")
+	require.NoError(t, err, "a later version may add fields")
 	require.True(t, cut)
 	require.Len(t, got, 1)
 	require.True(t, got[0].Succeeded())
@@ -71,11 +71,11 @@ func TestEncodeShortensMessagesFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, cut)
 	require.LessOrEqual(t, len(text), pods.MaxRecordBytes)
-	require.Greater(t, len(text), pods.MaxRecordBytes/2, "no more is cut than needed")
+	require.Greater(t, len(text), pods.MaxRecordBytes/2, "no more is left out than needed")
 	back, cut, err := pods.Decode(text)
 	require.NoError(t, err)
 	require.True(t, cut)
-	require.Len(t, back, len(all), "every pod is kept while short messages make room")
+	require.Len(t, back, len(all), "messages are truncated before pods are dropped")
 	for i, o := range back {
 		require.Equal(t, all[i].Name, o.Name, "in order")
 		message := o.Containers[0].Message
@@ -85,8 +85,8 @@ func TestEncodeShortensMessagesFirst(t *testing.T) {
 	require.Len(t, all[19].Containers[0].Message, 1800, "the caller's outcomes are not changed")
 }
 
-// A message may be the tail of a log, whose last line Explain shows.
-func TestEncodeKeepsTheLineThatTells(t *testing.T) {
+// A message may be the end of a log, of which Explain shows the last line.
+func TestEncodeKeepsTheLastLine(t *testing.T) {
 	t.Parallel()
 	for name, message := range map[string]string{
 		"short line": strings.Repeat("é little\n", 190) + "the disk is full\n\n",
@@ -134,7 +134,7 @@ func TestEncodeKeepsFailedPods(t *testing.T) {
 	}
 }
 
-func TestEncodeOmitsContainersButNotTheVerdict(t *testing.T) {
+func TestEncodeOmitsContainersButKeepsTheOutcome(t *testing.T) {
 	t.Parallel()
 	build := func(failing bool) pods.Outcome {
 		options := []option{initC("prepare", exited(0, "Completed", 2, "")), sidecarC("proxy", exited(137, "Error", 9, ""))}
@@ -183,7 +183,7 @@ func TestEncodeNeedsRoomForARecord(t *testing.T) {
 	require.Equal(t, `{"v":1}`, text)
 }
 
-func TestEncodeKeepsToTheByte(t *testing.T) {
+func TestEncodeNeverExceedsTheBudget(t *testing.T) {
 	t.Parallel()
 	all := indexed(12, 2)
 	for budget := 18; budget < 2500; budget += 11 {

@@ -10,10 +10,9 @@ import (
 )
 
 // Restore rebuilds a pod from its recorded outcome: name, UID, node, completion
-// index, the names and kinds of its containers, and its status. It is a record
-// and must not be sent to the API. [Inspect] of the restored pod gives o again,
-// but for Deleted and Terminating, which a status does not hold, and for the
-// containers counted by Omitted.
+// index, status, and the name, image and kind of each container. The pod is for
+// reading only and must not be sent to the API server. [Inspect] of the restored pod
+// returns o except for Deleted, Terminating and Omitted, which a pod does not have.
 func Restore(namespace string, o Outcome) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: o.Name, UID: o.UID},
@@ -70,8 +69,8 @@ func restoreState(c ContainerOutcome) corev1.ContainerState {
 	return corev1.ContainerState{}
 }
 
-// restoreLastState gives back the end of the run before, which Inspect reads
-// for a container that was started again.
+// restoreLastState returns how the previous run of a restarted container ended,
+// which Inspect reads into ExitCode, Signal and FinishedAt.
 func restoreLastState(c ContainerOutcome) corev1.ContainerState {
 	if c.State == stateTerminated || (c.ExitCode == 0 && c.Signal == 0 && c.FinishedAt.IsZero()) {
 		return corev1.ContainerState{}

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// lineBudget bounds one line of a message inside Explain, in bytes.
+// lineBudget limits one line of a message in Explain, in bytes.
 const lineBudget = 1024
 
-// escapes matches the terminal sequences that programs colour their output with
-// (ECMA-48 CSI); a termination message may be the tail of a log.
+// escapes matches terminal control sequences, such as colors (ECMA-48 CSI): a
+// termination message may be the end of a log.
 var escapes = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
 
-// lastLine returns the last line of s that shows something, without terminal
-// escapes, control characters and surrounding white space.
+// lastLine returns the last line of s that is not blank, without terminal escape
+// sequences, control characters and surrounding white space.
 func lastLine(s string) string {
 	if strings.ContainsRune(s, '\x1b') {
 		s = escapes.ReplaceAllString(s, "")
@@ -36,8 +36,8 @@ func lastLine(s string) string {
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// shorten cuts s, which is valid UTF-8, to at most limit bytes on a rune
-// boundary and marks the cut.
+// shorten truncates s, which is valid UTF-8, to at most limit bytes at a rune
+// boundary and appends an ellipsis.
 func shorten(s string, limit int) string {
 	const mark = "..."
 	if len(s) <= limit {
@@ -53,9 +53,9 @@ func shorten(s string, limit int) string {
 	return s[:cut] + mark
 }
 
-// shortenMessage cuts a message to at most limit bytes. What it keeps is the end,
-// since the last line of a log tells most, and lastLine gives that of the result
-// as it would of s, as long as the limit is not below lineBudget.
+// shortenMessage truncates a message to at most limit bytes and keeps its end, since
+// the last line of a log is the most useful. lastLine returns the same for the
+// result as for s if limit is at least lineBudget.
 func shortenMessage(s string, limit int) string {
 	const mark = "...\n"
 	if len(s) > limit {
@@ -75,20 +75,20 @@ func shortenMessage(s string, limit int) string {
 	return mark + s[cut:]
 }
 
-// valid replaces what is not UTF-8: the kubelet cuts termination messages also
-// inside a rune, and a record in JSON could not hold the pieces.
+// valid replaces invalid UTF-8, which JSON cannot hold: the kubelet may truncate a
+// termination message within a rune.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// Signal numbers of Linux on amd64 and arm64; the worker may run elsewhere, so
-// package syscall's names would be the wrong ones.
+// signalNames has the signal numbers of Linux on amd64 and arm64. Package syscall has
+// those of the platform that the worker runs on, which may be another one.
 var signalNames = map[int32]string{
 	1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE",
 	9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
 	24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS",
 }
 
-// exitText names an exit code: "exit code 3", "exit code 137 (SIGKILL)".
-// Runtimes and shells report a death by signal n as exit code 128+n.
+// exitText describes an exit code: "exit code 3", "exit code 137 (SIGKILL)".
+// Runtimes and shells report a process killed by signal n as exit code 128+n.
 func exitText(code, signal int32) string {
 	text := "exit code " + strconv.Itoa(int(code))
 	if signal == 0 && code > 128 {

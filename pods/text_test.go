@@ -9,14 +9,14 @@ import (
 	"github.com/kontinue/kontinue/pods"
 )
 
-func TestExplainTakesTheLineThatTells(t *testing.T) {
+func TestExplainShowsTheLastLine(t *testing.T) {
 	t.Parallel()
 	const prefix = `container "main" failed: exit code 1`
 	tests := []struct{ name, message, want string }{
 		{"none", "", ""},
 		{"blank", " \n\r\n\t", ""},
 		{"last of many", "a\nb\r\nc\n\n", ": c"},
-		{"coloured", "\x1b[31mError:\x1b[0m no\n\x1b[0m\n", ": Error: no"},
+		{"colored", "\x1b[31mError:\x1b[0m no\n\x1b[0m\n", ": Error: no"},
 		{"control characters", "a\x00b\x07", ": a b"},
 		{"a cut rune", "caf\xc3", ": caf\uFFFD"},
 		{"long", strings.Repeat("é", 4000), ": " + strings.Repeat("é", 510) + "..."},
