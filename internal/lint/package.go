@@ -7,20 +7,20 @@ import (
 	"text/tabwriter"
 )
 
-// The budgets are exclusive: a package with that many exported names is over.
+// The budgets are exclusive: a package with that many exported names exceeds it.
 const (
-	// RootBudget bounds the package at the root of the module.
+	// RootBudget is the budget of the root package.
 	RootBudget = 40
-	// PackageBudget bounds each other public package.
+	// PackageBudget is the budget of each other public package.
 	PackageBudget = 20
 )
 
 // Package is the exported surface of one package.
 type Package struct {
-	// Dir is the package's folder relative to the module, with slashes; the
-	// root package's is ".".
+	// Dir is the folder of the package relative to the module, with slashes; "."
+	// for the root package.
 	Dir string
-	// Name is the package's name in its source.
+	// Name is the name in the package clause.
 	Name string
 	// Names are the exported constants, variables, functions and types of the
 	// package, in alphabetical order. They are what the budget counts.
@@ -34,7 +34,7 @@ type Package struct {
 	Undocumented []string
 }
 
-// Budget is the number of exported names that the package must stay below.
+// Budget returns the number of exported names that the package must stay below.
 func (p Package) Budget() int {
 	if p.Dir == "." {
 		return RootBudget
@@ -42,8 +42,8 @@ func (p Package) Budget() int {
 	return PackageBudget
 }
 
-// Documented is the share of names and members that have a doc comment, from 0
-// to 1. A package that exports nothing is wholly documented.
+// Documented returns the share of names and members that have a doc comment, from 0
+// to 1. It returns 1 for a package that exports nothing.
 func (p Package) Documented() float64 {
 	symbols := len(p.Names) + p.Members
 	if symbols == 0 {
@@ -52,9 +52,8 @@ func (p Package) Documented() float64 {
 	return 1 - float64(len(p.Undocumented))/float64(symbols)
 }
 
-// Problems says what is wrong with the package, one sentence each: too many
-// exported names, or symbols without a doc comment. It is empty for a package
-// that keeps the rules.
+// Problems returns one sentence for each violated rule: too many exported names, or
+// symbols without a doc comment.
 func (p Package) Problems() []string {
 	var problems []string
 	if n := len(p.Names); n >= p.Budget() {
@@ -68,8 +67,8 @@ func (p Package) Problems() []string {
 	return problems
 }
 
-// Table writes one row for each package and a last one for their sum. It
-// returns the error of the writer.
+// Table writes one row for each package and a last one with the totals. It returns
+// the error of w, if any.
 func Table(w io.Writer, packages []Package) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "package\tnames\tbudget\tmembers\tdocumented")

@@ -22,14 +22,14 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pkg  lint.Package
-		want []string // a part of each problem
+		want []string // part of each problem
 	}{
-		"empty":               {lint.Package{Dir: "p"}, nil},
-		"root at its most":    {lint.Package{Dir: ".", Names: names(39)}, nil},
-		"root over":           {lint.Package{Dir: ".", Names: names(40)}, []string{"exports 40 names, and fewer than 40"}},
-		"package at its most": {lint.Package{Dir: "p", Names: names(19)}, nil},
-		"package over":        {lint.Package{Dir: "p", Names: names(20)}, []string{"exports 20 names, and fewer than 20"}},
-		"undocumented":        {lint.Package{Dir: "p", Names: []string{"F"}, Undocumented: []string{"F"}}, []string{"without a doc comment: F"}},
+		"empty":                {lint.Package{Dir: "p"}, nil},
+		"root at its limit":    {lint.Package{Dir: ".", Names: names(39)}, nil},
+		"root over":            {lint.Package{Dir: ".", Names: names(40)}, []string{"exports 40 names, and fewer than 40"}},
+		"package at its limit": {lint.Package{Dir: "p", Names: names(19)}, nil},
+		"package over":         {lint.Package{Dir: "p", Names: names(20)}, []string{"exports 20 names, and fewer than 20"}},
+		"undocumented":         {lint.Package{Dir: "p", Names: []string{"F"}, Undocumented: []string{"F"}}, []string{"without a doc comment: F"}},
 		"both": {
 			lint.Package{Dir: "p", Names: names(20), Undocumented: []string{"Name7"}},
 			[]string{"exports 20 names", "comment: Name7"},

@@ -15,12 +15,12 @@ import (
 	"unicode"
 )
 
-// Survey parses the public packages of the module in dir: every folder with a
-// package that others may import. It leaves out internal and testdata folders,
-// examples and test, folders whose name starts with a dot or underscore,
-// commands (package main) and nested modules, which have a go.mod of their own.
-// The packages come sorted by Dir. It returns an error if dir cannot be read or
-// a file does not parse; it does not need the packages to compile.
+// Survey parses the public packages of the module in dir, which are those that
+// other modules may import, and returns them sorted by Dir. It skips the folders
+// internal, testdata, vendor, examples and test, folders whose name starts with a
+// dot or an underscore, commands (package main), and nested modules, which have
+// their own go.mod. It returns an error if dir cannot be read or a file does not
+// parse. The packages need not compile.
 func Survey(dir string) ([]Package, error) {
 	var packages []Package
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -67,8 +67,8 @@ func public(path, name string) bool {
 	return err != nil
 }
 
-// parse reads the Go files that a build on this platform would take, without
-// tests, and the name of their package.
+// parse parses the Go files that a build on this platform would include, without
+// tests, and returns them with the name of their package.
 func parse(dir string) ([]*ast.File, string, error) {
 	pkg, err := build.ImportDir(dir, 0)
 	if noGo := (*build.NoGoError)(nil); errors.As(err, &noGo) {
@@ -149,8 +149,8 @@ func (p *Package) addType(s *ast.TypeSpec, group *ast.CommentGroup) {
 	}
 }
 
-// mentions reports whether one of the comments has the name as a word: a
-// type's comment that explains a field documents it.
+// mentions reports whether one of the comments contains the name as a word: the
+// comment of a type may document its fields.
 func mentions(name string, docs ...*ast.CommentGroup) bool {
 	for _, doc := range docs {
 		words := strings.FieldsFunc(doc.Text(), func(r rune) bool {
@@ -163,8 +163,7 @@ func mentions(name string, docs ...*ast.CommentGroup) bool {
 	return false
 }
 
-// addValues takes a comment over the whole group for each of its names, as
-// godoc shows it so.
+// addValues counts a comment on the group for each of its names, as godoc shows it.
 func (p *Package) addValues(s *ast.ValueSpec, group *ast.CommentGroup) {
 	for _, name := range s.Names {
 		if name.IsExported() {
@@ -192,7 +191,7 @@ func (p *Package) document(name string, docs []*ast.CommentGroup) {
 	p.Undocumented = append(p.Undocumented, name)
 }
 
-// receiver is the name of a method's type: T of T, *T, T[K] and *T[K, V].
+// receiver returns the name of a receiver's type: T for T, *T, T[K] and *T[K, V].
 func receiver(expr ast.Expr) string {
 	for {
 		switch t := expr.(type) {

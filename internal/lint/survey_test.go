@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/internal/lint"
 )
 
-// TestModule keeps this module within its own budget.
+// TestModule checks this module against its budget.
 func TestModule(t *testing.T) {
 	t.Parallel()
 	packages, err := lint.Survey("../..")
@@ -85,7 +85,7 @@ func Directive() {}
 	require.InDelta(t, 10.0/17, got[0].Documented(), 1e-9)
 }
 
-func TestSurveyLeavesOut(t *testing.T) {
+func TestSurveySkips(t *testing.T) {
 	t.Parallel()
 	const exported = "package p\n\nfunc F() {}\n"
 	dir := t.TempDir()

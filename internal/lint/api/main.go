@@ -1,6 +1,6 @@
-// Command api prints the exported surface of the module and holds it against
-// its budget. It takes the module's folder as its only argument (default: the
-// current one), and exits with 1 if a package breaks a rule.
+// Command api prints the exported surface of a module and checks it against its
+// budget. Its only argument is the folder of the module (default: the current one).
+// It exits with code 1 if a package violates a rule, and with 2 on any other error.
 package main
 
 import (
