@@ -13,13 +13,13 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster"
 )
 
-// Namespace is where the Executions of a [Cluster] live unless
-// [InNamespace] says otherwise.
+// Namespace is the default namespace of the Executions of a [Cluster]. See
+// [InNamespace].
 const Namespace = "default"
 
-// Cluster is a Kubernetes cluster in memory that ends with its test. Its methods
-// fail the test instead of returning errors; call them from the test's own
-// goroutine.
+// Cluster is an in-memory Kubernetes cluster that stops when its test ends. Its
+// methods fail the test with FailNow instead of returning errors, so they must be
+// called from the goroutine that runs the test.
 type Cluster struct {
 	t         testing.TB
 	cluster   *fakecluster.Cluster
@@ -27,7 +27,7 @@ type Cluster struct {
 	client    *kontinue.Client
 }
 
-// Option changes a [Cluster].
+// Option configures a [Cluster] in [New].
 type Option func(*settings)
 
 type settings struct {
@@ -35,22 +35,22 @@ type settings struct {
 	namespace string
 }
 
-// LocalProcesses makes each container's command run as a process of this
-// machine, in a temporary directory, with PATH and HOME as its only environment
-// besides its own. Image names mean nothing then, volumes are not mounted, a
-// container needs a command, and plays are not for such a cluster. It does not
-// work in a testing/synctest bubble.
+// LocalProcesses runs the command of each container as a process on this machine,
+// in a temporary directory. Its environment consists of PATH, HOME and the
+// variables of the container. Images are ignored, volumes are not mounted, every
+// container needs a command, and [Cluster.Play] must not be used. It does not work
+// in a testing/synctest bubble.
 func LocalProcesses() Option {
 	return func(s *settings) { s.cluster.LocalProcesses = true }
 }
 
-// InNamespace makes the Executions live in that namespace. Default: [Namespace].
+// InNamespace sets the namespace of the Executions. Default: [Namespace].
 func InNamespace(name string) Option {
 	return func(s *settings) { s.namespace = name }
 }
 
-// QuickRetries takes away the delays with which a cluster spaces out the retries
-// of failing Jobs (10 s, doubled each time), for tests in real time.
+// QuickRetries shortens the back-off of the Job controller (10 s, doubled for each
+// failed pod) and of the kubelet to milliseconds, for tests in real time.
 func QuickRetries() Option {
 	return func(s *settings) {
 		s.cluster.Controller.PodBackoff = -1
@@ -59,8 +59,8 @@ func QuickRetries() Option {
 	}
 }
 
-// New starts a cluster that stops with the test. In a testing/synctest bubble
-// call it with the bubble's T.
+// New starts a cluster and stops it when the test ends. In a testing/synctest
+// bubble, call it with the T of the bubble.
 func New(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	s := settings{namespace: Namespace}
@@ -73,20 +73,20 @@ func New(t testing.TB, opts ...Option) *Cluster {
 	return c
 }
 
-// Clientset returns a client of the cluster, to look at its objects and to
-// change them.
+// Clientset returns a client of the cluster for the test itself, to read and change
+// objects. Faults such as [Cluster.FailRequests] do not apply to it.
 func (c *Cluster) Clientset() kubernetes.Interface {
 	return c.cluster.APIServer().ClientsetAs("test")
 }
 
-// Config returns a configuration with which the program under test can make its
-// own client of the cluster.
+// Config returns the configuration for a client of the cluster, for a program that
+// calls [kontinue.New] itself.
 func (c *Cluster) Config() kontinue.Config {
 	return kontinue.Config{Clientset: c.cluster.Clientset(), Namespace: c.namespace}
 }
 
-// Client returns a started client that is stopped with the test. It is the same
-// one each time.
+// Client returns a started client that is stopped when the test ends. Each call
+// returns the same one.
 func (c *Cluster) Client() *kontinue.Client {
 	c.t.Helper()
 	if c.client != nil {
@@ -102,9 +102,9 @@ func (c *Cluster) Client() *kontinue.Client {
 	return client
 }
 
-// NewExecution creates an object to own Jobs, a ConfigMap of that name, and
-// returns it as an Execution on its first attempt. Change Attempts, ChildPolicy
-// and so on before the Execution is used.
+// NewExecution creates a ConfigMap with the given name to own Jobs, and returns an
+// Execution on its first attempt that refers to it. The caller may change Attempts,
+// ChildPolicy and other fields before it uses the Execution.
 func (c *Cluster) NewExecution(name string) kontinue.Execution {
 	c.t.Helper()
 	owner, err := c.cluster.CreateOwner(c.t.Context(), c.namespace, name)
@@ -112,16 +112,16 @@ func (c *Cluster) NewExecution(name string) kontinue.Execution {
 	return kontinue.Execution{Namespace: c.namespace, Owner: owner}
 }
 
-// DeleteExecution deletes the object that NewExecution made, upon which the
-// garbage collector deletes its Jobs.
+// DeleteExecution deletes the ConfigMap that NewExecution created. The garbage
+// collector then deletes its Jobs.
 func (c *Cluster) DeleteExecution(name string) {
 	c.t.Helper()
 	err := c.Clientset().CoreV1().ConfigMaps(c.namespace).Delete(c.t.Context(), name, metav1.DeleteOptions{})
 	require.NoError(c.t, err, "deleting the Execution's object")
 }
 
-// Run returns what a worker function gets: the context of one run of the
-// Execution, which ends with the test.
+// Run returns the argument of a worker function: the context of one run of the
+// Execution, on the client of [Cluster.Client]. It is canceled when the test ends.
 func (c *Cluster) Run(execution kontinue.Execution) *kontinue.ExecutionContext {
 	c.t.Helper()
 	ktx, err := c.Client().NewExecutionContext(c.t.Context(), execution)

@@ -30,7 +30,7 @@ func deploy(ktx *kontinue.ExecutionContext) error {
 	return nil
 }
 
-// example stands in for the *testing.T that a test has.
+// example takes the place of a test's *testing.T.
 type example struct {
 	testing.TB
 	ctx     context.Context

@@ -34,10 +34,10 @@ func TestPlays(t *testing.T) {
 		is   error
 		log  string
 	}{
-		"nothing said":  {play: kontinuetest.Job("s")},
+		"no script":     {play: kontinuetest.Job("s")},
 		"exit code":     {play: kontinuetest.Job("s").Exit(3), code: 3},
 		"time":          {play: kontinuetest.Job("s").Pending(4 * time.Minute).Pull(time.Minute).Run(time.Hour), took: 65 * time.Minute},
-		"image heals":   {play: kontinuetest.Job("s").PullError("ErrImagePull", "429", 20*time.Second), took: 20 * time.Second},
+		"pull recovers": {play: kontinuetest.Job("s").PullError("ErrImagePull", "429", 20*time.Second), took: 20 * time.Second},
 		"out of memory": {play: kontinuetest.Job("s").OOM(), code: 137, is: kontinue.ErrOOMKilled},
 		"start error":   {play: kontinuetest.Job("s").StartError("no such file"), code: 128},
 		"log":           {play: kontinuetest.Job("s").Log("one").LogAfter(time.Second, "two").Run(time.Minute), took: time.Minute, log: "one\ntwo\n"},
@@ -75,7 +75,7 @@ func TestPlays(t *testing.T) {
 	}
 }
 
-func TestThenIsForTheNextPod(t *testing.T) {
+func TestThenAppliesToTheNextPod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := kontinuetest.New(t, kontinuetest.InNamespace("ci"))
@@ -134,7 +134,7 @@ func TestDisruptions(t *testing.T) {
 	}
 }
 
-func TestWatchFaultsLoseNothing(t *testing.T) {
+func TestWatchFaultsLoseNoResult(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func(*kontinuetest.Cluster){
 		"cut":     (*kontinuetest.Cluster).CutWatches,
@@ -164,7 +164,7 @@ func TestWatchFaultsLoseNothing(t *testing.T) {
 	}
 }
 
-func TestLostAnswerMakesNoSecondJob(t *testing.T) {
+func TestLostAnswerCreatesNoSecondJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := kontinuetest.New(t)
@@ -173,14 +173,14 @@ func TestLostAnswerMakesNoSecondJob(t *testing.T) {
 		r, err := script(c.Run(c.NewExecution("e")), "s", "true")
 		require.NoError(t, err)
 		require.True(t, r.Succeeded())
-		require.True(t, r.Resumed(), "the Job was found, not created again")
+		require.True(t, r.Resumed(), "the step must adopt the Job of the lost answer")
 		list, err := c.Clientset().BatchV1().Jobs(kontinuetest.Namespace).List(t.Context(), metav1.ListOptions{})
 		require.NoError(t, err)
 		require.Len(t, list.Items, 1)
 	})
 }
 
-func TestDeadNodeDoesNotHangAWaitWithATimeout(t *testing.T) {
+func TestTimeoutOnADeadNode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := kontinuetest.New(t)

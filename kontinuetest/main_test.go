@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The rate limiter of the other handlers mixes real and virtual time.
+	// The other handlers rate-limit, which mixes real and virtual time.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	goleak.VerifyTestMain(m)
 }

@@ -8,29 +8,29 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// Play says what the containers of a step do. Its methods change it and return
-// it, so that they can be chained.
+// Play defines what the containers of a step do. It is created by [Job]. Its methods
+// modify and return it, so that calls can be chained; pass it to [Cluster.Play] last.
 type Play struct {
 	step  string
 	parts []*part
 }
 
-// part is the play of one container, with a script for each of its starts.
+// part is the play of one container, with one script for each start.
 type part struct {
 	container string // empty: the main containers
 	scripts   []kubelet.Script
 }
 
-// Job begins the play of the step of that name ("step-1" for an unnamed first
-// one); an empty name is every step. What follows is for the pod's main
-// containers until Container names another one.
+// Job returns a new play for the step with the given name; the first unnamed step is
+// "step-1", and an empty name means every step. Calls apply to the main containers
+// of the pod until [Play.Container] selects another one.
 func Job(step string) *Play {
 	return &Play{step: step, parts: []*part{{scripts: []kubelet.Script{{}}}}}
 }
 
-// Play gives the cluster plays to follow. Where two match, the later one counts.
-// A container that starts again, or the same container in the next pod of its
-// Job, goes on to what follows [Play.Then].
+// Play adds plays to the cluster. If several match a container, the last one added
+// is used. Each restart of a container, and each start in another pod of the Job,
+// advances to the script after the next [Play.Then].
 func (c *Cluster) Play(plays ...*Play) {
 	c.t.Helper()
 	for _, p := range plays {
@@ -45,46 +45,45 @@ func (p *Play) script() *kubelet.Script {
 	return &scripts[len(scripts)-1]
 }
 
-// Container makes what follows the play of the pod's container, init container
-// or sidecar of that name.
+// Container makes the following calls apply to the container, init container or
+// sidecar with the given name.
 func (p *Play) Container(name string) *Play {
 	p.parts = append(p.parts, &part{container: name, scripts: []kubelet.Script{{}}})
 	return p
 }
 
-// Then makes what follows the play of the container's next start: its restart,
-// or the same container in the next pod of its Job. The last one repeats.
+// Then makes the following calls apply to the container's next start: its restart,
+// or its start in the next pod of the Job. The last script repeats.
 func (p *Play) Then() *Play {
 	current := p.parts[len(p.parts)-1]
 	current.scripts = append(current.scripts, kubelet.Script{})
 	return p
 }
 
-// Pending keeps the pod from being scheduled for that long, as on a full
-// cluster.
+// Pending keeps the pod unschedulable for d, as on a full cluster.
 func (p *Play) Pending(d time.Duration) *Play {
 	p.script().Unschedulable = d
 	return p
 }
 
-// Pull makes pulling the image take that long.
+// Pull makes the image pull take d.
 func (p *Play) Pull(d time.Duration) *Play {
 	p.script().PullTime = d
 	return p
 }
 
-// PullError makes the container wait with that reason and message for that
-// long, 0 for ever. The reason ErrImagePull alternates with ImagePullBackOff as
-// in a real cluster; others are InvalidImageName, ErrImageNeverPull and
-// CreateContainerConfigError.
+// PullError makes the container wait with the given reason and message for d, and
+// then start; 0 means for ever. The reason ErrImagePull alternates with
+// ImagePullBackOff, as in a real cluster. Other reasons are InvalidImageName,
+// ErrImageNeverPull and CreateContainerConfigError.
 func (p *Play) PullError(reason, message string, d time.Duration) *Play {
 	s := p.script()
 	s.PullError, s.PullMessage, s.PullErrorFor = reason, message, d
 	return p
 }
 
-// StartError makes the container fail to start (StartError, exit code 128) with
-// that message.
+// StartError makes the container fail to start, with reason StartError, exit code
+// 128 and the given message.
 func (p *Play) StartError(message string) *Play {
 	p.script().StartError = message
 	return p
@@ -93,8 +92,8 @@ func (p *Play) StartError(message string) *Play {
 // Log writes lines to the container's log when it starts.
 func (p *Play) Log(lines ...string) *Play { return p.LogAfter(0, lines...) }
 
-// LogAfter writes lines to the container's log that long after it started, or
-// when it ends if that is sooner.
+// LogAfter writes lines to the container's log d after it started, or when it ends
+// if that is sooner.
 func (p *Play) LogAfter(d time.Duration, lines ...string) *Play {
 	s := p.script()
 	for _, line := range lines {
@@ -103,7 +102,7 @@ func (p *Play) LogAfter(d time.Duration, lines ...string) *Play {
 	return p
 }
 
-// Run makes the container run for that long. Default: it ends at once.
+// Run makes the container run for d. Default: 0.
 func (p *Play) Run(d time.Duration) *Play {
 	p.script().Run = d
 	return p
@@ -112,8 +111,8 @@ func (p *Play) Run(d time.Duration) *Play {
 // Hang makes the container run until it is stopped.
 func (p *Play) Hang() *Play { return p.Run(kubelet.Forever) }
 
-// IgnoreTERM makes the container ignore SIGTERM: when it is stopped it is killed
-// at the end of its grace period. Otherwise it ends at once with code 143.
+// IgnoreTERM makes the container ignore SIGTERM, so that it is killed at the end of
+// its grace period. By default it exits immediately with code 143.
 func (p *Play) IgnoreTERM() *Play {
 	p.script().IgnoreTERM = true
 	return p
@@ -125,23 +124,23 @@ func (p *Play) Exit(code int32) *Play {
 	return p
 }
 
-// OOM makes the container end as one that needed more memory than its limit:
-// reason OOMKilled, exit code 137.
+// OOM makes the container end as if it had exceeded its memory limit: with reason
+// OOMKilled and exit code 137.
 func (p *Play) OOM() *Play {
 	s := p.script()
 	s.Exit.Code, s.Exit.Reason = kubelet.OOMKilled.Code, kubelet.OOMKilled.Reason
 	return p
 }
 
-// Message makes the container leave that termination message.
+// Message sets the container's termination message.
 func (p *Play) Message(text string) *Play {
 	p.script().Exit.TerminationMessage = text
 	return p
 }
 
-// Do runs a function as the container, in a goroutine of its own. It gets a
-// context that ends when the container is stopped, its environment and its log,
-// and returns the exit code.
+// Do runs a function as the container, in its own goroutine. The function receives a
+// context that is canceled when the container is stopped, the environment variables
+// and the log of the container, and returns the exit code.
 func (p *Play) Do(run func(ctx context.Context, env map[string]string, log io.Writer) int32) *Play {
 	s := p.script()
 	s.Do = func(ctx context.Context, spec kubelet.ContainerSpec) kubelet.Exit {
