@@ -15,8 +15,8 @@ import (
 // (terminationGracePeriodSeconds), so it must be well below that.
 const stopTimeout = 15 * time.Second
 
-// app wires the program. It needs a *playground.Cluster. The hooks stop in the
-// reverse order of their start: the worker, the client, the cluster.
+// app wires the program. Another option must provide a *playground.Cluster. Hooks
+// stop in the reverse order of their start: the worker, the client, the cluster.
 func app(opts options, logger *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.Supply(opts, logger),
@@ -42,21 +42,21 @@ func openCluster(lc fx.Lifecycle, opts options, logger *slog.Logger) (*playgroun
 	logger.Info("cluster", "where", cluster.String(), "namespace", cluster.Namespace())
 	lc.Append(fx.StartStopHook(cluster.Start, func() {
 		if cluster.InMemory() {
-			logger.Info("the cluster in memory ends with the program, and its Jobs with it")
+			logger.Info("stopping the cluster in memory: its Jobs end with it")
 		}
 		cluster.Stop()
 	}))
 	return cluster, nil
 }
 
-// clientConfig is what kontinue.Module needs.
+// clientConfig provides the Config that kontinue.Module needs.
 func clientConfig(cluster *playground.Cluster, logger *slog.Logger) kontinue.Config {
 	config := cluster.Config()
 	config.Group = "fxworker"
 	config.Logger = logger
 	config.OnProgress = func(p kontinue.Progress) {
 		if p.State == kontinue.StepPending && p.Reason == "" {
-			return // nothing to tell yet
+			return // nothing to report yet
 		}
 		attrs := []any{"execution", p.Execution, "step", p.Step, "state", p.State, "elapsed", p.Elapsed.Round(time.Millisecond)}
 		if p.Reason != "" {

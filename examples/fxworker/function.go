@@ -10,11 +10,11 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// limit bounds each step, beyond the time that it is meant to take.
+// limit is added to the intended duration of a step to get its timeout.
 const limit = 3 * time.Minute
 
-// release is the worker function: it builds, tests in two shards and publishes.
-// An error that is an ExitError is a step that ran and failed.
+// release is the worker function: it builds, tests in two shards and publishes. Its
+// error wraps a *kontinue.ExitError if a step ran and failed.
 func release(ktx *kontinue.ExecutionContext, opts options, flaky bool) error {
 	options := func(name string) kontinue.StepOptions {
 		return kontinue.StepOptions{Name: name, Timeout: opts.step + limit}

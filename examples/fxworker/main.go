@@ -49,7 +49,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.workers, "workers", 3, "how many Executions run at a time")
 	flags.DurationVar(&o.step, "step", time.Second, "how long each step takes, in whole seconds")
 	flags.DurationVar(&o.ttl, "ttl", time.Minute, "how long the Jobs of an ended Execution stay")
-	flags.BoolVar(&o.keep, "keep", false, "go on until SIGTERM when the queue is empty")
+	flags.BoolVar(&o.keep, "keep", false, "keep running until SIGTERM when the queue is empty")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

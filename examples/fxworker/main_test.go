@@ -24,7 +24,8 @@ import (
 	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
-// asProgram makes the test binary be the program, for the tests of signals.
+// asProgram is the environment variable that makes the test binary run main, for the
+// tests of signals.
 const asProgram = "FXWORKER_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// newCluster is a cluster in memory that outlives the apps of a test.
+// newCluster returns a cluster in memory that outlives the apps of a test.
 func newCluster(t *testing.T) *playground.Cluster {
 	t.Helper()
 	cluster, err := playground.New(playground.Options{})
@@ -45,12 +46,12 @@ func newCluster(t *testing.T) *playground.Cluster {
 	return cluster
 }
 
-// newApp is the program on a cluster of the test's, with its log.
+// newApp returns the program on the given cluster, and its log.
 func newApp(t *testing.T, cluster *playground.Cluster, args ...string) (*fxtest.App, *logbook) {
 	t.Helper()
 	opts, err := parse(args, io.Discard)
 	require.NoError(t, err)
-	log := &logbook{news: make(chan struct{}, 1)}
+	log := &logbook{written: make(chan struct{}, 1)}
 	return fxtest.New(t, app(opts, slog.New(slog.NewTextHandler(log, nil))), fx.Supply(cluster)), log
 }
 
@@ -71,8 +72,8 @@ func TestExecutionsRunToTheirEnd(t *testing.T) {
 	require.Zero(t, log.count("interrupted"), log)
 	states(t, cluster, map[state]int{succeeded: 4})
 
-	// Four Executions of three steps; the flaky one publishes twice, and what had
-	// succeeded is not run again.
+	// Four Executions of three steps. The flaky one publishes twice; its succeeded
+	// steps do not run again.
 	requests := cluster.Requests()
 	require.Equal(t, 4*3+1, requests.Count("create", "jobs"))
 	require.Equal(t, 1, requests.Count("watch", "jobs"))
@@ -88,14 +89,14 @@ func TestExecutionsRunToTheirEnd(t *testing.T) {
 	}
 }
 
-func TestARestartResumesWhatWasInterrupted(t *testing.T) {
+func TestRestartResumesInterruptedExecutions(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t)
 	first, log := newApp(t, cluster, "-executions", "2", "-workers", "1", "-step", "3s")
 	first.RequireStart()
 	log.wait(t, "step=build", "state=Running")
 	first.RequireStop()
-	require.Equal(t, 1, log.count("execution interrupted: its Jobs go on, a restart resumes it"), log)
+	require.Equal(t, 1, log.count("execution interrupted: its Jobs are still running, a restart resumes it"), log)
 	require.Equal(t, 1, log.count("execution stays in the queue for the next start"), log)
 	states(t, cluster, map[state]int{running: 1, queued: 1})
 
@@ -117,8 +118,9 @@ func TestARestartResumesWhatWasInterrupted(t *testing.T) {
 	require.Equal(t, 2*3+1, cluster.Requests().Count("create", "jobs"))
 }
 
-// An Execution whose end is on record when the program dies is only finished.
-func TestARestartFinishesWhatHasEnded(t *testing.T) {
+// If the end of an Execution was recorded before the program died, the next start
+// only calls Finish.
+func TestRestartFinishesEndedExecutions(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t)
 	s := newStore(cluster)
@@ -174,9 +176,9 @@ func TestSIGTERMEndsTheProgramInTime(t *testing.T) {
 	require.NoError(t, program.Wait(), "exit code 0 is wanted: %s", &text)
 	require.False(t, signaled.IsZero(), &text)
 	require.Less(t, time.Since(signaled), stopTimeout, &text)
-	require.Equal(t, 3, strings.Count(text.String(), "execution interrupted: its Jobs go on, a restart resumes it"), &text)
+	require.Equal(t, 3, strings.Count(text.String(), "execution interrupted: its Jobs are still running, a restart resumes it"), &text)
 	require.Equal(t, 1, strings.Count(text.String(), "execution stays in the queue for the next start"), &text)
-	require.Contains(t, text.String(), "the cluster in memory ends with the program")
+	require.Contains(t, text.String(), "stopping the cluster in memory")
 }
 
 func TestStartFailsWithTheReason(t *testing.T) {
@@ -186,7 +188,7 @@ func TestStartFailsWithTheReason(t *testing.T) {
 	broken := fx.New(app(opts, slog.New(slog.DiscardHandler)), fx.Provide(openCluster))
 	require.ErrorContains(t, broken.Err(), "kubeconfig: stat testdata/none")
 
-	// A namespace that cannot be.
+	// An invalid namespace.
 	opts, err = parse([]string{"-namespace", "Big"}, io.Discard)
 	require.NoError(t, err)
 	broken = fx.New(app(opts, slog.New(slog.DiscardHandler)), fx.Provide(openCluster))
@@ -203,11 +205,11 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// logbook is a log that a test can wait for a line of.
+// logbook is a log whose lines a test can wait for.
 type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	news chan struct{}
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{} // of capacity 1
 }
 
 // Write implements [io.Writer]; slog writes a line at a time.
@@ -215,7 +217,7 @@ func (l *logbook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case l.news <- struct{}{}:
+	case l.written <- struct{}{}:
 	default:
 	}
 	return l.text.Write(p)
@@ -227,7 +229,7 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// count returns the number of lines that hold all the words.
+// count returns the number of lines that contain all the words.
 func (l *logbook) count(words ...string) int {
 	n := 0
 next:
@@ -242,13 +244,13 @@ next:
 	return n
 }
 
-// wait waits for a line that holds all the words.
+// wait waits for a line that contains all the words.
 func (l *logbook) wait(t *testing.T, words ...string) {
 	t.Helper()
 	timeout := time.After(time.Minute)
 	for l.count(words...) == 0 {
 		select {
-		case <-l.news:
+		case <-l.written:
 		case <-timeout:
 			require.FailNow(t, "no such line", "%q in %s", words, l)
 		}

@@ -19,7 +19,7 @@ import (
 // appLabel marks the ConfigMaps that are Executions of this app.
 const appLabel = "app.kubernetes.io/name=fxworker"
 
-// state is how far an Execution got.
+// state is the state of an Execution.
 type state string
 
 const (
@@ -37,8 +37,8 @@ type execution struct {
 	state       state
 	attempts    int
 	resumptions int
-	flaky       bool // its first attempt is to fail
-	finished    bool // it has ended, and its Jobs have their TTL
+	flaky       bool // its first attempt fails on purpose
+	finished    bool // it has ended and Finish has succeeded
 }
 
 func (e *execution) name() string { return e.object.Name }
@@ -54,8 +54,8 @@ func (e *execution) kontinue(ttl time.Duration) kontinue.Execution {
 	}
 }
 
-// store keeps Executions as ConfigMaps. One worker process at a time uses it:
-// an app with several would take each Execution by a Lease.
+// store stores Executions as ConfigMaps. Only one worker process may use it at a
+// time; an application with several would acquire a Lease for each Execution.
 type store struct {
 	client    kubernetes.Interface
 	namespace string
@@ -77,8 +77,7 @@ func (s *store) add(ctx context.Context, flaky bool) error {
 	return nil
 }
 
-// unfinished returns the Executions that there is still something to do for,
-// oldest first.
+// unfinished returns the Executions that have not been finished, oldest first.
 func (s *store) unfinished(ctx context.Context) ([]*execution, error) {
 	list, err := s.client.CoreV1().ConfigMaps(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: appLabel})
 	if err != nil {
@@ -115,7 +114,8 @@ func read(m *corev1.ConfigMap) (*execution, error) {
 	return e, nil
 }
 
-// save writes the record. It fails when somebody else wrote it meanwhile.
+// save updates the ConfigMap. It returns a conflict if another process has changed
+// it.
 func (s *store) save(ctx context.Context, e *execution) error {
 	object := e.object.DeepCopy()
 	object.Data["state"] = string(e.state)

@@ -12,13 +12,15 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// maxAttempts is how often a function may run: once, and once more.
+// maxAttempts is the maximum number of attempts of an Execution.
 const maxAttempts = 2
 
-// errShutdown is why the functions' contexts end when the app stops.
+// errShutdown is the cause with which the functions' contexts are canceled when the
+// app stops.
 var errShutdown = errors.New("the worker is shutting down")
 
-// worker takes Executions from a queue and runs their function, a few at a time.
+// worker takes Executions from a queue and runs their functions, opts.workers at a
+// time.
 type worker struct {
 	opts     options
 	client   *kontinue.Client
@@ -28,7 +30,7 @@ type worker struct {
 
 	cancel context.CancelCauseFunc
 	pool   sync.WaitGroup
-	done   chan struct{} // closed when the pool has ended
+	done   chan struct{} // closed when the pool has stopped
 }
 
 func newWorker(lc fx.Lifecycle, s fx.Shutdowner, opts options, client *kontinue.Client, store *store, log *slog.Logger) *worker {
@@ -38,8 +40,8 @@ func newWorker(lc fx.Lifecycle, s fx.Shutdowner, opts options, client *kontinue.
 	return w
 }
 
-// start fills the queue with what an earlier process left behind and with new
-// Executions, and starts the pool.
+// start fills the queue with new Executions and with those that an earlier process
+// has not finished, and starts the pool.
 func (w *worker) start(ctx context.Context) error {
 	for i := range w.opts.executions {
 		if err := w.store.add(ctx, i == 1); err != nil {
@@ -57,7 +59,8 @@ func (w *worker) start(ctx context.Context) error {
 	close(queue)
 	w.log.Info("queue filled", "executions", len(work), "workers", w.opts.workers)
 
-	// The context of the hook ends with the start, the functions' with the stop.
+	// The context of the hook is canceled after the start. The functions need one that
+	// lasts until the stop.
 	ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	for range w.opts.workers {
 		w.pool.Go(func() {
@@ -87,24 +90,24 @@ func (w *worker) start(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the waits of the functions and returns when the pool has ended.
+// stop cancels the waits of the functions and waits for the pool to stop.
 func (w *worker) stop(ctx context.Context) error {
 	w.cancel(errShutdown)
 	select {
 	case <-w.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("functions that do not end: %w", context.Cause(ctx))
+		return fmt.Errorf("functions are still running: %w", context.Cause(ctx))
 	}
 }
 
-// handle takes one Execution to its end, or as far as it gets until the app
-// stops. What is not done is done by the next start.
+// handle runs one Execution until it has ended or the app stops. The next start
+// resumes one that has not ended.
 func (w *worker) handle(ctx context.Context, e *execution) {
 	log := w.log.With("execution", e.name())
 	switch e.state {
 	case running:
-		e.resumptions++ // a worker was on it before and went away
+		e.resumptions++ // an earlier worker was interrupted
 		log.Info("execution resumed", "attempt", e.attempts, "resumptions", e.resumptions)
 	case queued:
 		log.Info("execution started")
@@ -117,14 +120,14 @@ func (w *worker) handle(ctx context.Context, e *execution) {
 	case err == nil:
 		log.Info("execution ended", "state", e.state, "attempts", e.attempts)
 	case ctx.Err() != nil:
-		log.Warn("execution interrupted: its Jobs go on, a restart resumes it", "attempt", e.attempts)
+		log.Warn("execution interrupted: its Jobs are still running, a restart resumes it", "attempt", e.attempts)
 	default:
-		log.Error("execution cannot go on here: a restart resumes it", "error", err)
+		log.Error("execution stopped by an error: a restart resumes it", "error", err)
 	}
 }
 
-// run runs the function, and once more if its work failed. An error means that
-// the Execution has not ended.
+// run runs the function until it succeeds or maxAttempts is reached. It returns an
+// error if the Execution has not ended.
 func (w *worker) run(ctx context.Context, e *execution, log *slog.Logger) error {
 	for !e.state.ended() {
 		e.state = running
@@ -141,9 +144,9 @@ func (w *worker) run(ctx context.Context, e *execution, log *slog.Logger) error 
 		case err == nil:
 			e.state = succeeded
 		case !errors.As(err, &failure):
-			return err // there is no answer yet
+			return err // the outcome of a step is still unknown
 		case e.attempts+1 < maxAttempts:
-			log.Warn("execution is retried: what succeeded does not run again", "error", err)
+			log.Warn("execution is retried: succeeded steps do not run again", "error", err)
 			e.attempts++
 			e.resumptions = 0
 		default:
@@ -154,8 +157,9 @@ func (w *worker) run(ctx context.Context, e *execution, log *slog.Logger) error 
 	return w.store.save(ctx, e)
 }
 
-// finish lets the Jobs of an ended Execution expire. The end is on record by
-// then: a Job that goes before that would run again after a crash.
+// finish sets the TTL of the Jobs of an Execution. The end of the Execution must have
+// been saved before: if a Job expired earlier, its step would run again after a
+// crash.
 func (w *worker) finish(ctx context.Context, e *execution) error {
 	if err := w.client.Finish(ctx, e.kontinue(w.opts.ttl)); err != nil {
 		return err

@@ -28,7 +28,7 @@ const (
 	exitInterrupted = 130 // as a shell reports Ctrl-C
 )
 
-// run is main without the process around it.
+// run is main without process state, for tests. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cluster playground.Options
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil:
-		fmt.Fprintln(stdout, "\nInterrupted: the waits ended. The Jobs go with the object that owns them.")
+		fmt.Fprintln(stdout, "\nInterrupted: the waits were canceled. The Jobs are deleted with their owner.")
 		fmt.Fprintln(stderr, "quickstart:", err)
 		return exitInterrupted
 	default:

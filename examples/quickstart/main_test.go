@@ -34,8 +34,8 @@ func TestQuickstart(t *testing.T) {
 		require.Equal(t, end, states[len(states)-1], text)
 		require.Equal(t, []string{end}, statesOf(second, step), text)
 	}
-	// The three scripts are under way before the first of them, which sleeps for
-	// a second, ends.
+	// All three scripts have started before the first of them, which sleeps for a
+	// second, has ended.
 	_, start, found := strings.Cut(text, "\n2. ")
 	require.True(t, found, text)
 	start, _, _ = strings.Cut(start, "Succeeded")
@@ -55,7 +55,7 @@ func TestQuickstart(t *testing.T) {
 	} {
 		require.Contains(t, text, want)
 	}
-	require.NotContains(t, text, " get    jobs", "a wait asks for nothing")
+	require.NotContains(t, text, " get    jobs", "a wait sends no request")
 	require.True(t, strings.HasSuffix(text, "\nOne watch of jobs and one watch of pods served all 6 waits.\n"), text)
 }
 
@@ -68,7 +68,8 @@ func statesOf(text, step string) []string {
 	return states
 }
 
-// Ctrl-C while three scripts run: the program says so, cleans up and ends.
+// On Ctrl-C while three scripts run, the program prints a message, cleans up and
+// exits.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -81,7 +82,7 @@ func TestInterrupted(t *testing.T) {
 	require.Contains(t, stderr.String(), "context canceled")
 }
 
-// trigger calls f when the word has been written to it.
+// trigger calls f once word has been written to it.
 type trigger struct {
 	bytes.Buffer
 	word string

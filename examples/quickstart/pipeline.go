@@ -10,13 +10,14 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// limit is far above what a step takes; it is there for a cluster that cannot
-// pull the image. The cluster enforces it, also when no worker is alive.
+// limit is the timeout of each step. It is far longer than a step takes, and only
+// matters if the cluster cannot pull the image. The cluster enforces it, even if no
+// worker is running.
 const limit = 2 * time.Minute
 
-// pipeline is the worker function: plain Go that runs Jobs and waits for them.
-// It may run again at any time, after a crash or as a retry, and finds what it
-// has done.
+// pipeline is the worker function: plain Go that runs Jobs and waits for them. It may
+// run again at any time, after a crash or as a retry, and then continues with the
+// Jobs that it has already created.
 func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...any)) error {
 	say("\n1. A script.\n")
 	hello, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
@@ -25,10 +26,10 @@ func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...
 		Command:     `echo "hello from $(uname -s)"`,
 	})
 	if err != nil {
-		return err // it could not be run, or its answer is lost
+		return err // the script could not be run, or its outcome is unknown
 	}
 	if err := hello.Err(); err != nil {
-		return err // it ran and failed
+		return err // the script ran and failed
 	}
 	text, err := hello.Logs(ktx, nil)
 	if err != nil {
@@ -77,17 +78,17 @@ func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...
 	if err != nil {
 		return err
 	}
-	return explain(ktx, broken, say)
+	return showFailure(ktx, broken, say)
 }
 
-// explain shows what is known of the failure that was planned.
-func explain(ktx *kontinue.ExecutionContext, result *kontinue.PodResult, say func(string, ...any)) error {
+// showFailure prints the details of the expected failure.
+func showFailure(ktx *kontinue.ExecutionContext, result *kontinue.PodResult, say func(string, ...any)) error {
 	var failure *kontinue.ExitError
 	if !errors.As(result.Err(), &failure) {
-		return errors.New("step broken was to fail, and did not")
+		return errors.New("step broken succeeded, want a failure")
 	}
 	if failure.ExitCode != 3 {
-		return fmt.Errorf("step broken was to exit with code 3: %w", failure)
+		return fmt.Errorf("step broken: want exit code 3: %w", failure)
 	}
 	summary, err := result.LogErrorSummary(ktx)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
-// quickstart runs the pipeline as an Execution, twice: the second time as a
-// worker does that takes over after a crash.
+// quickstart runs the pipeline as an Execution, and then once more, like a worker
+// that resumes it after a crash.
 func quickstart(ctx context.Context, options playground.Options, image string, stdout io.Writer) (err error) {
 	cluster, err := playground.New(options)
 	if err != nil {
@@ -21,7 +21,7 @@ func quickstart(ctx context.Context, options playground.Options, image string, s
 		return err
 	}
 
-	// Any namespaced object can be what the Jobs belong to. When it goes, they go.
+	// Any namespaced object can own the Jobs. They are deleted with it.
 	owner, remove, err := cluster.CreateOwner(ctx, "quickstart-")
 	if err != nil {
 		return err

@@ -14,23 +14,23 @@ import (
 	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
-// screen prints what happens to steps that may run at the same time.
+// screen prints the progress of steps, which may run at the same time.
 type screen struct {
 	mu      sync.Mutex
 	out     io.Writer
 	shown   map[string]shown // the last line of each step
-	waited  int              // steps that were waited for to their end
-	resumed int              // steps whose end was on record
+	waited  int              // steps whose end was waited for
+	resumed int              // steps whose outcome was read from the record
 }
 
-// shown is what a line says of a step, but for the time.
+// shown is the content of a step's line, except for the time.
 type shown struct {
 	state           kontinue.StepState
 	reason, message string
 	resumed         bool
 }
 
-// maxNote keeps long reasons, such as a registry's, to a line or two.
+// maxNote limits long messages, such as those of a registry, in bytes.
 const maxNote = 160
 
 func newScreen(out io.Writer) *screen { return &screen{out: out, shown: map[string]shown{}} }
@@ -50,7 +50,7 @@ func (s *screen) progress(p kontinue.Progress) {
 	defer s.mu.Unlock()
 	now := shown{p.State, p.Reason, p.Message, p.Resumed}
 	if s.shown[p.Step] == now {
-		return // only the pod is news
+		return // only the pod has changed
 	}
 	s.shown[p.Step] = now
 
@@ -78,8 +78,8 @@ func (s *screen) progress(p kontinue.Progress) {
 	}
 }
 
-// bill says what all steps together have cost, as the API server saw it, and
-// fails if that is more than it should be.
+// bill prints the number of requests of all steps together. It returns an error if
+// there were more than expected.
 func (s *screen) bill(requests playground.Requests) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,9 +90,9 @@ func (s *screen) bill(requests playground.Requests) error {
 		{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
 		{Verb: "watch", Resource: "jobs"}:   "for all waits",
 		{Verb: "watch", Resource: "pods"}:   "for all waits",
-		{Verb: "get", Resource: "pods/log"}: "the logs that were asked for",
+		{Verb: "get", Resource: "pods/log"}: "the logs that were read",
 	}
-	s.printf("\nWhat the API server was asked, in all:\n")
+	s.printf("\nRequests to the API server in total:\n")
 	byName := func(a, b playground.Request) int {
 		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Verb, b.Verb))
 	}

@@ -9,14 +9,14 @@ import (
 // Requests counts requests by verb and resource.
 type Requests map[Request]int
 
-// Request is a verb and a resource in the words of RBAC, such as watch and
-// jobs, or get and pods/log.
+// Request is a verb and a resource as in RBAC rules, such as watch and jobs, or get
+// and pods/log.
 type Request struct{ Verb, Resource string }
 
 // Count returns the number of requests with the verb for the resource.
 func (r Requests) Count(verb, resource string) int { return r[Request{verb, resource}] }
 
-// counter is the transport that counts what a client asks of a real API server.
+// counter counts the requests that a client sends to a real API server.
 type counter struct {
 	mu       sync.Mutex
 	requests Requests
@@ -26,7 +26,7 @@ func (c *counter) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		res, err := next.RoundTrip(req)
 		key := classify(req)
-		// A watch that was refused serves nobody: the client asks in another way.
+		// A rejected watch does not count: the client falls back to another request.
 		if key.Verb != "watch" || err == nil && res.StatusCode == http.StatusOK {
 			c.mu.Lock()
 			c.requests[key]++
@@ -51,7 +51,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// classify reads verb and resource from the URL, as the API server does:
+// classify derives verb and resource from the URL, as the API server does:
 // /api/v1/namespaces/NS/RESOURCE/NAME/SUBRESOURCE, or /apis/GROUP/VERSION/...
 func classify(req *http.Request) Request {
 	_, path, namespaced := strings.Cut(req.URL.Path, "/namespaces/")

@@ -25,7 +25,7 @@ func TestRequestsAreCountedByVerbAndResource(t *testing.T) {
 		"patch":        {http.MethodPatch, "/apis/batch/v1/namespaces/ns/jobs/a", Request{"patch", "jobs"}},
 		"status":       {http.MethodPut, "/apis/batch/v1/namespaces/ns/jobs/a/status", Request{"update", "jobs/status"}},
 		"delete":       {http.MethodDelete, "/apis/batch/v1/namespaces/ns/jobs/a", Request{"delete", "jobs"}},
-		"behind a hub": {http.MethodGet, "/k8s/clusters/c/api/v1/namespaces/ns/pods/p", Request{"get", "pods"}},
+		"behind proxy": {http.MethodGet, "/k8s/clusters/c/api/v1/namespaces/ns/pods/p", Request{"get", "pods"}},
 		"elsewhere":    {http.MethodGet, "/version", Request{"get", "/version"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestRequestsAreCountedByVerbAndResource(t *testing.T) {
 	}
 }
 
-func TestARefusedWatchDoesNotCount(t *testing.T) {
+func TestRejectedWatchDoesNotCount(t *testing.T) {
 	t.Parallel()
 	c := counter{requests: Requests{}}
 	const jobs = "/apis/batch/v1/namespaces/ns/jobs"
@@ -49,8 +49,7 @@ func TestARefusedWatchDoesNotCount(t *testing.T) {
 	require.Equal(t, 1, c.snapshot().Count("watch", "jobs"))
 }
 
-// send makes a request that is answered with the status, or not at all if that
-// is 0.
+// send sends a request. The response has the given status; for 0 there is none.
 func send(t *testing.T, c *counter, method, url string, status int) error {
 	t.Helper()
 	transport := c.wrap(roundTripper(func(*http.Request) (*http.Response, error) {

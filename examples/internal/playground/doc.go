@@ -1,13 +1,11 @@
-// Package playground opens the cluster that an example runs on: one in the
-// program's own memory, or a real one by a kubeconfig file. The examples are
-// the same on both.
+// Package playground opens the cluster that an example runs on: one in memory, or a
+// real one that a kubeconfig file points to. The examples are the same on both.
 //
-// The cluster in memory has the API server's semantics, a Job controller, a
-// garbage collector and a kubelet that runs each container's command as a
-// local process. Image names mean nothing to it and no image is pulled, so a
-// command finds what the machine has. The cluster ends with the program, and
-// takes its processes with it.
+// The cluster in memory has an API server, a Job controller, a garbage collector and
+// a kubelet that runs the command of each container as a local process. It ignores
+// image names, so commands use the programs of this machine. The cluster and its
+// processes end with the program.
 //
-// Either way the requests of kontinue's client are counted apart from the
-// example's own: in memory by the API server, otherwise on the way to it.
+// On both, the requests of kontinue's client are counted apart from those of the
+// example: by the API server in memory, or by the transport to a real one.
 package playground

@@ -18,18 +18,18 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 )
 
-// Options say which cluster to open. The zero value is the one in memory.
+// Options select the cluster. The zero value is a cluster in memory.
 type Options struct {
-	// Kubeconfig is the path of a kubeconfig file. Default: empty, the cluster in
-	// memory.
+	// Kubeconfig is the path of a kubeconfig file. Default: empty, for the cluster
+	// in memory.
 	Kubeconfig string
-	// Namespace is where the example works. Default: "default".
+	// Namespace is the namespace of the example. Default: "default".
 	Namespace string
 }
 
 // Flags adds the options to a program's flags.
 func (o *Options) Flags(flags *flag.FlagSet) {
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "`file` that leads to a real cluster (default: a cluster in memory, whose commands run as local processes)")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig `file` of a real cluster (default: a cluster in memory, whose commands run as local processes)")
 	flags.StringVar(&o.Namespace, "namespace", "default", "`namespace` to work in")
 }
 
@@ -45,7 +45,7 @@ type Cluster struct {
 	memory *fakecluster.Cluster // nil on a real cluster
 }
 
-// New prepares the cluster and sends no request.
+// New returns a cluster to be started with [Cluster.Start]. It sends no request.
 func New(o Options) (*Cluster, error) {
 	c := &Cluster{namespace: o.Namespace}
 	if c.namespace == "" {
@@ -70,7 +70,7 @@ func New(o Options) (*Cluster, error) {
 	return c, nil
 }
 
-// Start starts the cluster in memory. On a real one it does nothing.
+// Start starts the cluster in memory. For a real one it does nothing.
 func (c *Cluster) Start(ctx context.Context) error {
 	if c.memory == nil {
 		return nil
@@ -78,15 +78,15 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return c.memory.Start(ctx)
 }
 
-// Stop ends the cluster in memory and all that runs on it. On a real one it
-// does nothing.
+// Stop stops the cluster in memory and all containers on it. For a real one it does
+// nothing.
 func (c *Cluster) Stop() {
 	if c.memory != nil {
 		c.memory.Stop()
 	}
 }
 
-// InMemory reports that the cluster is the program's own.
+// InMemory reports whether the cluster is in memory.
 func (c *Cluster) InMemory() bool { return c.memory != nil }
 
 // String describes the cluster in one line.
@@ -103,7 +103,7 @@ func (c *Cluster) Namespace() string { return c.namespace }
 // Clientset returns a client for the example's own objects.
 func (c *Cluster) Clientset() kubernetes.Interface { return c.clientset }
 
-// Config returns a configuration that leads kontinue's client to the cluster.
+// Config returns the configuration for a kontinue client of the cluster.
 func (c *Cluster) Config() kontinue.Config {
 	config := kontinue.Config{Namespace: c.namespace, RESTConfig: c.rest}
 	if c.memory != nil {
@@ -112,8 +112,8 @@ func (c *Cluster) Config() kontinue.Config {
 	return config
 }
 
-// Requests returns what clients of Config have asked of the API server.
-// Watches count when they were accepted.
+// Requests returns the number of requests that clients of [Cluster.Config] have
+// sent. Only accepted watches count.
 func (c *Cluster) Requests() Requests {
 	if c.memory == nil {
 		return c.counter.snapshot()
@@ -133,13 +133,13 @@ func (c *Cluster) Requests() Requests {
 	return requests
 }
 
-// ownerTimeout bounds the removal of an owner: it must also be tried when the
-// program was told to end.
+// ownerTimeout limits the deletion of an owner, which ignores the context because it
+// must also run after a signal.
 const ownerTimeout = 10 * time.Second
 
-// CreateOwner creates a ConfigMap to run an Execution for, with a name that
-// begins with prefix, and returns a reference to it and the function that
-// deletes it. The cluster's garbage collector then removes its Jobs.
+// CreateOwner creates a ConfigMap with a generated name to own the Jobs of an
+// Execution. It returns a reference to it and a function that deletes it, upon which
+// the cluster's garbage collector deletes the Jobs.
 func (c *Cluster) CreateOwner(ctx context.Context, prefix string) (owner metav1.OwnerReference, remove func() error, err error) {
 	maps := c.clientset.CoreV1().ConfigMaps(c.namespace)
 	created, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}, metav1.CreateOptions{})
@@ -156,7 +156,7 @@ func (c *Cluster) CreateOwner(ctx context.Context, prefix string) (owner metav1.
 			Preconditions:     &metav1.Preconditions{UID: &owner.UID},
 		})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("delete ConfigMap %s/%s by hand, its Jobs go with it: %w", c.namespace, owner.Name, err)
+			return fmt.Errorf("delete ConfigMap %s/%s manually, which deletes its Jobs too: %w", c.namespace, owner.Name, err)
 		}
 		return nil
 	}, nil
