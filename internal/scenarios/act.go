@@ -15,13 +15,13 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// reportedState waits until OnProgress was told of a state.
+// reportedState waits until a state was reported to OnProgress.
 func (r *Run) reportedState(ctx context.Context, state kontinue.StepState) error {
 	return r.awaitReport(ctx, string(state), func(p kontinue.Progress) bool { return p.State == state })
 }
 
-// reportedReason waits until OnProgress was told a reason or a message that
-// holds the text.
+// reportedReason waits until the text was reported to OnProgress as a reason or as
+// part of a message.
 func (r *Run) reportedReason(ctx context.Context, text string) error {
 	return r.awaitReport(ctx, text, func(p kontinue.Progress) bool { return p.Reason == text || strings.Contains(p.Message, text) })
 }
@@ -34,9 +34,9 @@ func (r *Run) awaitReport(ctx context.Context, what string, is func(kontinue.Pro
 			}
 		}
 		select {
-		case <-r.news:
+		case <-r.newReport:
 		case <-ctx.Done():
-			return fmt.Errorf("OnProgress was not told %q: %w", what, ctx.Err())
+			return fmt.Errorf("%q was not reported to OnProgress: %w", what, ctx.Err())
 		}
 	}
 }
@@ -63,8 +63,8 @@ func (r *Run) job(ctx context.Context) (job *batchv1.Job, err error) {
 	return job, err
 }
 
-// suspended waits until the Job controller has suspended the Job: the spec says
-// so earlier.
+// suspended waits until the Job controller has set the condition Suspended, which
+// follows a change of the spec.
 func (r *Run) suspended(ctx context.Context) error {
 	return eventually(ctx, func(ctx context.Context) (bool, error) {
 		job, err := r.job(ctx)
@@ -87,7 +87,7 @@ func (r *Run) patchJob(ctx context.Context, patch string) error {
 	return err
 }
 
-// pods waits until n pods are as they should be.
+// pods waits until the condition holds for n pods and returns them.
 func (r *Run) pods(ctx context.Context, n int, is func(*corev1.Pod) bool) (found []corev1.Pod, err error) {
 	err = eventually(ctx, func(ctx context.Context) (bool, error) {
 		list, err := r.Admin.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{})
@@ -105,16 +105,16 @@ func (r *Run) pods(ctx context.Context, n int, is func(*corev1.Pod) bool) (found
 	return found, err
 }
 
-// runningPod waits for a pod that runs.
+// runningPod waits for a running pod.
 func (r *Run) runningPod(ctx context.Context) (*corev1.Pod, error) {
 	found, err := r.pods(ctx, 1, func(p *corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
 	if err != nil {
-		return nil, fmt.Errorf("no pod runs: %w", err)
+		return nil, fmt.Errorf("no pod is running: %w", err)
 	}
 	return &found[0], nil
 }
 
-// event waits for an event with that reason whose message holds the text.
+// event waits for an event with the given reason whose message contains the text.
 func (r *Run) event(ctx context.Context, reason, text string) error {
 	err := eventually(ctx, func(ctx context.Context) (bool, error) {
 		list, err := r.Admin.CoreV1().Events(r.Namespace).List(ctx, metav1.ListOptions{})
@@ -134,7 +134,7 @@ func (r *Run) event(ctx context.Context, reason, text string) error {
 	return nil
 }
 
-// ready tells containers with readyEnv, from now on, that READY is yes.
+// ready sets READY=yes in containers with readyEnv that start from now on.
 func (r *Run) ready(ctx context.Context) error {
 	_, err := r.Admin.CoreV1().ConfigMaps(r.Namespace).Create(ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: "state"}, Data: map[string]string{"ready": "yes"},
@@ -142,7 +142,7 @@ func (r *Run) ready(ctx context.Context) error {
 	return err
 }
 
-// readyEnv gives the containers that start after Run.ready another environment.
+// readyEnv adds the variable READY, which is set once Run.ready was called.
 func readyEnv(s *batchv1.JobSpec) {
 	s.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "READY", ValueFrom: &corev1.EnvVarSource{
 		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
@@ -151,7 +151,7 @@ func readyEnv(s *batchv1.JobSpec) {
 	}}}
 }
 
-// secret makes a Secret with one key.
+// secret creates a Secret with one key.
 func (r *Run) secret(ctx context.Context, name, key, value string) error {
 	_, err := r.Admin.CoreV1().Secrets(r.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string][]byte{key: []byte(value)},
@@ -159,12 +159,12 @@ func (r *Run) secret(ctx context.Context, name, key, value string) error {
 	return err
 }
 
-// eventually polls until check is true or fails.
+// eventually polls until check returns true or an error, or ctx is done.
 func eventually(ctx context.Context, check func(ctx context.Context) (bool, error)) error {
 	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, check)
 }
 
-// pause waits, unless ctx ends first.
+// pause waits for d or until ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

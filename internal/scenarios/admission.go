@@ -15,8 +15,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// admission are Jobs and pods that the API server refuses, for a while or for
-// good.
+// admission returns scenarios in which the API server rejects Jobs or pods,
+// temporarily or permanently.
 func admission() []*Scenario {
 	restricted := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
 	compliant := &kontinue.PodOptions{Spec: change(pod(with(container("main", "echo allowed"), func(c *corev1.Container) {
@@ -88,8 +88,8 @@ func admission() []*Scenario {
 	}
 }
 
-// quota limits a resource of the namespace, and returns when the limit is in
-// force. A quota takes effect once its controller has counted.
+// quota limits a resource of the namespace and waits until the limit is enforced,
+// which is after the quota controller has counted for the first time.
 func (r *Run) quota(ctx context.Context, name corev1.ResourceName, limit int64) error {
 	_, err := r.Admin.CoreV1().ResourceQuotas(r.Namespace).Create(ctx, &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "limit"},
@@ -104,12 +104,12 @@ func (r *Run) quota(ctx context.Context, name corev1.ResourceName, limit int64) 
 		return last != nil && strings.Contains(last.Error(), "exceeded quota"), nil
 	})
 	if err != nil {
-		return fmt.Errorf("the quota is not in force: %w; last answer: %w", err, last)
+		return fmt.Errorf("the quota is not enforced: %w; last response: %w", err, last)
 	}
 	return nil
 }
 
-// dryRun asks whether a Job or a pod could be created.
+// dryRun returns the error that the creation of a Job or pod would return.
 func (r *Run) dryRun(ctx context.Context, aPod bool) error {
 	options := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	template := corev1.PodTemplateSpec{Spec: pod(container("main", "true"))}
@@ -124,10 +124,10 @@ func (r *Run) dryRun(ctx context.Context, aPod bool) error {
 	return err
 }
 
-// intercept puts a webhook before the creation of Jobs and returns when the API
-// server asks it. answer is asked about the step's Jobs alone.
+// intercept installs a webhook for the creation of Jobs and waits until the API server
+// calls it. answer is called for the step's Jobs only.
 func (r *Run) intercept(ctx context.Context, answer func() Answer) error {
-	const probing = "the webhook is asked"
+	const probing = "the webhook is in effect"
 	var ready atomic.Bool
 	err := r.cluster.Intercept(ctx, r.test, r.Namespace, func() Answer {
 		if ready.Load() {

@@ -10,70 +10,70 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// Capability is something that not every backend can do.
+// Capability is a feature that some backends lack.
 type Capability string
 
 // The capabilities.
 const (
-	// Webhooks: an admission webhook of the test's own can be called.
+	// Webhooks: the API server can call an admission webhook of the test.
 	Webhooks Capability = "webhooks"
 	// Volumes are mounted into containers.
 	Volumes Capability = "volumes"
-	// SecurityContexts take effect: users, capabilities.
+	// SecurityContexts are applied: users, capabilities.
 	SecurityContexts Capability = "security contexts"
-	// Images are real: a container without a command has an entry point.
+	// Images are real: a container without a command runs the image's entry point.
 	Images Capability = "images"
-	// LongLogs: more than 10 MiB of a container's log can be read back.
+	// LongLogs: more than 10 MiB of a container's log can be read.
 	LongLogs Capability = "long logs"
-	// SharedProcesses: containers of a pod can share one process namespace.
+	// SharedProcesses: the containers of a pod can share a process namespace.
 	SharedProcesses Capability = "shared process namespace"
 )
 
-// Image stands for the backend's image in a scenario: one with /bin/sh and the
-// usual programs.
+// Image is a placeholder in scenarios for the image of the cluster, see
+// [Cluster].Image.
 const Image = "scenario.test/shell:1"
 
-// MissingImage cannot be pulled anywhere.
+// MissingImage is an image that does not exist.
 const MissingImage = "kontinue.test/missing:1"
 
-// Backend gives clusters to run scenarios on.
+// Backend provides the clusters that scenarios run on.
 type Backend interface {
-	// Name is a short word for file names and tables.
+	// Name is a short name for files and tables.
 	Name() string
-	// Lacks returns why the backend cannot do something, or "" if it can.
+	// Lacks returns why the backend lacks a capability, or "" if it has it.
 	Lacks(Capability) string
-	// Run calls play with a cluster. played says that no container of the
-	// scenario is a process, so that virtual time will do.
+	// Run calls play with a cluster. played reports whether no container of the
+	// scenario is a process, so that virtual time may be used.
 	Run(t *testing.T, played bool, play func(t *testing.T, c Cluster))
 }
 
 // Cluster is a cluster for one scenario.
 type Cluster interface {
-	// Admin may do everything.
+	// Admin returns a client with all rights.
 	Admin() kubernetes.Interface
-	// Image has /bin/sh.
+	// Image returns the name of an image with /bin/sh and the usual programs.
 	Image() string
-	// CreateNamespace makes a namespace in which pods can be created. It is
-	// removed when the test has ended.
+	// CreateNamespace creates a namespace and waits until pods can be created in it.
+	// It is deleted when the test ends.
 	CreateNamespace(ctx context.Context, t *testing.T, name string, labels map[string]string) error
-	// Worker returns how to reach the cluster as a worker that has the rights of
-	// deploy/rbac.yaml in the namespace, without one of them if that is not nil.
+	// Worker returns the configuration of a worker that has the rights of
+	// deploy/rbac.yaml in the namespace, except for without if it is not nil.
 	Worker(ctx context.Context, namespace string, without *Right) (kontinue.Config, error)
-	// Play says how containers go that are not run, by their names. A cluster
-	// with real containers ignores it.
+	// Play sets the scripts of simulated containers, by container name. A cluster
+	// with real containers ignores them.
 	Play(namespace string, scripts map[string]kubelet.Script)
-	// Intercept has an admission webhook answer to the creation of Jobs in the
-	// namespace, until the test has ended.
+	// Intercept installs an admission webhook for the creation of Jobs in the
+	// namespace, until the test ends.
 	Intercept(ctx context.Context, t *testing.T, namespace string, answer func() Answer) error
 }
 
-// Answer is an admission webhook's.
+// Answer is the response of an admission webhook. The zero value admits the object.
 type Answer struct {
-	// Deny refuses with that message, if it is not empty.
+	// Deny, if not empty, is the message with which the webhook denies the request.
 	Deny string
-	// Broken makes the webhook itself fail with an HTTP error 500.
+	// Broken makes the webhook fail with HTTP status 500.
 	Broken bool
 }
 
-// WebhookName is the name by which error messages call the webhook.
+// WebhookName is the name of the webhook in error messages.
 const WebhookName = "jobs.kontinue.test"

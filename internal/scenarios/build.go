@@ -13,8 +13,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// container runs a shell command. Kubernetes' own expansion of $(NAME) is kept
-// away from it.
+// container returns a container that runs a shell command. Dollar signs are escaped
+// from Kubernetes' expansion of $(NAME).
 func container(name, shell string) corev1.Container {
 	return corev1.Container{
 		Name:    name,
@@ -23,19 +23,19 @@ func container(name, shell string) corev1.Container {
 	}
 }
 
-// with changes a container.
+// with returns a changed copy of a container.
 func with(c corev1.Container, change func(c *corev1.Container)) corev1.Container {
 	change(&c)
 	return c
 }
 
-// pod is a pod whose containers get a while to end when they are stopped. Those
-// that hang end at once, unless the machine is busy.
+// pod returns a pod spec with a grace period of 10 s, which is long enough for
+// containers to handle SIGTERM on a busy machine.
 func pod(containers ...corev1.Container) corev1.PodSpec {
 	return corev1.PodSpec{Containers: containers, TerminationGracePeriodSeconds: new(int64(10))}
 }
 
-// podOf is the option of a RunPod of one container named main.
+// podOf returns the options of a RunPod with one container named main.
 func podOf(shell string) *kontinue.PodOptions {
 	return &kontinue.PodOptions{Spec: pod(container("main", shell))}
 }
@@ -45,7 +45,7 @@ func named(name string, o *kontinue.PodOptions) *kontinue.PodOptions {
 	return o
 }
 
-// jobOf is a Job of one container named main.
+// jobOf returns the options of a RunJob with one container named main.
 func jobOf(shell string, change func(spec *batchv1.JobSpec)) *kontinue.JobOptions {
 	spec := batchv1.JobSpec{BackoffLimit: new(int32(0))}
 	spec.Template.Spec = pod(container("main", shell))
@@ -56,21 +56,21 @@ func jobOf(shell string, change func(spec *batchv1.JobSpec)) *kontinue.JobOption
 	return &kontinue.JobOptions{Spec: spec}
 }
 
-// within bounds a step.
+// within sets the timeout of a step.
 func within(o *kontinue.PodOptions, timeout time.Duration) *kontinue.PodOptions {
 	o.Timeout = timeout
 	return o
 }
 
-// hang runs until it is stopped, and then exits as a shell does: with 143.
+// hang runs until SIGTERM and then exits with 143, like a shell.
 const hang = "trap 'exit 143' TERM; sleep 1000 & wait"
 
-// playHang is hang, in memory.
+// playHang is hang for the cluster in memory.
 func playHang(names ...string) map[string]kubelet.Script {
 	return play(kubelet.Script{Run: kubelet.Forever}, names...)
 }
 
-// play lets the containers follow the same script; without names it is main.
+// play assigns the same script to all names. Default: main.
 func play(script kubelet.Script, names ...string) map[string]kubelet.Script {
 	if len(names) == 0 {
 		names = []string{"main"}
@@ -82,8 +82,8 @@ func play(script kubelet.Script, names ...string) map[string]kubelet.Script {
 	return scripts
 }
 
-// playReady is a container that exits with code 0 if READY is yes, and
-// otherwise ends as otherwise says.
+// playReady simulates a container that exits with code 0 if READY is yes, and calls
+// otherwise if not.
 func playReady(otherwise func(ctx context.Context) kubelet.Exit) map[string]kubelet.Script {
 	return play(kubelet.Script{Do: func(ctx context.Context, spec kubelet.ContainerSpec) kubelet.Exit {
 		if slices.Contains(spec.Env, kubelet.EnvVar{Name: "READY", Value: "yes"}) {
@@ -93,7 +93,7 @@ func playReady(otherwise func(ctx context.Context) kubelet.Exit) map[string]kube
 	}})
 }
 
-// exitOne and untilStopped are ways for playReady to go.
+// exitOne and untilStopped are arguments of playReady.
 func exitOne(context.Context) kubelet.Exit { return kubelet.Exit{Code: 1} }
 
 func untilStopped(ctx context.Context) kubelet.Exit {
@@ -107,7 +107,7 @@ var (
 	pending   = WantPod{Phase: corev1.PodPending}
 )
 
-// pods repeats a pod.
+// pods returns a list of n equal pods.
 func pods(n int, p WantPod) []WantPod {
 	list := make([]WantPod, n)
 	for i := range list {
@@ -116,10 +116,10 @@ func pods(n int, p WantPod) []WantPod {
 	return list
 }
 
-// podSucceeds is what a RunPod that succeeds returns.
+// podSucceeds is the expected result of a RunPod whose pod succeeds.
 func podSucceeds() Want { return Want{Succeeded: true, Pods: pods(1, succeeded)} }
 
-// podFails is what a RunPod returns whose pod fails.
+// podFails is the expected result of a RunPod whose pod fails.
 func podFails(exit WantExit, message ...string) Want {
 	return Want{Pods: pods(1, failed), Exit: &exit, Message: message}
 }

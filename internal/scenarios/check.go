@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// result is a JobResult or PodResult seen alike.
+// result has the common parts of a JobResult and a PodResult.
 type result struct {
 	job       *kontinue.JobResult
 	pods      []*kontinue.PodResult
@@ -30,7 +30,7 @@ func newResult(job *kontinue.JobResult, pod *kontinue.PodResult) result {
 
 func (r *Run) result() result { return newResult(r.Job, r.Pod) }
 
-// text is everything of a result that must be the same after a resume.
+// text formats the parts of a result that must be equal after a resume.
 func (r result) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "succeeded: %t\nmessage: %s\nerror: %v\n", r.succeeded, r.message, r.err)
@@ -41,12 +41,12 @@ func (r result) text() string {
 	for _, p := range r.pods {
 		lines = append(lines, fmt.Sprintf("pod %s: %s, succeeded: %t, message: %s, error: %v\n", p.Pod.Name, p.Phase, p.Succeeded(), p.Message, p.Err()))
 	}
-	slices.Sort(lines) // pods of the same second have no order
+	slices.Sort(lines) // the order of pods from the same second is undefined
 	b.WriteString(strings.Join(lines, ""))
 	return b.String()
 }
 
-// check compares the answer of the verb with what is wanted.
+// check compares the result or error of the verb with Want.
 func (r *Run) check() []error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -120,7 +120,7 @@ func (w *WantExit) check(err error) []error {
 		got.Code, got.Signal, want.Code, want.Signal = 0, 0, 0, 0
 	}
 	if got != want {
-		errs = append(errs, fmt.Errorf("Err() tells %+v, want %+v: %w", got, want, have))
+		errs = append(errs, fmt.Errorf("Err() is %+v, want %+v: %w", got, want, have))
 	}
 	if w.Is != nil && !errors.Is(err, w.Is) {
 		errs = append(errs, fmt.Errorf("Err() does not match %q: %w", w.Is.Error(), err))
@@ -134,13 +134,13 @@ func (w *Want) checkReports(reported []kontinue.Progress) []error {
 		if !slices.ContainsFunc(reported, func(p kontinue.Progress) bool {
 			return p.Reason == want || strings.Contains(p.Message, want)
 		}) {
-			errs = append(errs, fmt.Errorf("OnProgress was not told %q, but %s", want, reports(reported)))
+			errs = append(errs, fmt.Errorf("%q was not reported to OnProgress, only:%s", want, reports(reported)))
 		}
 	}
 	return errs
 }
 
-// reports shows what OnProgress was told.
+// reports formats the reports to OnProgress.
 func reports(reported []kontinue.Progress) string {
 	var lines []string
 	for _, p := range reported {
@@ -153,13 +153,13 @@ func contains(what, text string, parts []string) []error {
 	var errs []error
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
-			errs = append(errs, fmt.Errorf("%s does not hold %q: %s", what, part, text))
+			errs = append(errs, fmt.Errorf("%s does not contain %q: %s", what, part, text))
 		}
 	}
 	return errs
 }
 
-// sameElements compares two lists without regard to their order.
+// sameElements reports whether two lists have the same elements in any order.
 func sameElements[T comparable](a, b []T) bool {
 	counts := map[T]int{}
 	for _, v := range a {

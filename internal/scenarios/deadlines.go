@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// deadlines are the clocks that end a container which would go on.
+// deadlines returns scenarios in which a deadline stops a running container.
 func deadlines() []*Scenario {
 	late := WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded}
 	return []*Scenario{
@@ -44,7 +44,7 @@ func deadlines() []*Scenario {
 				if err := r.reportedState(ctx, kontinue.StepRunning); err != nil {
 					return err
 				}
-				// The deadline that Cancel sets is a second after the Job's start.
+				// Cancel sets a deadline of one second after the Job's start.
 				if err := pause(ctx, 2*time.Second); err != nil {
 					return err
 				}

@@ -13,7 +13,7 @@ import (
 
 const mergePatch = types.MergePatchType
 
-// disruptions are done to a step that runs.
+// disruptions returns scenarios in which the Job or pod of a running step is deleted.
 func disruptions() []*Scenario {
 	killed := WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error"}
 	deleteJob := func(policy metav1.DeletionPropagation) func(ctx context.Context, r *Run) error {
@@ -115,7 +115,7 @@ func disruptions() []*Scenario {
 			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "EvictionByEvictionAPI"}, "pod disrupted: EvictionByEvictionAPI", "SIGTERM"),
 		},
 		{
-			// A Job without retries may fail first, when its pod goes before it.
+			// Without retries the Job could fail first, if its pod is deleted before it.
 			Name: "namespace-deleted", Shows: "the namespace is deleted while the step runs",
 			Race: "the namespace controller deletes the Job, or first the account that could ask for it",
 			Job:  jobOf(hang, func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(6)) }), Play: playHang("main"),

@@ -1,14 +1,14 @@
-// Package scenarios holds what can happen to a step, each once, with the one
-// result that its caller must get, whichever cluster the step runs on.
+// Package scenarios describes what can happen to a step, with the result that its
+// caller must get on every cluster.
 //
-// A [Scenario] names a step, what is done to the cluster meanwhile and the
-// [Want]. [Run] plays all of them on a [Backend]: the cluster in memory, as
-// part of the unit tests, and a real Kubernetes, as the end-to-end tests. What
-// was seen on the way (conditions, container states, events) is kept as
-// [Facts]; those of both backends make up docs/fake-vs-real.md, so that the
-// places where the cluster in memory differs are known and not guessed.
+// A [Scenario] has a step, actions on the cluster while it runs, and the expected
+// result, [Want]. [RunAll] runs all scenarios on a [Backend]: the cluster in memory
+// in the unit tests, and a real Kubernetes in the end-to-end tests. The observed
+// conditions, container states and events are recorded as [Facts]. Those of both
+// backends make up docs/fake-vs-real.md, which documents where the cluster in memory
+// differs from a real one.
 //
-// Containers are declared as shell commands, which both backends run. Only
-// what a local process cannot show, such as an image that cannot be pulled, is
-// declared a second time, as a script for the cluster in memory.
+// Containers are shell commands that both backends run. What a local process cannot
+// reproduce, such as an image that cannot be pulled, is also declared as a script for
+// the cluster in memory.
 package scenarios

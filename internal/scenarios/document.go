@@ -31,11 +31,11 @@ func Document() ([]byte, error) {
 	b.WriteString("| scenario | what happens | in memory | real |\n|---|---|---|---|\n")
 	for _, s := range All() {
 		m, r := memory[s.Name], actual[s.Name]
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, cell(s.Shows), m.verdict(), r.verdict())
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, cell(s.Shows), m.status(), r.status())
 		switch lines := differences(m, r); {
 		case m.Lacks != "" || r.Lacks != "":
 			lacking = append(lacking, fmt.Sprintf("- `%s`: %s", s.Name, strings.TrimSpace(m.Lacks+" "+r.Lacks)))
-		case m.Told == "" || r.Told == "":
+		case m.Returned == "" || r.Returned == "":
 		case len(lines) > 0:
 			differing = append(differing, fmt.Sprintf("- `%s`: %s\n%s", s.Name, s.Shows, strings.Join(lines, "\n")))
 		default:
@@ -53,8 +53,8 @@ func Document() ([]byte, error) {
 	}
 	b.WriteString("\n## What the caller is told\n\nOn the real cluster; names are masked.\n\n| scenario | message or error |\n|---|---|\n")
 	for _, s := range All() {
-		if told := actual[s.Name].Told; told != "" && told != "success" {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, cell(told))
+		if text := actual[s.Name].Returned; text != "" && text != "success" {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, cell(text))
 		}
 	}
 	return b.Bytes(), nil
@@ -71,17 +71,18 @@ what both saw.
 
 `
 
-func (f Facts) verdict() string {
+// status is the cell of the table for one backend.
+func (f Facts) status() string {
 	switch {
 	case f.Lacks != "":
 		return "not run"
-	case f.Told == "":
+	case f.Returned == "":
 		return ""
 	}
 	return "as expected"
 }
 
-// differences lists the facts that are not the same.
+// differences returns lines for the facts that differ.
 func differences(memory, actual Facts) []string {
 	var lines []string
 	add := func(what string, m, r []string) {
@@ -89,7 +90,7 @@ func differences(memory, actual Facts) []string {
 			lines = append(lines, fmt.Sprintf("  - %s in memory: %s", what, list(m)), fmt.Sprintf("  - %s real: %s", what, list(r)))
 		}
 	}
-	add("told", []string{memory.Told}, []string{actual.Told})
+	add("told", []string{memory.Returned}, []string{actual.Returned})
 	add("Job", memory.Job, actual.Job)
 	add("pods", memory.Pods, actual.Pods)
 	add("warnings", memory.Events, actual.Events)
@@ -107,7 +108,7 @@ func list(items []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// cell makes a text fit into a table.
+// cell escapes a text for a cell of a Markdown table.
 func cell(text string) string {
 	return strings.NewReplacer("|", "\\|", "<", "&lt;", "\n", " ").Replace(text)
 }

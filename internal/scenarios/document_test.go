@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
-// The table is made from the records alone, so it is stale when it differs.
+// The document is generated from the records, so a difference means that it is stale.
 func TestDocumentIsUpToDate(t *testing.T) {
 	t.Parallel()
 	want, err := scenarios.Document()
@@ -20,7 +20,8 @@ func TestDocumentIsUpToDate(t *testing.T) {
 	require.Equal(t, string(want), string(have), "run the scenarios with %s=1", scenarios.UpdateEnv)
 }
 
-// A scenario that one backend never ran is not known to hold there.
+// Each record must have every scenario: one that a backend has never run may fail
+// there.
 func TestRecordsAreComplete(t *testing.T) {
 	t.Parallel()
 	for _, backend := range []string{scenarios.Memory, scenarios.Real} {
@@ -33,7 +34,7 @@ func TestRecordsAreComplete(t *testing.T) {
 			require.Equal(t, s.Shows, record[s.Name].Shows, "backend %s, scenario %s", backend, s.Name)
 		}
 		for name := range record {
-			require.True(t, known[name], "backend %s holds %s, which is no scenario", backend, name)
+			require.True(t, known[name], "the record of %s has %s, which is not a scenario", backend, name)
 		}
 	}
 }
@@ -45,7 +46,7 @@ func TestScenariosAreWellFormed(t *testing.T) {
 	for _, s := range scenarios.All() {
 		require.Regexp(t, name, s.Name)
 		require.LessOrEqual(t, len("s-"+s.Name), 63, "the namespace of %s", s.Name)
-		require.False(t, seen[s.Name], "%s is there twice", s.Name)
+		require.False(t, seen[s.Name], "%s exists twice", s.Name)
 		seen[s.Name] = true
 		require.NotEmpty(t, s.Shows, s.Name)
 		verbs := 0
@@ -58,16 +59,17 @@ func TestScenariosAreWellFormed(t *testing.T) {
 	}
 }
 
-// TestCompare: of a race the real cluster's record may hold either end, and
-// the one in memory, where nothing races, may not.
+// TestCompare: scenarios with a race are not compared on the real cluster, whose
+// record has one of several possible outcomes. In memory the outcome is
+// deterministic, so they are compared.
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	changed := func(backend, name string) error {
 		record, err := scenarios.ReadRecord(backend)
 		require.NoError(t, err)
 		facts := record[name]
-		require.NotEmpty(t, facts.Told)
-		facts.Told += ", or so"
+		require.NotEmpty(t, facts.Returned)
+		facts.Returned += ", or so"
 		return scenarios.Compare(backend, record, scenarios.Record{name: facts})
 	}
 	require.NoError(t, changed(scenarios.Real, "namespace-deleted"))

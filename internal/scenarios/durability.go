@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// durability are steps whose function runs again, and what is left of them.
+// durability returns scenarios in which the function runs again or has ended.
 func durability() []*Scenario {
 	return []*Scenario{
 		{
@@ -24,7 +24,7 @@ func durability() []*Scenario {
 				}
 				_, err := r.Pod.Logs(r.Context, nil)
 				if !errors.Is(err, kontinue.ErrLogsGone) {
-					return fmt.Errorf("logs of a deleted pod, which are no ErrLogsGone: %w", err)
+					return fmt.Errorf("reading the logs of a deleted pod: want ErrLogsGone, got %w", err)
 				}
 				return r.wantSummary("out of luck")
 			},
@@ -68,7 +68,7 @@ func durability() []*Scenario {
 					list, err := r.jobs(ctx)
 					return err == nil && len(list) == 0, err
 				})
-				r.over = true
+				r.noResume = true
 				return err
 			},
 		},
@@ -81,7 +81,7 @@ func durability() []*Scenario {
 	}
 }
 
-// deletePods removes the pods of the step and waits until they are gone.
+// deletePods deletes the pods of the step and waits until they are gone.
 func (r *Run) deletePods(ctx context.Context) error {
 	err := r.Admin.CoreV1().Pods(r.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
 	if err != nil {
@@ -93,9 +93,10 @@ func (r *Run) deletePods(ctx context.Context) error {
 	})
 }
 
-// retry runs the step in the Execution's next attempt and counts the Jobs.
+// retry runs the step in the next attempt of the Execution and checks the number of
+// Jobs.
 func (r *Run) retry(ctx context.Context, policy kontinue.ChildPolicy, jobs int) error {
-	r.over = jobs > 1
+	r.noResume = jobs > 1
 	execution := r.Context.Execution()
 	execution.Attempts, execution.ChildPolicy = 1, policy
 	ktx, err := r.Client.NewExecutionContext(ctx, execution)

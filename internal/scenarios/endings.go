@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// endings are the ways in which a single container ends.
+// endings returns scenarios for the ways in which a single container ends.
 func endings() []*Scenario {
 	oom := func(name, shows, command string, exit kubelet.Exit) *Scenario {
 		s := &Scenario{
@@ -21,13 +21,13 @@ func endings() []*Scenario {
 			Want: podFails(WantExit{Container: "main", AnyCode: true, Reason: "OOMKilled", Is: kontinue.ErrOOMKilled}, `container "main" was OOMKilled (out of memory)`),
 		}
 		if exit.Code != 137 {
-			// What the parent's shell says of its child.
+			// The message of the parent shell about its child.
 			script := s.Play["main"]
 			script.Log = []kubelet.LogLine{{Text: "Killed"}}
 			s.Play["main"] = script
 		}
 		if exit.Code == 0 {
-			// The kernel kills one process or, as memory.oom.group asks, all of them.
+			// The kernel kills one process or, with memory.oom.group, all of them.
 			s.Want.Pods[0].Phase = anyEnd
 		}
 		return s
@@ -100,7 +100,7 @@ func withMemory(c corev1.Container, limit string) corev1.Container {
 	})
 }
 
-// change changes a pod spec.
+// change returns a changed copy of a pod spec.
 func change(s corev1.PodSpec, f func(s *corev1.PodSpec)) corev1.PodSpec {
 	f(&s)
 	return s

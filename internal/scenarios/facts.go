@@ -14,44 +14,44 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// Facts are what was seen of a scenario on one backend, without anything that
-// differs from run to run but Seconds.
+// Facts are the observations of a scenario on one backend. Except for Seconds they do
+// not differ between runs.
 type Facts struct {
-	// Shows is the scenario's description, and Lacks why it was not run.
+	// Shows is the description of the scenario, and Lacks why it was not run.
 	Shows string `json:"shows"`
 	Lacks string `json:"lacks,omitempty"`
-	// Told is what the caller of the verb got: the error, the message or "success".
-	Told string `json:"told,omitempty"`
-	// Job holds the Job's conditions and counters at the end, Pods the state of
-	// each pod of the result.
+	// Returned is what the verb returned: the error, the message, or "success".
+	Returned string `json:"told,omitempty"`
+	// Job has the conditions and counters of each Job at the end, and Pods the state
+	// of each pod of the result.
 	Job  []string `json:"job,omitempty"`
 	Pods []string `json:"pods,omitempty"`
-	// Events are the warnings of Jobs and pods.
+	// Events are the kinds of warning events of Jobs and pods.
 	Events []string `json:"events,omitempty"`
-	// Seconds is how long the step took; on the cluster in memory the time may be
-	// virtual.
+	// Seconds is the duration of the step, which may be virtual time on the cluster in
+	// memory.
 	Seconds float64 `json:"seconds,omitempty"`
 }
 
-// Record holds the Facts of all scenarios by name.
+// Record maps the names of scenarios to their Facts.
 type Record map[string]Facts
 
-// observe fills in what there is to see when the step has ended.
+// observe fills in the facts after the step has ended.
 func (r *Run) observe(ctx context.Context, f *Facts) error {
 	switch {
 	case r.Err != nil:
-		f.Told = r.mask(r.Err.Error())
+		f.Returned = r.mask(r.Err.Error())
 	case r.result().message != "":
-		f.Told = r.mask(r.result().message)
+		f.Returned = r.mask(r.result().message)
 	default:
-		f.Told = "success"
+		f.Returned = "success"
 	}
 	list, err := r.jobs(ctx)
 	if err != nil {
 		return err
 	}
 	if errors.Is(r.Err, kontinue.ErrJobDeleted) {
-		list = nil // it may be on its way out still
+		list = nil // it may still be in the process of deletion
 	}
 	for _, job := range list {
 		var words []string
@@ -73,7 +73,7 @@ func (r *Run) observe(ctx context.Context, f *Facts) error {
 	return err
 }
 
-// describe puts a pod's status into one line.
+// describe formats the status of a pod as one line.
 func describe(p *corev1.Pod) string {
 	words := []string{string(p.Status.Phase)}
 	if p.Status.Reason != "" {
@@ -112,8 +112,8 @@ func (r *Run) warnings(ctx context.Context) ([]string, error) {
 	}
 	var all []string
 	for _, e := range list.Items {
-		// How a Job ended is in its conditions already, and a name service is the
-		// cluster's own affair.
+		// The end of a Job is in its conditions already, and whether there is a DNS
+		// service depends on the cluster.
 		ending := e.InvolvedObject.Kind == "Job" && e.Reason != "FailedCreate"
 		if e.Type == corev1.EventTypeWarning && !ending && e.Reason != "MissingClusterDNS" {
 			all = append(all, e.InvolvedObject.Kind+" "+e.Reason)
@@ -128,12 +128,12 @@ var (
 	jobName   = regexp.MustCompile(`\b[a-z][a-z0-9-]*-[a-z2-7]{13}\b`)
 	uid       = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	tries     = regexp.MustCompile(`\d+ tries in \S+:`)
-	// The kubelet adds it when a pod's directory has gone before the log was read.
+	// The kubelet adds this if the pod's directory was removed before it read the log.
 	unread  = regexp.MustCompile(`(: )?Error on reading termination message from logs: .*?: no such file or directory`)
 	address = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(:\d+)?`)
 )
 
-// mask replaces what differs from run to run.
+// mask replaces the parts of a text that differ between runs.
 func (r *Run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.Namespace, "NAMESPACE")
 	text = strings.ReplaceAll(text, r.cluster.Image(), "IMAGE")
@@ -146,8 +146,8 @@ func (r *Run) mask(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// explain shows the cluster's state when a scenario has failed.
-func (r *Run) explain(ctx context.Context) string {
+// dump formats the state of the cluster, for the log of a failed scenario.
+func (r *Run) dump(ctx context.Context) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "reported:%s\n", reports(r.progress()))
 	if list, err := r.jobs(ctx); err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// identities are steps that find a Job of theirs which somebody else has changed,
-// taken or runs as well.
+// identities returns scenarios in which the Job of a step is used by a second worker,
+// has another spec, or was replaced by a foreign Job.
 func identities() []*Scenario {
 	var second string
 	return []*Scenario{
@@ -55,7 +55,7 @@ func identities() []*Scenario {
 					if pod.Err().Error() != r.Pod.Err().Error() || !pod.Resumed() {
 						return fmt.Errorf("the result is %w, want that of the first run: %w", pod.Err(), r.Pod.Err())
 					}
-					return errors.Join(tellsDrift(strings.Join(pod.Drift(), "\n")), r.wantJobs(ctx, 1))
+					return errors.Join(checkDrift(strings.Join(pod.Drift(), "\n")), r.wantJobs(ctx, 1))
 				})
 			},
 		},
@@ -67,9 +67,9 @@ func identities() []*Scenario {
 				return r.elsewhere(ctx, func(ktx *kontinue.ExecutionContext) error {
 					_, err := kontinue.RunPod(ktx, changed(podOf("exit 5"), r.cluster.Image()))
 					if !errors.Is(err, kontinue.ErrSpecDrift) {
-						return fmt.Errorf("no ErrSpecDrift, but %w", err)
+						return fmt.Errorf("want ErrSpecDrift, got %w", err)
 					}
-					return errors.Join(tellsDrift(err.Error()), r.wantJobs(ctx, 1))
+					return errors.Join(checkDrift(err.Error()), r.wantJobs(ctx, 1))
 				})
 			},
 		},
@@ -77,7 +77,7 @@ func identities() []*Scenario {
 			Name: "name-taken", Shows: "the Job is deleted and a foreign one made under its name; the step does not touch it",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(ctx context.Context, r *Run) error {
-				r.over = true
+				r.noResume = true
 				list, err := r.jobs(ctx)
 				if err != nil {
 					return err
@@ -88,7 +88,7 @@ func identities() []*Scenario {
 				}
 				return r.elsewhere(ctx, func(ktx *kontinue.ExecutionContext) error {
 					if _, _, err := r.call(ktx); !errors.Is(err, kontinue.ErrNameConflict) {
-						return fmt.Errorf("no ErrNameConflict, but %w", err)
+						return fmt.Errorf("want ErrNameConflict, got %w", err)
 					}
 					live, err := r.Admin.BatchV1().Jobs(r.Namespace).Get(ctx, foreign.Name, metav1.GetOptions{})
 					if err == nil && (live.UID != foreign.UID || live.Generation != foreign.Generation || !maps.Equal(live.Annotations, foreign.Annotations)) {
@@ -101,7 +101,7 @@ func identities() []*Scenario {
 	}
 }
 
-// elsewhere runs the function in another worker.
+// elsewhere calls the function in another worker.
 func (r *Run) elsewhere(ctx context.Context, function func(*kontinue.ExecutionContext) error) error {
 	return r.inWorker(ctx, func(client *kontinue.Client) error {
 		ktx, err := client.NewExecutionContext(ctx, r.Context.Execution())
@@ -112,8 +112,7 @@ func (r *Run) elsewhere(ctx context.Context, function func(*kontinue.ExecutionCo
 	})
 }
 
-// changed is what the step's options have become: another working directory, and a
-// variable.
+// changed adds a working directory and a variable to the options of a step.
 func changed(o *kontinue.PodOptions, image string) *kontinue.PodOptions {
 	main := &o.Spec.Containers[0]
 	main.Image = image
@@ -122,16 +121,16 @@ func changed(o *kontinue.PodOptions, image string) *kontinue.PodOptions {
 	return o
 }
 
-// tellsDrift requires that a text names what the function changed has changed, and
-// not the value of the variable.
-func tellsDrift(text string) error {
+// checkDrift returns an error unless the text names the fields that changed has
+// changed, without the value of the variable.
+func checkDrift(text string) error {
 	for _, want := range []string{"workingDir", "/tmp", "env"} {
 		if !strings.Contains(text, want) {
-			return fmt.Errorf("the drift does not tell %q:\n%s", want, text)
+			return fmt.Errorf("the drift does not mention %q:\n%s", want, text)
 		}
 	}
 	if strings.Contains(text, "canary") {
-		return fmt.Errorf("the drift tells the value of a variable:\n%s", text)
+		return fmt.Errorf("the drift contains the value of a variable:\n%s", text)
 	}
 	return nil
 }
@@ -144,8 +143,7 @@ func (r *Run) wantJobs(ctx context.Context, want int) error {
 	return err
 }
 
-// replace deletes a Job and makes another under its name, which nobody owns and
-// which never runs.
+// replace deletes a Job and creates a suspended Job without an owner under its name.
 func (r *Run) replace(ctx context.Context, of *batchv1.Job) (*batchv1.Job, error) {
 	client := r.Admin.BatchV1().Jobs(r.Namespace)
 	err := client.Delete(ctx, of.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})

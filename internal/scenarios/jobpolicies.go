@@ -4,7 +4,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 )
 
-// jobPolicies are rules in the Job's spec that decide its end.
+// jobPolicies returns scenarios with a podFailurePolicy or successPolicy.
 func jobPolicies() []*Scenario {
 	return []*Scenario{
 		{

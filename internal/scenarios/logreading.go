@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// logReading are steps whose logs are read afterwards.
+// logReading returns scenarios that read the logs of a step.
 func logReading() []*Scenario {
 	count := func(n int, word string) string {
 		return fmt.Sprintf("i=0; while [ $i -lt %d ]; do i=$((i+1)); echo %s $i; done", n, word)
@@ -73,17 +73,17 @@ func logReading() []*Scenario {
 			Name: "logs-of-unknown-container", Shows: "logs of a container that the pod does not have are asked for",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(_ context.Context, r *Run) error {
-				text, err := r.Pod.Logs(r.Context, &kontinue.LogOptions{Container: "nobody"})
+				text, err := r.Pod.Logs(r.Context, &kontinue.LogOptions{Container: "unknown"})
 				if err == nil {
-					return fmt.Errorf("no error, but %q", text)
+					return fmt.Errorf("want an error, got the log %q", text)
 				}
-				return firstError(contains("the error", err.Error(), []string{"nobody", "no such container"})...)
+				return firstError(contains("the error", err.Error(), []string{"unknown", "no such container"})...)
 			},
 		},
 	}
 }
 
-// lines are numbered lines.
+// lines returns the lines "word from" to "word to".
 func lines(word string, from, to int) string {
 	var b strings.Builder
 	for i := from; i <= to; i++ {
@@ -92,7 +92,7 @@ func lines(word string, from, to int) string {
 	return b.String()
 }
 
-// wantLogs compares logs of the result's pod. A missing last newline is as good.
+// wantLogs compares the logs of the result's pod. It ignores a final newline.
 func (r *Run) wantLogs(o *kontinue.LogOptions, want string) error {
 	text, err := r.Pod.Logs(r.Context, o)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// nodeOnly are containers that need a real node.
+// nodeOnly returns scenarios that need a real node.
 func nodeOnly() []*Scenario {
 	shared := &kontinue.PodOptions{Spec: change(pod(with(container("main", "cat /work/file"), mounts("work", "/work"))), func(s *corev1.PodSpec) {
 		s.InitContainers = []corev1.Container{with(container("setup", "echo from setup > /work/file"), mounts("work", "/work"))}

@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// parallel are Jobs of several pods.
+// parallel returns scenarios with several pods or restarts.
 func parallel() []*Scenario {
 	return []*Scenario{
 		{

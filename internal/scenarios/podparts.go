@@ -9,7 +9,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// podParts are pods of several containers.
+// podParts returns scenarios with several containers in a pod.
 func podParts() []*Scenario {
 	initOf := func(main corev1.Container, inits ...corev1.Container) *kontinue.PodOptions {
 		return &kontinue.PodOptions{Spec: change(pod(main), func(s *corev1.PodSpec) { s.InitContainers = inits })}

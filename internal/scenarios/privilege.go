@@ -24,7 +24,7 @@ import (
 // Right is one verb on one resource, such as get on pods/log.
 type Right struct{ Group, Resource, Verb string }
 
-// LoadRole reads the Role out of deploy/rbac.yaml.
+// LoadRole reads the first Role in a file of manifests, such as deploy/rbac.yaml.
 func LoadRole(path string) (*rbacv1.Role, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -43,10 +43,10 @@ func LoadRole(path string) (*rbacv1.Role, error) {
 			return role, nil
 		}
 	}
-	return nil, fmt.Errorf("%s holds no Role", path)
+	return nil, fmt.Errorf("%s contains no Role", path)
 }
 
-// Rights lists what a Role grants.
+// Rights returns the rights that a Role grants.
 func Rights(role *rbacv1.Role) []Right {
 	var all []Right
 	for _, rule := range role.Rules {
@@ -61,7 +61,8 @@ func Rights(role *rbacv1.Role) []Right {
 	return all
 }
 
-// Without returns the rules of a Role without one right.
+// Without returns the rules of a Role, one per right, without the given right if it
+// is not nil.
 func Without(role *rbacv1.Role, right *Right) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 	for _, r := range Rights(role) {
@@ -72,12 +73,12 @@ func Without(role *rbacv1.Role, right *Right) []rbacv1.PolicyRule {
 	return rules
 }
 
-// bounded is how long a call may take to find out that it lacks a right.
+// bounded is the maximum time until a call fails because of a missing right.
 const bounded = 15 * time.Second
 
-// LeastPrivilege takes one right after the other away: each time something must
-// fail soon, with an error that names the verb and the resource. So the Role
-// holds nothing that is not needed.
+// LeastPrivilege tests that the Role grants no more than is needed. It removes each
+// right in turn. Every time some call must fail within 15 seconds, with an error that
+// names the verb and the resource.
 func LeastPrivilege(t *testing.T, backend Backend, role *rbacv1.Role) {
 	t.Helper()
 	for _, right := range Rights(role) {
@@ -132,16 +133,16 @@ func (right Right) check(t *testing.T, c Cluster) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("everything works without %s on %s: the Role need not grant it", right.Verb, right.Resource)
+	return fmt.Errorf("no call fails without %s on %s: the Role need not grant it", right.Verb, right.Resource)
 }
 
-// use is something that a worker does.
+// use is an operation of a worker.
 type use struct {
 	name string
 	call func(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error
 }
 
-// uses need, together, every right of the Role. Each builds on those before it.
+// uses together need every right of the Role. Each depends on the previous ones.
 var uses = []use{
 	{"start", func(ctx context.Context, client *kontinue.Client, _ kontinue.Execution, _ Cluster) error {
 		return client.Start(ctx)
@@ -181,8 +182,8 @@ var uses = []use{
 	}},
 }
 
-// waitInVain waits for a pod that no node takes until the Job of the attempt
-// exists.
+// waitInVain runs a step with an unschedulable pod and cancels the wait once the Job of
+// the attempt exists.
 func waitInVain(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

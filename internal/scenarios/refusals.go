@@ -6,7 +6,8 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// refusals are steps that the library refuses before any request.
+// refusals returns scenarios with valid and invalid step names. The library rejects
+// invalid ones before it sends a request.
 func refusals() []*Scenario {
 	named := func(scenario, shows, name string, text ...string) *Scenario {
 		s := &Scenario{

@@ -12,14 +12,14 @@ import (
 	"slices"
 )
 
-// UpdateEnv names the environment variable that makes a run write what it saw,
-// instead of comparing it.
+// UpdateEnv is the environment variable that makes [CheckRecord] update the record
+// and the document.
 const UpdateEnv = "KONTINUE_UPDATE_SCENARIOS"
 
-// errStale is the advice for a record that does not hold what a run saw.
-var errStale = errors.New("the record of the scenarios is stale: look at the differences and, if they are right, run the test again with " + UpdateEnv + "=1")
+// errStale says how to update a record.
+var errStale = errors.New("the record of the scenarios is stale: check the differences and, if they are correct, run the test again with " + UpdateEnv + "=1")
 
-// root is the module's directory: this file is two levels below it.
+// root returns the directory of the module, which is two levels above this file.
 func root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")
@@ -29,11 +29,11 @@ func recordPath(backend string) string {
 	return filepath.Join(root(), "internal", "scenarios", "testdata", backend+".json")
 }
 
-// DocumentPath is the file that [Document] is kept in.
+// DocumentPath returns the path of the file that contains [Document].
 func DocumentPath() string { return filepath.Join(root(), "docs", "fake-vs-real.md") }
 
-// CheckRecord compares what a run saw with the record of the backend (see
-// [Compare]). With [UpdateEnv] set it writes the record and the document instead.
+// CheckRecord compares the facts of a run with the record of the backend, see
+// [Compare]. If [UpdateEnv] is set, it updates the record and the document instead.
 func CheckRecord(backend string, have Record) error {
 	want, err := ReadRecord(backend)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -54,10 +54,10 @@ func CheckRecord(backend string, have Record) error {
 	return Compare(backend, want, have)
 }
 
-// Compare tells where what a run saw is not what is recorded of the backend. Seconds
-// and warnings are not compared, since they depend on the machine's pace, nor is
-// what a race of the real cluster decides (Scenario.Race), nor are scenarios that
-// the run left out.
+// Compare returns an error that lists the scenarios whose facts differ from the
+// record of the backend. It ignores Seconds and Events, which depend on the speed of
+// the machine, the outcome of a race on the real cluster (Scenario.Race), and
+// scenarios that are missing in have.
 func Compare(backend string, want, have Record) error {
 	raced := map[string]bool{}
 	for _, s := range All() {
@@ -71,7 +71,7 @@ func Compare(backend string, want, have Record) error {
 			a, b = Facts{Shows: a.Shows, Lacks: a.Lacks}, Facts{Shows: b.Shows, Lacks: b.Lacks}
 		}
 		if !reflect.DeepEqual(a, b) {
-			errs = append(errs, fmt.Errorf("%s:\n\trecorded %+v\n\tseen     %+v", name, a, b))
+			errs = append(errs, fmt.Errorf("%s:\n\trecorded %+v\n\tobserved %+v", name, a, b))
 		}
 	}
 	if len(errs) > 0 {

@@ -8,13 +8,13 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// resume calls the step once more in another worker, as after a crash: it must
-// get the same result from the record.
+// resume runs the step again in another worker, as after a crash. It must get the same
+// result from the record.
 func (r *Run) resume(ctx context.Context) error {
 	return r.inWorker(ctx, func(client *kontinue.Client) error { return r.again(ctx, client) })
 }
 
-// inWorker does something in another worker.
+// inWorker calls do with the started client of another worker.
 func (r *Run) inWorker(ctx context.Context, do func(*kontinue.Client) error) (err error) {
 	client, err := kontinue.New(r.config)
 	if err != nil {
@@ -27,7 +27,7 @@ func (r *Run) inWorker(ctx context.Context, do func(*kontinue.Client) error) (er
 	return do(client)
 }
 
-// again calls the step once more and compares the results.
+// again runs the step once more and compares the results.
 func (r *Run) again(ctx context.Context, client *kontinue.Client) error {
 	first := r.result()
 	execution := r.Context.Execution()
@@ -38,14 +38,14 @@ func (r *Run) again(ctx context.Context, client *kontinue.Client) error {
 	}
 	job, pod, err := r.call(ktx)
 	if err != nil {
-		return fmt.Errorf("a resume failed: %w", err)
+		return fmt.Errorf("resume the step: %w", err)
 	}
 	second := newResult(job, pod)
 	if !second.resumed {
-		return errors.New("a resume did not find the Job of the first run")
+		return errors.New("the resumed step did not find the Job of the first run")
 	}
 	if second.text() != first.text() {
-		return fmt.Errorf("a resume gave another result:\n%s\nthe first one was:\n%s", second.text(), first.text())
+		return fmt.Errorf("the resumed step has another result:\n%s\nthe first one was:\n%s", second.text(), first.text())
 	}
 	return nil
 }

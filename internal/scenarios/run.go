@@ -16,24 +16,24 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// limit bounds a scenario: the longest one waits for the Job controller's
+// limit is the timeout of a scenario. The longest one waits for the Job controller's
 // back-off of 10 and 20 seconds.
 const limit = 5 * time.Minute
 
-// leisure is how long During may go on when the step has ended: its last
-// request may not have been answered yet.
-const leisure = 10 * time.Second
+// duringLimit is how long During may run after the step has ended: the response to its
+// last request may still be pending.
+const duringLimit = 10 * time.Second
 
-// Run is a scenario on its way: what its functions may use.
+// Run is a running scenario, and the argument of its functions.
 type Run struct {
 	*Scenario
-	// Admin may do everything in the cluster, and Namespace is the scenario's own.
+	// Admin has all rights in the cluster. Namespace is used by this scenario only.
 	Admin     kubernetes.Interface
 	Namespace string
-	// Client is the worker's, and Context the one that its step was called with.
+	// Client is that of the worker, and Context the argument of the verb.
 	Client  *kontinue.Client
 	Context *kontinue.ExecutionContext
-	// Job and Pod are the result: the one that the verb returns. Err is its error.
+	// Job or Pod is the result of the verb, and Err its error.
 	Job *kontinue.JobResult
 	Pod *kontinue.PodResult
 	Err error
@@ -41,16 +41,16 @@ type Run struct {
 	cluster Cluster
 	test    *testing.T
 
-	mu       sync.Mutex
-	reported []kontinue.Progress
-	news     chan struct{}
+	mu        sync.Mutex
+	reported  []kontinue.Progress
+	newReport chan struct{} // of capacity 1
 
-	config kontinue.Config
-	over   bool // the first run's Job is not the step's any more: a resume would differ
+	config   kontinue.Config
+	noResume bool // the Job of the first run was replaced or deleted, so a resume would differ
 }
 
-// RunAll plays every scenario as a parallel subtest and returns a function that
-// gives what was seen of them, for use when the test has ended.
+// RunAll runs every scenario as a parallel subtest. It returns a function that returns
+// the record of the run, to be called after the test has ended.
 func RunAll(t *testing.T, backend Backend) func() Record {
 	var mu sync.Mutex
 	record := Record{}
@@ -70,7 +70,7 @@ func RunAll(t *testing.T, backend Backend) func() Record {
 			record[s.Name] = entry
 			mu.Unlock()
 			if entry.Lacks != "" {
-				t.Skip(entry.Lacks) //nolint:forbidigo // The backend says what it cannot do, and the table of docs/fake-vs-real.md holds it.
+				t.Skip(entry.Lacks) //nolint:forbidigo // The backend lacks a capability, which docs/fake-vs-real.md lists.
 			}
 		})
 	}
@@ -81,12 +81,12 @@ func RunAll(t *testing.T, backend Backend) func() Record {
 	}
 }
 
-// play runs the scenario on a cluster and checks what came out.
+// play runs the scenario on a cluster and checks the result.
 func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("the scenario took longer than %s", limit))
 	defer cancel()
-	r := &Run{Scenario: s, Admin: c.Admin(), Namespace: "s-" + s.Name, cluster: c, test: t, news: make(chan struct{}, 1)}
+	r := &Run{Scenario: s, Admin: c.Admin(), Namespace: "s-" + s.Name, cluster: c, test: t, newReport: make(chan struct{}, 1)}
 	stop, err := r.prepare(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -98,10 +98,10 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 	}
 	entry.Seconds = time.Since(began).Seconds()
 	if r.Err == nil && !t.Failed() {
-		// The function has failed and is retried at once: what this client knows of
-		// the Job may be older than the result that it gave.
+		// As if the function had failed and were retried immediately: the cache of this
+		// client may be older than the result.
 		if err := r.again(ctx, r.Client); err != nil {
-			t.Errorf("at once, by the same client: %v", err)
+			t.Errorf("immediately, by the same client: %v", err)
 		}
 	}
 	for _, err := range r.check() {
@@ -115,17 +115,17 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 			t.Error(err)
 		}
 	}
-	if r.Err == nil && !r.over && !t.Failed() {
+	if r.Err == nil && !r.noResume && !t.Failed() {
 		if err := r.resume(ctx); err != nil {
 			t.Error(err)
 		}
 	}
 	if t.Failed() {
-		t.Log(r.explain(ctx))
+		t.Log(r.dump(ctx))
 	}
 }
 
-// prepare makes the namespace, the Execution and the started client.
+// prepare creates the namespace and the Execution, and starts the client.
 func (r *Run) prepare(ctx context.Context) (stop func(), err error) {
 	if err := r.cluster.CreateNamespace(ctx, r.test, r.Namespace, r.Labels); err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (r *Run) prepare(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-// newExecution makes the object that stands for the Execution.
+// newExecution creates a ConfigMap that owns the Jobs and returns its Execution.
 func newExecution(ctx context.Context, admin kubernetes.Interface, namespace string) (kontinue.Execution, error) {
 	owner, err := admin.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: "execution"},
@@ -202,16 +202,16 @@ func (r *Run) step(ctx context.Context) error {
 		cancel()
 		return errors.Join(err, <-acted)
 	}
-	timer := time.AfterFunc(leisure, cancel)
+	timer := time.AfterFunc(duringLimit, cancel)
 	defer timer.Stop()
 	err = <-acted
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("the step ended before all was done to the cluster: %w", err)
+		return fmt.Errorf("the step ended before During had finished: %w", err)
 	}
 	return err
 }
 
-// interrupt calls the verb and ends its context once the container runs.
+// interrupt calls the verb and cancels its context once the container is running.
 func (r *Run) interrupt(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -223,12 +223,12 @@ func (r *Run) interrupt(ctx context.Context) error {
 	go func() { waiting <- r.reportedState(ctx, kontinue.StepRunning); cancel() }()
 	_, _, err = r.call(ktx)
 	if running := <-waiting; running != nil || !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("the wait was to end with its context while the container runs: %w", errors.Join(running, err))
+		return fmt.Errorf("the wait must end with its context while the container is running: %w", errors.Join(running, err))
 	}
 	return nil
 }
 
-// call runs the step in an ExecutionContext.
+// call calls the verb with the options of the scenario.
 func (r *Run) call(ktx *kontinue.ExecutionContext) (job *kontinue.JobResult, pod *kontinue.PodResult, err error) {
 	image := func(spec *corev1.PodSpec) {
 		for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
@@ -266,12 +266,12 @@ func (r *Run) report(p kontinue.Progress) {
 	r.reported = append(r.reported, p)
 	r.mu.Unlock()
 	select {
-	case r.news <- struct{}{}:
+	case r.newReport <- struct{}{}:
 	default:
 	}
 }
 
-// progress returns what was reported so far.
+// progress returns the reports so far.
 func (r *Run) progress() []kontinue.Progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()

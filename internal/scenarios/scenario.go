@@ -9,67 +9,67 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// Scenario is one thing that can happen to a step and what its caller is told.
-// Exactly one of Job, Pod and Script is set.
+// Scenario is one thing that can happen to a step, and the expected result. Exactly
+// one of Job, Pod and Script is set.
 type Scenario struct {
 	// Name is the name of the subtest, in kebab case.
 	Name string
-	// Shows says in half a sentence what happens.
+	// Shows is a short description.
 	Shows string
-	// Needs are what not every backend can do.
+	// Needs lists the capabilities that the backend must have.
 	Needs []Capability
-	// Labels are those of the scenario's namespace.
+	// Labels are the labels of the scenario's namespace.
 	Labels map[string]string
 
-	// Job, Pod and Script are the options of the verb that is called. The image
-	// [Image] stands for the backend's own.
+	// Job, Pod and Script are the options of the verb to call. The image [Image] is
+	// replaced by that of the cluster.
 	Job    *kontinue.JobOptions
 	Pod    *kontinue.PodOptions
 	Script *kontinue.ScriptOptions
-	// Play says how the cluster in memory plays containers that it cannot run as
-	// processes, by their names. If all containers are played the scenario takes
-	// place in virtual time there.
+	// Play has scripts for containers that the cluster in memory cannot run as
+	// processes, by container name. If every container has a script, the scenario
+	// runs in virtual time there.
 	Play map[string]kubelet.Script
 
-	// Interrupt ends the worker's context once the step runs and calls the verb
-	// again, as the next worker does. Want is about the second call.
+	// Interrupt cancels the worker's context once the step is running, and calls the
+	// verb again like the next worker. Want is the result of the second call.
 	Interrupt bool
 
-	// Before prepares the namespace, as its administrator.
+	// Before prepares the namespace with the rights of an administrator.
 	Before func(ctx context.Context, r *Run) error
-	// During acts on the cluster while the step is under way.
+	// During acts on the cluster while the step is running.
 	During func(ctx context.Context, r *Run) error
-	// Want is what the verb must return.
+	// Want is the expected result of the verb.
 	Want Want
-	// Race says what parts of a real cluster decide by which of them is first. The
-	// result must be as Want says whichever it is; of the other facts the record of
-	// the real cluster holds what one run saw.
+	// Race describes a race between components of a real cluster. The result must
+	// match Want whatever its outcome. The other facts in the record of the real
+	// cluster are those of one run.
 	Race string
-	// After looks further, for example at logs.
+	// After makes further checks, for example of logs.
 	After func(ctx context.Context, r *Run) error
 }
 
-// Want is the expected answer of a verb. Texts are parts of the real one.
+// Want is the expected result of a verb. Texts need only be parts of the actual ones.
 type Want struct {
-	// Err is the error that the verb must return, in the sense of errors.Is, and
-	// ErrText what its text must hold. With neither a result is expected.
+	// Err is the error that the verb must return, by errors.Is, and ErrText are parts
+	// of its text. If both are empty, a result is expected.
 	Err     error
 	ErrText []string
 
-	// Succeeded is the result's verdict.
+	// Succeeded is the expected Succeeded of the result.
 	Succeeded bool
 	// Complete, SucceededPods and FailedPods are those of a JobResult.
 	Complete                  bool
 	SucceededPods, FailedPods int32
 	// Pods are the pods of the result in any order.
 	Pods []WantPod
-	// Message holds parts of the result's message; it must be empty when there
-	// are none.
+	// Message lists parts of the result's message. The message must be empty if the
+	// list is.
 	Message []string
-	// Exit is what the result's Err must be; nil for a success.
+	// Exit is the expected Err of the result, or nil for none.
 	Exit *WantExit
-	// Reported are reasons, or parts of messages, that Config.OnProgress must
-	// have been told.
+	// Reported lists reasons, or parts of messages, that must be reported to
+	// Config.OnProgress.
 	Reported []string
 }
 
@@ -79,8 +79,8 @@ type WantPod struct {
 	Succeeded bool
 }
 
-// WantExit is an expected *kontinue.ExitError. Container, Code and Signal
-// must be equal, unless AnyCode leaves the latter two open.
+// WantExit is an expected *kontinue.ExitError. Its fields must be equal, except that
+// AnyCode allows any Code and Signal. Is, if not nil, must match by errors.Is.
 type WantExit struct {
 	Container    string
 	Code, Signal int32
@@ -89,10 +89,10 @@ type WantExit struct {
 	Is           error
 }
 
-// isError reports that the verb must return an error.
+// isError reports whether the verb must return an error.
 func (w *Want) isError() bool { return w.Err != nil || len(w.ErrText) > 0 }
 
-// podSpec returns the spec of the scenario's pods, nil for a script.
+// podSpec returns the spec of the scenario's pods, or nil for a script.
 func (s *Scenario) podSpec() *corev1.PodSpec {
 	switch {
 	case s.Job != nil:
@@ -103,8 +103,8 @@ func (s *Scenario) podSpec() *corev1.PodSpec {
 	return nil
 }
 
-// Played reports that the cluster in memory runs no process for the scenario:
-// it can take place in virtual time.
+// Played reports whether every container has a script, so that the scenario can run in
+// virtual time.
 func (s *Scenario) Played() bool {
 	spec := s.podSpec()
 	if spec == nil {
@@ -121,10 +121,10 @@ func (s *Scenario) Played() bool {
 	return true
 }
 
-// scriptContainer is the name that RunScript gives to its container.
+// scriptContainer is the name of RunScript's container.
 const scriptContainer = "script"
 
-// All returns the scenarios. Each call makes new ones.
+// All returns all scenarios. Each call returns new ones, which the caller may modify.
 func All() []*Scenario {
 	var all []*Scenario
 	for _, group := range []func() []*Scenario{

@@ -11,31 +11,31 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// stuckFor is the StepOptions.Timeout of pods that never start. It is cut short
-// once the wait has been told why, however long that takes on a busy machine.
+// stuckFor is the StepOptions.Timeout of pods that never start. deadlineNow shortens
+// it once the reason was reported, which takes long on a busy machine.
 const stuckFor = 2 * time.Minute
 
-// deadlineNow ends the Job as its deadline would.
+// deadlineNow makes the Job exceed its deadline.
 func (r *Run) deadlineNow(ctx context.Context) error {
 	return r.patchJob(ctx, `{"spec":{"activeDeadlineSeconds":1}}`)
 }
 
-// untilReported lets the deadline pass once OnProgress was told the reason.
+// untilReported calls deadlineNow once the reason was reported to OnProgress.
 func untilReported(reason string) func(ctx context.Context, r *Run) error {
 	return func(ctx context.Context, r *Run) error {
 		return firstError(r.reportedReason(ctx, reason), r.deadlineNow(ctx))
 	}
 }
 
-// untilEvent lets the deadline pass once there is an event.
+// untilEvent calls deadlineNow once there is such an event.
 func untilEvent(reason, text string) func(ctx context.Context, r *Run) error {
 	return func(ctx context.Context, r *Run) error {
 		return firstError(r.event(ctx, reason, text), r.deadlineNow(ctx))
 	}
 }
 
-// stuck are pods that cannot start. They have no end of their own: a timeout, a
-// cancellation or the missing thing ends the wait.
+// stuck returns scenarios with a pod that cannot start. The wait ends by a timeout, by
+// a cancellation, or when the missing object is created.
 func stuck() []*Scenario {
 	secretEnv := func(shell string) *kontinue.PodOptions {
 		return &kontinue.PodOptions{Spec: pod(with(container("main", shell), func(c *corev1.Container) {
@@ -54,7 +54,7 @@ func stuck() []*Scenario {
 		s.Volumes = []corev1.Volume{{Name: "credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "credentials"}}}}
 	})}
 	noAccount := &kontinue.PodOptions{Spec: change(pod(container("main", "true")), func(s *corev1.PodSpec) { s.ServiceAccountName = "missing" })}
-	// The kubelet forgets the reason when it ends such a pod.
+	// The kubelet overwrites the waiting reason when it terminates such a pod.
 	timedOut := func(message ...string) Want {
 		return Want{
 			Pods: pods(1, failed), Message: append([]string{"DeadlineExceeded"}, message...),
