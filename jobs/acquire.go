@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -77,10 +79,12 @@ type acquirer struct {
 	request *Request
 	runs    *Runs
 	cached  []Found
-	taken   string // the name for which a create was answered AlreadyExists
-	live    *Found // what a look by name found
-	name    string // the last name that was asked for
-	unknown bool   // a create may have taken effect although it failed
+	taken   string          // the name for which a create was answered AlreadyExists
+	exists  error           // that answer
+	pauses  backoff.BackOff // between creates for which the name is taken and free by turns
+	live    *Found          // what a look by name found
+	name    string          // the last name that was asked for
+	unknown bool            // a create may have taken effect although it failed
 }
 
 // plan goes one step ahead; done is false when the runs have to be planned again.
@@ -106,10 +110,14 @@ func (a *acquirer) plan(ctx context.Context, p Policy) (got Acquired, done bool,
 func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 	r := a.request
 	var listed []Found
-	var err error
 	if r.Attempt > 0 || !slices.ContainsFunc(a.cached, a.living) {
-		if listed, err = a.runs.of(ctx, r.Step); err != nil {
+		var fresh bool
+		var err error
+		if listed, fresh, err = a.runs.of(ctx, r.Step); err != nil {
 			return nil, err
+		}
+		if fresh { // and complete: a Job that only the cache shows is gone
+			a.cached = nil
 		}
 	}
 	var all []Run
@@ -140,7 +148,11 @@ func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 			a.live = &f
 			add(f)
 		case !apierrors.IsNotFound(failure):
-			return nil, failure
+			return nil, fmt.Errorf("%w; looked because of: %w", failure, a.exists)
+		default: // it was deleted between the two requests
+			if err := a.pause(ctx); err != nil {
+				return nil, err
+			}
 		}
 	}
 	a.taken = ""
@@ -160,6 +172,26 @@ func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 func (a *acquirer) living(f Found) bool {
 	run, ok := a.request.runOf(f)
 	return ok && !run.Deleting && !run.Recorded
+}
+
+// pause backs off before a name is asked for again.
+func (a *acquirer) pause(ctx context.Context) error {
+	if a.pauses == nil {
+		a.pauses = backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
+			backoff.WithMaxInterval(a.c.retries.pause), backoff.WithMaxElapsedTime(a.c.retries.all))
+	}
+	delay := a.pauses.NextBackOff()
+	if delay == backoff.Stop {
+		return fmt.Errorf("gave up after %s: %w", a.c.retries.all, a.exists)
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return stopped(ctx, a.exists)
+	}
 }
 
 // ours refuses an object that has the name of a run and another owner.
@@ -225,32 +257,6 @@ func (a *acquirer) again() {
 	a.runs.Invalidate()
 }
 
-// create asks for the planned run under its name.
-func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
-	a.name = a.request.name()
-	e := &creation{c: a.c, request: a.request, namespace: a.request.Execution.Namespace, name: a.name}
-	err := a.c.retry(ctx, "create job", a.c.retries, e.try)
-	a.unknown = e.unknown
-	switch {
-	case err != nil:
-		return Acquired{}, false, err
-	case e.created != nil:
-		run, ok := a.request.runOf(find(e.created))
-		if !ok {
-			return Acquired{}, false, fmt.Errorf("job %s/%s was created with another name or owner: does an admission webhook change them?", e.namespace, e.name)
-		}
-		return Acquired{Run: run, Job: e.created}, true, nil
-	case e.live != nil:
-		f, err := a.ours(e.live)
-		a.live, a.unknown = &f, false
-		return Acquired{}, false, err
-	default:
-		a.taken, a.unknown = a.name, false
-		a.again()
-		return Acquired{}, false, nil
-	}
-}
-
 // explain names the object, where err does not yet, and says what may be left of
 // it in the cluster.
 func (a *acquirer) explain(err error) error {
@@ -262,62 +268,6 @@ func (a *acquirer) explain(err error) error {
 		err = fmt.Errorf("%w; job %s/%s may have been created all the same: a resume will find it", err, namespace, a.name)
 	}
 	return err
-}
-
-// creation is the state of one create: after one that failed it looks for the
-// object until the API server has said whether it exists.
-type creation struct {
-	c               *Client
-	request         *Request
-	namespace, name string
-	job             *batchv1.Job // that the request builds; nil before the first try
-
-	look    bool         // the next request is a get
-	failure *APIError    // the answer to the last create
-	unknown bool         // a create may have taken effect although it failed
-	created *batchv1.Job // by this call
-	live    *batchv1.Job // that has the name, found by a look
-}
-
-// try is done when the Job is created, when an object with its name was found, or
-// when the API server says that there is one.
-func (e *creation) try(ctx context.Context) (done bool, _ error) {
-	if e.job == nil {
-		e.job = e.request.build()
-	}
-	if !e.look {
-		created, err := apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
-			return e.c.clientset.BatchV1().Jobs(e.namespace).Create(ctx, e.job, metav1.CreateOptions{})
-		})
-		switch {
-		case err == nil:
-			e.created = created
-			return true, nil
-		case apierrors.IsAlreadyExists(err) && !e.unknown:
-			return true, nil
-		}
-		e.failure = createError(e.job, err)
-		e.unknown = e.unknown || e.failure.unknown()
-		if apicall.Overloaded(err) {
-			return false, e.failure // a look would only take the place of another's create
-		}
-		e.look = true
-	}
-	live, failure := e.c.get(ctx, e.namespace, e.name)
-	switch {
-	case failure == nil:
-		e.live = live
-		return true, nil
-	case apierrors.IsNotFound(failure):
-		e.look = false
-		// AlreadyExists and not found: it was deleted between the two requests.
-		again := e.failure.Transient() || apierrors.IsAlreadyExists(e.failure)
-		return !again, e.failure
-	case !failure.Transient() && !e.failure.Transient() && !apierrors.IsAlreadyExists(e.failure):
-		return true, e.failure
-	default:
-		return !failure.Transient(), fmt.Errorf("%w; looked because of: %w", failure, e.failure)
-	}
 }
 
 // waitEnded returns when no Job with that UID is left under the name or, unless gone

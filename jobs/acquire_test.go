@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ktesting "k8s.io/client-go/testing"
 
+	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/jobs"
 )
 
@@ -35,30 +36,33 @@ func beingGone(j *batchv1.Job) {
 	j.DeletionTimestamp, j.Finalizers = new(metav1.Now()), []string{"foregroundDeletion"}
 }
 
-// TestEnsureInvalid: nothing is sent.
-func TestEnsureInvalid(t *testing.T) {
+// TestAcquireInvalid: nothing is sent.
+func TestAcquireInvalid(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
-	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), changed(func(r *jobs.Request) { r.Step = "" }))
+	_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), changed(func(r *jobs.Request) { r.Step = "" }))
 	require.ErrorIs(t, err, jobs.ErrInvalid)
 	require.Empty(t, c.Actions())
 }
 
-func TestEnsureCreates(t *testing.T) {
+func TestAcquireCreates(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
 	r := request()
-	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), r)
+	got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), r)
 	require.NoError(t, err)
 	require.Equal(t, "job-1", string(got.Job.UID))
+	require.Equal(t, jobs.Run{
+		Name: build(t).Name, UID: "job-1", Group: "blue", SpecHash: identity.SpecHash(&request().Spec),
+	}, got.Run)
 	require.False(t, got.Adopted)
 	require.Empty(t, got.Drift)
 	require.Len(t, c.Actions(), 1, "one write and no read")
 	require.Equal(t, request(), r, "the argument is not changed")
 }
 
-// TestEnsureAdopts: whatever answer hides the Job that exists, it is found.
-func TestEnsureAdopts(t *testing.T) {
+// TestAcquireAdopts: whatever answer hides the Job that exists, it is found.
+func TestAcquireAdopts(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]error{
 		"already exists": errExists, "EOF": errEOF, "timeout": errTimeout, "429 of a webhook": errBusyHook,
@@ -70,50 +74,55 @@ func TestEnsureAdopts(t *testing.T) {
 			c := newCluster(live(t))
 			c.fail("create", answer)
 			start := time.Now()
-			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+			got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 			require.NoError(t, err, name)
 			require.True(t, got.Adopted, name)
-			require.Equal(t, "live", string(got.Job.UID), name)
+			require.Equal(t, "live", string(got.Run.UID), name)
 			require.Empty(t, got.Drift, name)
-			require.Equal(t, []int{1, 1}, []int{c.count("create"), c.count("get")}, name)
+			// Only AlreadyExists proves that there is one: the runs are listed then.
+			sent := []int{1, 0, 1}
+			if apierrors.IsAlreadyExists(answer) {
+				sent = []int{1, 1, 0}
+			}
+			require.Equal(t, sent, c.counts("create", "list", "get"), name)
 			require.Zero(t, time.Since(start), name)
 		})
 	}
 }
 
-// TestEnsureAdoptsAfterOverload: a create that the server refuses for want of
-// capacity is sent again, and the name tells that the Job exists.
-func TestEnsureAdoptsAfterOverload(t *testing.T) {
+// TestAcquireAdoptsAfterOverload: a create that an overloaded server refuses
+// is sent again, and is answered AlreadyExists.
+func TestAcquireAdoptsAfterOverload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(live(t))
 		c.fail("create", errTooMany, errTooMany)
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.NoError(t, err)
 		require.True(t, got.Adopted)
-		require.Equal(t, "live", string(got.Job.UID))
-		require.Equal(t, []int{3, 1}, []int{c.count("create"), c.count("get")})
+		require.Equal(t, "live", string(got.Run.UID))
+		require.Equal(t, []int{3, 1, 0}, c.counts("create", "list", "get"))
 	})
 }
 
-// TestEnsureLostAnswer: the create took effect and its answer was dropped.
-func TestEnsureLostAnswer(t *testing.T) {
+// TestAcquireLostAnswer: the create took effect and its answer was dropped.
+func TestAcquireLostAnswer(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
 	c.answer("create", func(_ int, a ktesting.Action) error {
 		require.NoError(t, c.commit(a))
 		return errEOF
 	})
-	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+	got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 	require.NoError(t, err)
 	require.True(t, got.Adopted)
-	require.Equal(t, "committed", string(got.Job.UID))
+	require.Equal(t, "committed", string(got.Run.UID))
 	require.Equal(t, 1, c.count("create"))
 }
 
-// TestEnsureLateCommit: the create takes effect after the Job was looked for; the
+// TestAcquireLateCommit: the create takes effect after the Job was looked for; the
 // fixed name makes the second create find it.
-func TestEnsureLateCommit(t *testing.T) {
+func TestAcquireLateCommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
@@ -126,19 +135,20 @@ func TestEnsureLateCommit(t *testing.T) {
 			require.NoError(t, c.commit(first))
 			return nil
 		})
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.NoError(t, err)
 		require.True(t, got.Adopted)
-		require.Equal(t, []int{2, 2}, []int{c.count("create"), c.count("get")})
+		require.Equal(t, []int{2, 0, 2}, c.counts("create", "list", "get"))
 	})
 }
 
-func TestEnsureRetries(t *testing.T) {
+func TestAcquireRetries(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		create, get  []error
-		adopted      bool
-		creates, got int
+		create, get []error
+		adopted     bool
+		creates     int
+		list, got   int
 	}{
 		"lost, never arrived":    {create: []error{errEOF}, creates: 2, got: 1},
 		"429 twice":              {create: []error{errTooMany, errTooMany}, creates: 3, got: 0},
@@ -147,8 +157,9 @@ func TestEnsureRetries(t *testing.T) {
 		"webhook comes back":     {create: []error{errWebhook, errWebhook, errWebhook}, creates: 4, got: 3},
 		"quota row conflict":     {create: []error{errQuotaRow}, creates: 2, got: 1},
 		"get fails, too":         {create: []error{errEOF}, get: []error{errEOF, errTimeout}, creates: 2, got: 3},
-		"exists, then deleted":   {create: []error{errExists}, creates: 2, got: 1},
-		"exists, and get fails":  {create: []error{errExists}, get: []error{errEOF}, creates: 2, got: 2},
+		"exists, then deleted":   {create: []error{errExists}, creates: 2, list: 1, got: 1},
+		"again and again":        {create: []error{errExists, errExists, errExists}, creates: 4, list: 3, got: 3},
+		"exists, and get fails":  {create: []error{errExists}, get: []error{errEOF}, creates: 2, list: 1, got: 2},
 		"503 with a long advice": {create: []error{apierrors.NewServerTimeout(resource, "create", 30)}, creates: 2, got: 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -156,10 +167,10 @@ func TestEnsureRetries(t *testing.T) {
 			c.fail("create", tc.create...)
 			c.fail("get", tc.get...)
 			start := time.Now()
-			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+			got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 			require.NoError(t, err, name)
 			require.False(t, got.Adopted, name)
-			require.Equal(t, []int{tc.creates, tc.got}, []int{c.count("create"), c.count("get")}, name)
+			require.Equal(t, []int{tc.creates, tc.list, tc.got}, c.counts("create", "list", "get"), name)
 			require.Positive(t, time.Since(start), "%s: there is a pause between tries", name)
 			if s, ok := apierrors.SuggestsClientDelay(tc.create[0]); ok {
 				require.GreaterOrEqual(t, time.Since(start), time.Duration(s)*time.Second, name)
@@ -168,7 +179,7 @@ func TestEnsureRetries(t *testing.T) {
 	}
 }
 
-func TestEnsurePermanent(t *testing.T) {
+func TestAcquirePermanent(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		answer error
@@ -188,7 +199,7 @@ func TestEnsurePermanent(t *testing.T) {
 			c := newCluster()
 			c.fail("create", tc.answer)
 			start := time.Now()
-			_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+			_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 			require.ErrorIs(t, err, tc.answer, name)
 			require.ErrorContains(t, err, tc.text, name)
 			require.Equal(t, 1, strings.Count(err.Error(), "ns/"+build(t).Name), "%s: %v", name, err)
@@ -197,7 +208,7 @@ func TestEnsurePermanent(t *testing.T) {
 			require.ErrorAs(t, err, &e, name)
 			require.Equal(t, "create", e.Verb, name)
 			require.Zero(t, time.Since(start), name)
-			require.Equal(t, []int{1, 1}, []int{c.count("create"), c.count("get")}, name)
+			require.Equal(t, []int{1, 0, 1}, c.counts("create", "list", "get"), name)
 		})
 	}
 }
@@ -210,7 +221,7 @@ func TestExpiredToken(t *testing.T) {
 		c.fail("create", errUnauth, errUnauth)
 		c.fail("get", errUnauth)
 		start := time.Now()
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.NoError(t, err)
 		require.False(t, got.Adopted)
 		require.Less(t, time.Since(start), 10*time.Second)
@@ -222,7 +233,7 @@ func TestExpiredToken(t *testing.T) {
 			c.fail("get", errUnauth)
 		}
 		start := time.Now()
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, errUnauth)
 		require.ErrorContains(t, err, "renew them")
 		require.NotContains(t, err.Error(), "may have been created")
@@ -230,7 +241,7 @@ func TestExpiredToken(t *testing.T) {
 	})
 }
 
-func TestEnsureMayNotLook(t *testing.T) {
+func TestAcquireMayNotLook(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		create error
@@ -244,7 +255,7 @@ func TestEnsureMayNotLook(t *testing.T) {
 		c := newCluster()
 		c.fail("create", tc.create)
 		c.fail("get", errRBACGet)
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, tc.create, name)
 		require.ErrorContains(t, err, "grant verb "+tc.verb, name)
 		require.Equal(t, tc.maybe, contains(err, "a resume will find it"), name)
@@ -255,7 +266,7 @@ func contains(err error, text string) bool {
 	return err != nil && strings.Contains(err.Error(), text)
 }
 
-func TestEnsureGivesUp(t *testing.T) {
+func TestAcquireGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		answer error
@@ -263,13 +274,13 @@ func TestEnsureGivesUp(t *testing.T) {
 		most   int // tries in the minute
 	}{
 		"lost": {errEOF, true, 20}, "webhook down": {errWebhook, true, 20}, "quota row conflict": {errQuotaRow, false, 20},
-		"429": {errTooMany, false, 60}, "429 of a webhook": {errBusyHook, false, 20},
+		"429": {errTooMany, false, 60}, "429 of a webhook": {errBusyHook, false, 20}, "exists and does not": {errExists, false, 20},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster()
 			c.answer("create", func(int, ktesting.Action) error { return tc.answer })
 			start := time.Now()
-			_, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).Ensure(t.Context(), request())
+			_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}), request())
 			require.ErrorIs(t, err, tc.answer, name)
 			require.ErrorContains(t, err, "gave up after", name)
 			require.Equal(t, tc.maybe, contains(err, "a resume will find it"), name)
@@ -281,21 +292,21 @@ func TestEnsureGivesUp(t *testing.T) {
 	}
 }
 
-// TestEnsureLongRetryAfter: a server that asks for more time than there is ends
+// TestAcquireLongRetryAfter: a server that asks for more time than there is ends
 // the call at once.
-func TestEnsureLongRetryAfter(t *testing.T) {
+func TestAcquireLongRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
 		c.fail("create", apierrors.NewTooManyRequests("busy", 3600))
 		start := time.Now()
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.True(t, apierrors.IsTooManyRequests(err), "%v", err)
 		require.Zero(t, time.Since(start))
 	})
 }
 
-func TestEnsureContextEnds(t *testing.T) {
+func TestAcquireContextEnds(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("worker shuts down")
 	synctest.Test(t, func(t *testing.T) {
@@ -304,7 +315,7 @@ func TestEnsureContextEnds(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(3*time.Second, func() { cancel(cause) })
 		start := time.Now()
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, request())
+		_, err := acquire(ctx, jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, cause)
 		require.ErrorIs(t, err, errWebhook, "the last answer is kept")
 		require.ErrorContains(t, err, "a resume will find it")
@@ -318,7 +329,7 @@ func TestEnsureContextEnds(t *testing.T) {
 			cancel(cause)
 			return errEOF
 		})
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, request())
+		_, err := acquire(ctx, jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, cause)
 		require.ErrorIs(t, err, errEOF)
 		require.Equal(t, 1, c.count("create"))
@@ -326,14 +337,14 @@ func TestEnsureContextEnds(t *testing.T) {
 	c := newCluster()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(ctx, request())
+	_, err := acquire(ctx, jobs.NewClient(c, jobs.Options{}), request())
 	require.ErrorIs(t, err, cause)
 	require.ErrorContains(t, err, "job ns/"+build(t).Name)
 	require.NotContains(t, err.Error(), "a resume will find it")
 	require.Empty(t, c.Actions(), "nothing is sent with a context that has ended")
 }
 
-func TestEnsureNameConflict(t *testing.T) {
+func TestAcquireNameConflict(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change []func(*batchv1.Job)
@@ -346,31 +357,31 @@ func TestEnsureNameConflict(t *testing.T) {
 		"another worker group":      {[]func(*batchv1.Job){inOther}, `worker group "green", not "blue"`},
 	} {
 		c := newCluster(live(t, tc.change...))
-		_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
 		require.ErrorContains(t, err, tc.text, name)
 		require.Zero(t, c.count("delete")+c.count("patch")+c.count("update"), "%s: it is not touched", name)
 
 		// Whose it is was asked for after a lost answer: it is not ours that may exist.
 		c.fail("create", errEOF)
-		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		_, err = acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
 		require.NotContains(t, err.Error(), "a resume will find it", name)
 	}
 }
 
-func TestEnsureWaitsOutDeletion(t *testing.T) {
+func TestAcquireWaitsOutDeletion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		old := live(t, beingGone)
 		c := newCluster(old)
-		c.fail("get", nil, nil, errEOF, errTooMany) // while it waits
+		c.fail("get", nil, errEOF, errTooMany) // while it waits
 		gone := time.AfterFunc(5*time.Minute, func() {
 			_ = c.Tracker().Delete(batchv1.SchemeGroupVersion.WithResource("jobs"), "ns", old.Name)
 		})
 		defer gone.Stop()
 		start := time.Now()
-		got, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Second}).Ensure(t.Context(), request())
+		got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{RetryFor: time.Second}), request())
 		require.NoError(t, err)
 		require.False(t, got.Adopted)
 		require.Equal(t, "job-2", string(got.Job.UID), "the first create met the old one")
@@ -380,34 +391,34 @@ func TestEnsureWaitsOutDeletion(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(live(t, beingGone))
-		_, err := jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}).Ensure(t.Context(), request())
+		_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}), request())
 		require.ErrorContains(t, err, "still being deleted; finalizers: foregroundDeletion")
 		require.ErrorContains(t, err, "gave up after")
 
-		c.fail("get", nil, errRBACGet)
+		c.fail("get", errRBACGet)
 		start := time.Now()
-		_, err = jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+		_, err = acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, errRBACGet)
 		require.Zero(t, time.Since(start), "a refusal is not waited out")
 	})
 }
 
-// TestEnsureTwoWorkers: both get the same Job, one of them adopts it.
-func TestEnsureTwoWorkers(t *testing.T) {
+// TestAcquireTwoWorkers: both get the same Job, one of them adopts it.
+func TestAcquireTwoWorkers(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
-	results := make(chan jobs.Ensured, 2)
+	results := make(chan jobs.Acquired, 2)
 	for range 2 {
 		go func() {
-			got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+			got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 			if err != nil {
-				t.Errorf("Ensure: %v", err)
+				t.Errorf("Acquire: %v", err)
 			}
 			results <- got
 		}()
 	}
 	a, b := <-results, <-results
-	require.NotEmpty(t, a.Job.UID)
-	require.Equal(t, a.Job.UID, b.Job.UID)
+	require.NotEmpty(t, a.Run.UID)
+	require.Equal(t, a.Run, b.Run)
 	require.NotEqual(t, a.Adopted, b.Adopted)
 }

@@ -47,12 +47,12 @@ func TestList(t *testing.T) {
 		other := build(t, func(r *jobs.Request) { r.Step = "other" })
 		c := newCluster(mine, other)
 		c.fail("list", errTimeout)
-		got, err := jobs.NewClient(c, jobs.Options{}).List(t.Context(), "ns", identity.StepSelector("blue", "u-1", "helm"))
+		got, err := jobs.NewClient(c, jobs.Options{}).List(t.Context(), "ns", identity.ExecutionSelector("u-1")+","+identity.LabelStep+"=helm")
 		require.NoError(t, err)
 		require.Len(t, got, 1)
 		require.Equal(t, mine.UID, got[0].UID)
 
-		got, err = jobs.NewClient(c, jobs.Options{}).List(t.Context(), "ns", identity.ExecutionSelector("blue", "u-1"))
+		got, err = jobs.NewClient(c, jobs.Options{}).List(t.Context(), "ns", identity.ExecutionSelector("u-1"))
 		require.NoError(t, err)
 		require.Len(t, got, 2)
 
@@ -165,7 +165,7 @@ func TestLogsNoSecrets(t *testing.T) {
 		c.fail("create", status(500, "InternalError", "webhook says: --token=hunter2"))
 		request := changed(func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Args = []string{"--token=hunter2"} })
 		client := jobs.NewClient(c, jobs.Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-		_, err := client.Ensure(t.Context(), request)
+		_, err := acquire(t.Context(), client, request)
 		require.NoError(t, err)
 		require.Contains(t, log.String(), "webhook says")
 		require.NotContains(t, log.String(), "hunter2")

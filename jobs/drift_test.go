@@ -132,7 +132,7 @@ func TestDrift(t *testing.T) {
 		there := build(t, full)
 		byServer(there)
 		c := newCluster(there)
-		got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), changed(full, tc.change))
+		got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), changed(full, tc.change))
 		require.NoError(t, err, name)
 		require.True(t, got.Adopted, name)
 		require.Len(t, got.Drift, len(tc.want), "%s: %q", name, got.Drift)
@@ -152,21 +152,51 @@ func TestDriftKnowsKontinuesOwnChanges(t *testing.T) {
 	client := jobs.NewClient(c, jobs.Options{})
 	require.NoError(t, client.Cancel(t.Context(), "ns", there.Name, there.UID))
 	require.NoError(t, client.SetTTL(t.Context(), "ns", there.Name, there.UID, 60))
-	got, err := client.Ensure(t.Context(), changed(func(r *jobs.Request) { r.Timeout = 1e9 }))
+	got, err := acquire(t.Context(), client, changed(func(r *jobs.Request) { r.Timeout = 1e9 }))
 	require.NoError(t, err)
 	require.Empty(t, got.Drift, "a timeout is no part of the spec")
 
-	got, err = client.Ensure(t.Context(), changed(func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Image = "b" }))
+	got, err = acquire(t.Context(), client, changed(func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Image = "b" }))
 	require.NoError(t, err)
 	require.Equal(t, []string{"template.spec.containers[0].image: alpine:3.19 -> b"}, got.Drift)
 }
 
-// TestDriftWithoutHash: somebody took the annotation away; that cannot be told
-// from a change.
+// TestDriftOfTemplateAnnotations: what kontinue writes on the pod template is no part
+// of the spec, neither where both Jobs have it nor where one of them does.
+func TestDriftOfTemplateAnnotations(t *testing.T) {
+	t.Parallel()
+	bare := func(j *batchv1.Job) { j.Spec.Template.Annotations = nil }
+	user := func(r *jobs.Request) { r.Spec.Template.Annotations = map[string]string{"a": "b"} }
+	for name, tc := range map[string]struct {
+		there, submitted *batchv1.Job
+		want             string
+	}{
+		"another attempt":            {live(t), build(t, func(r *jobs.Request) { r.Attempt = 1 }), "spec hash: sha256:"},
+		"by a version without them":  {live(t, bare), build(t), "spec hash: sha256:"},
+		"beside the user's own":      {build(t, user), build(t, user, func(r *jobs.Request) { r.Attempt = 1 }), "spec hash: sha256:"},
+		"the user's own are another": {live(t), build(t, user), "template.metadata.annotations: changed"},
+	} {
+		before := tc.there.DeepCopy()
+		got := jobs.Drift(tc.there, tc.submitted)
+		require.Len(t, got, 1, name)
+		require.True(t, strings.HasPrefix(got[0], tc.want), "%s: %q", name, got)
+		require.Equal(t, before, tc.there, name)
+	}
+}
+
+// TestDriftWithoutHash: the pod template keeps the hash where somebody removed the
+// Job's annotations. Without either, a changed spec cannot be ruled out.
 func TestDriftWithoutHash(t *testing.T) {
 	t.Parallel()
-	c := newCluster(live(t, func(j *batchv1.Job) { j.Annotations = nil }))
-	got, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request())
+	stripped := func(j *batchv1.Job) { j.Annotations = nil }
+	c := newCluster(live(t, stripped))
+	got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
+	require.NoError(t, err)
+	require.True(t, got.Adopted)
+	require.Empty(t, got.Drift)
+
+	c = newCluster(live(t, stripped, func(j *batchv1.Job) { j.Spec.Template.Annotations = nil }))
+	got, err = acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 	require.NoError(t, err)
 	require.Len(t, got.Drift, 1)
 	require.Contains(t, got.Drift[0], "spec hash: none -> sha256:")

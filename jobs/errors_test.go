@@ -69,7 +69,7 @@ func TestCreateErrorHidesSecrets(t *testing.T) {
 		m.Args = []string{"hunter2-x", "--token=hunter2-x", "x"}
 		m.Env = []corev1.EnvVar{{Name: "P", Value: "line 1\nhunter2"}}
 	})
-	_, err := jobs.NewClient(c, jobs.Options{}).Ensure(t.Context(), request)
+	_, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request)
 	require.ErrorIs(t, err, answer)
 	require.NotContains(t, err.Error(), "hunter2")
 	require.ErrorContains(t, err, `denied: args [[redacted] [redacted]] env P="[redacted]" of alpine:3.19`)

@@ -24,15 +24,16 @@ func Example() {
 			Containers: []corev1.Container{{Name: "helm", Image: "alpine/helm:3.14"}},
 		}}},
 	}
+	ctx := context.Background()
 	client := jobs.NewClient(fake.NewSimpleClientset(), jobs.Options{})
 	for _, image := range []string{"alpine/helm:3.14", "alpine/helm:3.15"} {
 		request.Spec.Template.Spec.Containers[0].Image = image
-		got, err := client.Ensure(context.Background(), &request)
+		got, err := client.Acquire(ctx, &request, jobs.None, client.NewRuns(request.Execution, false), nil)
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(got.Job.Name, "adopted:", got.Adopted, got.Drift)
+		fmt.Println(got.Run.Name, "adopted:", got.Adopted, got.Drift)
 	}
 	// Output:
 	// deploy-helm-pjnm5v2vvuve2 adopted: false []
@@ -55,10 +56,10 @@ func ExampleClassify() {
 // A retry under RetryFailed keeps the run that succeeded.
 func ExamplePolicy_Plan() {
 	runs := []jobs.Run{
-		{Run: 0, Terminal: true, Failed: true, Recorded: true, RecordedAttempt: 0},
-		{Run: 1, Terminal: true, Recorded: true, RecordedAttempt: 1},
+		{Number: 0, Attempt: 0, Terminal: true, Failed: true, Recorded: true, RecordedAttempt: 0},
+		{Number: 1, Attempt: 1, Terminal: true, Recorded: true, RecordedAttempt: 1},
 	}
-	fmt.Println("adopt run", jobs.RetryFailed.Plan(2, runs).Adopt.Run)
+	fmt.Println("adopt run", jobs.RetryFailed.Plan(2, runs).Adopt.Number)
 	fmt.Println("create run", jobs.RetryAll.Plan(2, runs).Create)
 	// Output:
 	// adopt run 1

@@ -42,12 +42,16 @@ func FuzzNamesAndLabels(f *testing.F) {
 		require.Empty(t, metavalidation.ValidateLabels(job.Labels, path))
 		require.Empty(t, metavalidation.ValidateLabels(job.Spec.Template.Labels, path))
 		require.Empty(t, validation.ValidateAnnotations(job.Annotations, path))
+		require.Empty(t, validation.ValidateAnnotations(job.Spec.Template.Annotations, path))
 		for key, want := range identity.Labels(group, r.Execution.UID, step) {
 			require.Equal(t, want, job.Labels[key])
 			require.Equal(t, want, job.Spec.Template.Labels[key])
 		}
 		require.Equal(t, value, job.Labels[label])
 		require.Equal(t, note, job.Annotations[annotation])
+		for _, key := range identity.TemplateAnnotations() {
+			require.Equal(t, job.Annotations[key], job.Spec.Template.Annotations[key])
+		}
 		require.NotContains(t, job.Annotations[identity.AnnotationSpecHash], "canary-in-env")
 	})
 }

@@ -17,7 +17,7 @@ func TestModule(t *testing.T) {
 	var client *jobs.Client
 	fxtest.New(t, jobs.Module, fx.Populate(&client), fx.Supply(jobs.Options{}), fx.Provide(func() kubernetes.Interface { return c })).
 		RequireStart().RequireStop()
-	got, err := client.Ensure(t.Context(), request())
+	got, err := acquire(t.Context(), client, request())
 	require.NoError(t, err)
 	require.NotEmpty(t, got.Job.UID)
 }

@@ -1,9 +1,11 @@
 package jobs_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -54,10 +56,18 @@ func build(t *testing.T, change ...func(*jobs.Request)) *batchv1.Job {
 	return job
 }
 
+// acquire is the Acquire of a first run, for which nothing is cached: the create decides.
+func acquire(ctx context.Context, c *jobs.Client, r *jobs.Request) (jobs.Acquired, error) {
+	return c.Acquire(ctx, r, jobs.None, firstRuns(c, r), nil)
+}
+
+func firstRuns(c *jobs.Client, r *jobs.Request) *jobs.Runs { return c.NewRuns(r.Execution, false) }
+
 // cluster is the stock fake with UIDs, and with answers that a test gives instead.
 type cluster struct {
 	*fake.Clientset
-	uids atomic.Int64
+	uids   atomic.Int64
+	writes sync.Mutex // of a server's Jobs, each of which reads its Job first
 }
 
 func newCluster(objects ...runtime.Object) *cluster {
@@ -109,6 +119,14 @@ func (c *cluster) count(verb string) int {
 		}
 	}
 	return n
+}
+
+func (c *cluster) counts(verbs ...string) []int {
+	var all []int
+	for _, verb := range verbs {
+		all = append(all, c.count(verb))
+	}
+	return all
 }
 
 // commit stores the object of a create as the API server would have.

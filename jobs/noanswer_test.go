@@ -53,7 +53,7 @@ func TestNoAnswer(t *testing.T) {
 		"ttl":    {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error { return c.SetTTL(ctx, "ns", "j", "u", 60) }},
 		"cancel": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error { return c.Cancel(ctx, "ns", "j", "u") }},
 		"record": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error {
-			_, err := c.Record(ctx, "ns", "j", "u", "1", "{}")
+			_, err := c.SaveRecord(ctx, "ns", "j", "u", "{}")
 			return err
 		}},
 		"delete": {http.MethodDelete, func(ctx context.Context, c *jobs.Client) error { return c.Delete(ctx, "ns", "j", "another") }},
@@ -78,7 +78,7 @@ func TestNoAnswerToCreate(t *testing.T) {
 		s, client := newSilent(t, http.MethodPost, 1, jobs.Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
-		_, err := client.Ensure(ctx, request())
+		_, err := acquire(ctx, client, request())
 		// What is found is the server's Job j, which has no owner.
 		require.ErrorIs(t, err, jobs.ErrNameConflict)
 		require.Equal(t, map[string]int{http.MethodPost: 1, http.MethodGet: 1}, s.sent)
@@ -102,7 +102,7 @@ func TestNoAnswerAtAll(t *testing.T) {
 		require.Less(t, time.Since(start), 3*time.Minute)
 
 		_, client = newSilent(t, http.MethodPost, 100, jobs.Options{RetryFor: time.Minute})
-		_, err = client.Ensure(t.Context(), request())
+		_, err = acquire(t.Context(), client, request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, "the Job is looked for, however long the create took")
 	})
 }
@@ -118,7 +118,7 @@ func TestNoAnswerContext(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), after, cause)
 			defer cancel()
 			start := time.Now()
-			_, err := client.Ensure(ctx, request())
+			_, err := acquire(ctx, client, request())
 			require.ErrorIs(t, err, cause)
 			require.ErrorContains(t, err, "may have been created all the same")
 			require.Equal(t, after, time.Since(start))

@@ -37,7 +37,7 @@ type overloaded struct {
 	tries      map[string]int       // by Job
 	refusal    map[string]time.Time // the last one
 	pause      time.Duration        // the longest between a refusal and the next try
-	told       map[string]bool      // a refusal had the header: client-go itself waited
+	advised    map[string]bool      // a refusal had the header: client-go itself waited
 	notBefore  map[string]time.Time // as the last refusal said
 	early      []string             // requests that did not respect it
 	created    []string
@@ -46,8 +46,8 @@ type overloaded struct {
 
 func (s *overloaded) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := path.Base(r.URL.Path)
+	var job batchv1.Job
 	if r.Method == http.MethodPost {
-		var job batchv1.Job
 		if err := json.NewDecoder(r.Body).Decode(&job); err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func (s *overloaded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(r, name), nil
+	return s.answer(r, name, &job)
 }
 
 func (s *overloaded) arrive(method, name string) {
@@ -85,7 +85,7 @@ func (s *overloaded) arrive(method, name string) {
 	}
 }
 
-func (s *overloaded) answer(r *http.Request, name string) *http.Response {
+func (s *overloaded) answer(r *http.Request, name string, job *batchv1.Job) (*http.Response, error) {
 	answer := func(code int, body string) *http.Response {
 		return &http.Response{
 			StatusCode: code, Request: r, Body: io.NopCloser(strings.NewReader(body)),
@@ -97,31 +97,33 @@ func (s *overloaded) answer(r *http.Request, name string) *http.Response {
 		s.refused++
 		a := answer(http.StatusTooManyRequests, "Too many requests, please try again later.\n")
 		a.Header.Set("Content-Type", "text/plain; charset=utf-8")
-		// What a client waits without being told to: from 0.2 s up to 2 s, halved by
+		// What a client waits without the header: from 0.2 s up to 2 s, halved by
 		// the jitter. After a pause that client-go made it begins anew.
 		pause := min(time.Second, 100*time.Millisecond<<min(s.tries[name]-1, 4))
 		if after := s.retryAfter(s.refused); after != "" {
 			a.Header.Set("Retry-After", after)
 			pause, _ = time.ParseDuration(after + "s")
-			s.told[name] = true
-		} else if s.told[name] {
+			s.advised[name] = true
+		} else if s.advised[name] {
 			pause = 100 * time.Millisecond
 		}
 		s.refusal[name], s.notBefore[name] = now, now.Add(pause)
-		return a
+		return a, nil
 	}
 	s.next = now.Add(s.every)
 	if r.Method == http.MethodGet {
 		s.reads++
-		return answer(http.StatusNotFound, fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","message":"jobs.batch %q not found","code":404}`, name))
+		return answer(http.StatusNotFound, fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","message":"jobs.batch %q not found","code":404}`, name)), nil
 	}
 	s.created = append(s.created, name)
-	return answer(http.StatusCreated, fmt.Sprintf(`{"kind":"Job","apiVersion":"batch/v1","metadata":{"namespace":"ns","name":%q,"uid":"u"}}`, name))
+	job.UID = "u"
+	body, err := json.Marshal(job)
+	return answer(http.StatusCreated, string(body)), err
 }
 
 func (s *overloaded) client(t *testing.T, o jobs.Options) *jobs.Client {
 	t.Helper()
-	s.tries, s.told = map[string]int{}, map[string]bool{}
+	s.tries, s.advised = map[string]int{}, map[string]bool{}
 	s.refusal, s.notBefore = map[string]time.Time{}, map[string]time.Time{}
 	clientset, err := kubernetes.NewForConfig(&rest.Config{
 		Host: "https://api.example.com", Transport: s, QPS: -1,
@@ -142,7 +144,7 @@ func launch(t *testing.T, client *jobs.Client, n int) (asked []string) {
 		name := identity.JobName(request.Execution, request.Step, 0)
 		asked = append(asked, name)
 		wg.Go(func() {
-			got, err := client.Ensure(t.Context(), request)
+			got, err := acquire(t.Context(), client, request)
 			errs[i] = err
 			if err == nil && (got.Adopted || got.Job.Name != name) {
 				errs[i] = fmt.Errorf("%s got %s, adopted=%t", name, got.Job.Name, got.Adopted)
@@ -166,10 +168,10 @@ func TestOverload(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		retryAfter func(int) string
-		// Bounds of the requests for a Job: of each, for nobody is starved, and on
+		// Bounds of the requests for a Job: of each, since no step is starved, and on
 		// average. A refused step waits for 1 s at least from the fifth time on, or for
-		// the second that the header tells, and then for one place with all the others:
-		// who is lucky is left to chance, so the bound of each is a generous one.
+		// the second that the header gives, and then for one place with all the others:
+		// which one gets it is left to chance, so the bound of each is a generous one.
 		most int
 		mean float64
 	}{
@@ -184,7 +186,7 @@ func TestOverload(t *testing.T) {
 				asked := launch(t, client, n)
 				require.Equal(t, limit, s.most, "%s: requests at a time", name)
 				require.Empty(t, s.early, "%s: a refusal is respected", name)
-				require.LessOrEqual(t, s.pause, 4*time.Second, "%s: nobody falls far behind the others", name)
+				require.LessOrEqual(t, s.pause, 4*time.Second, "%s: no step falls far behind the others", name)
 				require.Zero(t, s.reads, "%s: a look takes another's place", name)
 				require.Len(t, s.created, n, name)
 				require.ElementsMatch(t, asked, s.created, "%s: each once", name)

@@ -22,12 +22,15 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// patches are the three of them, to go through what they have in common.
+// patches are all of them, to go through what they have in common.
 func patches(c *jobs.Client) map[string]func(ctx context.Context, name, uid string) error {
 	return map[string]func(context.Context, string, string) error{
 		"record": func(ctx context.Context, name, uid string) error {
-			_, err := c.Record(ctx, "ns", name, typesUID(uid), "", `{"v":1}`)
+			_, err := c.SaveRecord(ctx, "ns", name, typesUID(uid), `{"v":1}`)
 			return err
+		},
+		"unlabel": func(ctx context.Context, name, uid string) error {
+			return c.Unlabel(ctx, "ns", name, typesUID(uid))
 		},
 		"ttl": func(ctx context.Context, name, uid string) error {
 			return c.SetTTL(ctx, "ns", name, typesUID(uid), 60)
@@ -45,8 +48,17 @@ func TestPatches(t *testing.T) {
 		change func(*batchv1.Job)
 	}{
 		"record": {
-			`{"metadata":{"annotations":{"kontinue.cloud/outcome":"{\"v\":1}"},"uid":"live"}}`,
-			func(j *batchv1.Job) { j.Annotations[identity.AnnotationRecord] = `{"v":1}` },
+			`[{"op":"test","path":"/metadata/uid","value":"live"},` +
+				`{"op":"test","path":"/metadata/annotations/kontinue.cloud~1outcome","value":null},` +
+				`{"op":"add","path":"/metadata/annotations/kontinue.cloud~1outcome","value":"{\"v\":1}"},` +
+				`{"op":"add","path":"/metadata/labels/kontinue.cloud~1recorded","value":"true"}]`,
+			func(j *batchv1.Job) {
+				j.Annotations[identity.AnnotationRecord], j.Labels[identity.LabelRecorded] = `{"v":1}`, "true"
+			},
+		},
+		"unlabel": {
+			`{"metadata":{"labels":{"kontinue.cloud/recorded":null},"uid":"live"}}`,
+			func(*batchv1.Job) {},
 		},
 		"ttl": {
 			`{"metadata":{"uid":"live"},"spec":{"ttlSecondsAfterFinished":60}}`,
@@ -63,7 +75,13 @@ func TestPatches(t *testing.T) {
 		c := newCluster(live(t))
 		require.NoError(t, patches(jobs.NewClient(c, jobs.Options{}))[verb](t.Context(), build(t).Name, "live"), verb)
 		require.Len(t, c.Actions(), 1, "%s: one write and no read", verb)
-		require.JSONEq(t, tc.body, string(c.Actions()[0].(ktesting.PatchAction).GetPatch()), verb)
+		sent := c.Actions()[0].(ktesting.PatchAction)
+		require.Equal(t, tc.body, string(sent.GetPatch()), verb)
+		kind := types.MergePatchType
+		if verb == "record" {
+			kind = types.JSONPatchType
+		}
+		require.Equal(t, kind, sent.GetPatchType(), verb)
 
 		want := live(t)
 		tc.change(want)
@@ -84,17 +102,19 @@ func TestPatchErrors(t *testing.T) {
 		answers []error
 		want    []error
 		patches int
+		records int // patches of SaveRecord, if another number
 	}{
-		"transient":                {"live", []error{errEOF, errTooMany, errWebhook}, nil, 4},
-		"written by two":           {"live", []error{conflict}, nil, 2},
-		"deleted":                  {"", nil, []error{jobs.ErrJobDeleted}, 1},
-		"replaced, 422":            {"another", []error{uidImmutable}, []error{jobs.ErrJobDeleted, uidImmutable}, 1},
-		"replaced, 409":            {"another", []error{conflict}, []error{jobs.ErrJobDeleted, conflict}, 1},
-		"deleted after the answer": {"", []error{conflict}, []error{jobs.ErrJobDeleted}, 1},
-		"refused":                  {"live", []error{errInvalid}, []error{errInvalid}, 1},
-		"denied":                   {"live", []error{errDenied}, []error{errDenied}, 1},
+		"transient":                {"live", []error{errEOF, errTooMany, errWebhook}, nil, 4, 0},
+		"written by two":           {"live", []error{conflict}, nil, 2, 0},
+		"deleted":                  {"", nil, []error{jobs.ErrJobDeleted}, 1, 0},
+		"replaced, 422":            {"another", []error{uidImmutable}, []error{jobs.ErrJobDeleted, uidImmutable}, 1, 0},
+		"replaced, 409":            {"another", []error{conflict}, []error{jobs.ErrJobDeleted, conflict}, 1, 0},
+		"deleted after the answer": {"", []error{conflict}, []error{jobs.ErrJobDeleted}, 1, 0},
+		// The first 422 may say that there is a record, or nothing to add one to.
+		"refused": {"live", []error{errInvalid, errInvalid}, []error{errInvalid}, 1, 2},
+		"denied":  {"live", []error{errDenied}, []error{errDenied}, 1, 0},
 	} {
-		for _, verb := range []string{"record", "ttl", "cancel"} {
+		for _, verb := range []string{"record", "unlabel", "ttl", "cancel"} {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster()
 				if tc.live != "" {
@@ -113,7 +133,11 @@ func TestPatchErrors(t *testing.T) {
 				if len(tc.want) > 0 && !errors.Is(tc.want[0], jobs.ErrJobDeleted) {
 					require.NotErrorIs(t, err, jobs.ErrJobDeleted, "%s: %s", verb, name)
 				}
-				require.Equal(t, tc.patches, c.count("patch"), "%s: %s", verb, name)
+				patches := tc.patches
+				if verb == "record" && tc.records > 0 {
+					patches = tc.records
+				}
+				require.Equal(t, patches, c.count("patch"), "%s: %s", verb, name)
 			})
 		}
 	}
@@ -127,16 +151,21 @@ func TestPatchNeedsUID(t *testing.T) {
 	t.Parallel()
 	name := build(t).Name
 	for uid, sent := range map[string]bool{"live": true, "ns/other": true, "": false, "ns/" + name: false} {
-		for _, verb := range []string{"record", "ttl", "cancel"} {
+		for _, verb := range []string{"record", "unlabel", "ttl", "cancel"} {
 			c := newCluster(live(t, func(j *batchv1.Job) {
+				j.UID = typesUID(uid)
 				if !sent {
 					j.UID = ""
 				}
 			}))
 			require.NoError(t, patches(jobs.NewClient(c, jobs.Options{}))[verb](t.Context(), name, uid), "%s: %q", verb, uid)
 			patch := string(c.Actions()[0].(ktesting.PatchAction).GetPatch())
-			require.Equal(t, sent, strings.Contains(patch, `"uid":"`+uid+`"`), "%s: %q: %s", verb, uid, patch)
-			require.Equal(t, sent, strings.Contains(patch, `"uid"`), "%s: %q: %s", verb, uid, patch)
+			want := `"uid":"` + uid + `"`
+			if verb == "record" {
+				want = `{"op":"test","path":"/metadata/uid","value":"` + uid + `"}`
+			}
+			require.Equal(t, sent, strings.Contains(patch, want), "%s: %q: %s", verb, uid, patch)
+			require.Equal(t, sent, strings.Contains(patch, "uid"), "%s: %q: %s", verb, uid, patch)
 		}
 	}
 	c := newCluster(live(t))
@@ -151,23 +180,25 @@ func TestPlainFake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := fake.NewClientset()
 		client := jobs.NewClient(c, jobs.Options{})
-		ensured, err := client.Ensure(t.Context(), request())
+		acquired, err := acquire(t.Context(), client, request())
 		require.NoError(t, err)
-		name := ensured.Job.Name
-		for _, uid := range []types.UID{ensured.Job.UID, types.UID("ns/" + name)} {
+		name := acquired.Run.Name
+		require.Equal(t, types.UID("ns/"+name), acquired.Run.UID)
+		for _, uid := range []types.UID{acquired.Job.UID, acquired.Run.UID} {
 			require.NoError(t, client.Cancel(t.Context(), "ns", name, uid))
 			require.NoError(t, client.SetTTL(t.Context(), "ns", name, uid, 60))
-			outcome, err := client.Record(t.Context(), "ns", name, uid, "", `{"v":1}`)
+			stored, err := client.SaveRecord(t.Context(), "ns", name, uid, `{"v":1}`)
 			require.NoError(t, err)
-			require.Equal(t, `{"v":1}`, outcome)
+			require.Equal(t, `{"v":1}`, stored)
 		}
 		got, err := client.Get(t.Context(), "ns", name)
 		require.NoError(t, err)
 		require.Empty(t, got.UID)
 		require.Equal(t, new(int32(60)), got.Spec.TTLSecondsAfterFinished)
-		marks := identity.MetadataOf(got)
-		require.True(t, marks.Canceled)
-		require.Equal(t, `{"v":1}`, marks.Record)
+		metadata := identity.MetadataOf(got)
+		require.True(t, metadata.Canceled)
+		require.True(t, metadata.RecordedLabel)
+		require.Equal(t, `{"v":1}`, metadata.Record)
 
 		// A conflict is looked at: the Job without a UID is still the same one.
 		n := 0
@@ -177,42 +208,23 @@ func TestPlainFake(t *testing.T) {
 		})
 		require.NoError(t, client.SetTTL(t.Context(), "ns", name, types.UID("ns/"+name), 30))
 		n = 0
-		outcome, err := client.Record(t.Context(), "ns", name, types.UID("ns/"+name), "1", `{"v":2}`)
+		stored, err := client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`)
 		require.NoError(t, err)
-		require.Equal(t, `{"v":1}`, outcome)
+		require.Equal(t, `{"v":1}`, stored)
+		// One that cannot be read is replaced, where Jobs have no resourceVersion too.
+		got.Annotations[identity.AnnotationRecord] = "none"
+		require.NoError(t, c.Tracker().Update(jobsResource, got, "ns"))
+		stored, err = client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`)
+		require.NoError(t, err)
+		require.Equal(t, `{"v":1,"attempt":2}`, stored)
+		// It is adopted with the stand-in, and not taken for a run without a record.
+		again, err := acquire(t.Context(), client, request())
+		require.NoError(t, err)
+		require.Equal(t, types.UID("ns/"+name), again.Run.UID)
+		require.True(t, again.Run.Recorded)
+		require.NoError(t, client.Unlabel(t.Context(), "ns", name, again.Run.UID))
 		// And one that is gone is gone.
 		require.NoError(t, client.Delete(t.Context(), "ns", name, types.UID("ns/"+name)))
 		require.ErrorIs(t, client.SetTTL(t.Context(), "ns", name, types.UID("ns/"+name), 30), jobs.ErrJobDeleted)
 	})
-}
-
-func TestRecordKeepsTheFirstOutcome(t *testing.T) {
-	t.Parallel()
-	conflict := apierrors.NewConflict(resource, "j", errors.New("the object has been modified"))
-	for name, tc := range map[string]struct {
-		there   string // the outcome on the Job when the conflict is looked at
-		want    string
-		patches int
-	}{
-		"another worker was first":   {`{"v":1,"first":true}`, `{"v":1,"first":true}`, 1},
-		"another field had changed":  {"", `{"v":1}`, 2},
-		"its own answer was dropped": {`{"v":1}`, `{"v":1}`, 1},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			c := newCluster(live(t, func(j *batchv1.Job) {
-				j.ResourceVersion = "8"
-				if tc.there != "" {
-					j.Annotations[identity.AnnotationRecord] = tc.there
-				}
-			}))
-			c.fail("patch", conflict)
-			got, err := jobs.NewClient(c, jobs.Options{}).Record(t.Context(), "ns", build(t).Name, "live", "7", `{"v":1}`)
-			require.NoError(t, err, name)
-			require.Equal(t, tc.want, got, name)
-			require.Equal(t, tc.patches, c.count("patch"), name)
-			stored, err := c.BatchV1().Jobs("ns").Get(t.Context(), build(t).Name, metav1.GetOptions{})
-			require.NoError(t, err)
-			require.Equal(t, tc.want, stored.Annotations[identity.AnnotationRecord], name)
-		})
-	}
 }

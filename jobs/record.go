@@ -30,17 +30,17 @@ const recorded = "true"
 // The API server makes sure that there is no record yet, not that the Job is as it
 // was last seen: its controller writes the status at the same time.
 func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string) (stored string, err error) {
-	// replace is the resourceVersion of a Job that was read and has no record that
-	// stands. Where its labels or annotations were removed, there is nothing that a
-	// JSON patch could add to.
-	replace := ""
+	// version is that of a Job that was read and has no record that stands: it is
+	// replaced then. Where its labels or annotations were removed, there is nothing
+	// that a JSON patch could add to.
+	replace, version := false, ""
 	labels, annotations := object{identity.LabelRecorded: recorded}, object{identity.AnnotationRecord: text}
 	err = c.retry(ctx, "save record", c.retries, func(ctx context.Context) (bool, error) {
 		var failure error
-		if replace == "" {
+		if !replace {
 			failure = c.addRecord(ctx, namespace, name, uid, text)
 		} else {
-			_, failure = c.tryPatch(ctx, namespace, name, uid, replace, labels, annotations, nil)
+			_, failure = c.tryPatch(ctx, namespace, name, uid, version, labels, annotations, nil)
 		}
 		if failure == nil {
 			stored = text
@@ -55,7 +55,7 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 		live, unread := c.get(ctx, namespace, name)
 		switch {
 		case unread != nil && apierrors.IsNotFound(unread):
-			return true, fmt.Errorf("%w: %w", ErrJobDeleted, unread)
+			return true, fmt.Errorf("%w: %w; looked because of: %w", ErrJobDeleted, unread, failure)
 		case unread != nil:
 			return !unread.Transient(), fmt.Errorf("%w; looked because of: %w", unread, failure)
 		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name):
@@ -66,8 +66,8 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 			stored = there
 			return true, nil
 		}
-		first := replace == ""
-		replace = live.ResourceVersion
+		first := !replace
+		replace, version = true, live.ResourceVersion
 		if first && apierrors.IsInvalid(failure) || apierrors.IsConflict(failure) {
 			return false, failure
 		}

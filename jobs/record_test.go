@@ -15,17 +15,17 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// TestAmend: the outcome is changed as it is on the Job at the time of the write.
-func TestAmend(t *testing.T) {
+// TestUpdateRecord: the record is changed as it is on the Job at the time of the write.
+func TestUpdateRecord(t *testing.T) {
 	t.Parallel()
 	conflict := apierrors.NewConflict(resource, "j", errors.New("the object has been modified"))
-	refuses := errors.New("cannot be amended")
+	refuses := errors.New("cannot be updated")
 	for name, tc := range map[string]struct {
 		gets, patches []error // the first answers
 		live          string  // UID of the Job that exists; empty for none
-		there         string  // its outcome
+		there         string  // its record
 		other         string  // what another worker makes of it before the first patch
-		want          string  // the outcome in the end
+		want          string  // the record in the end
 		err           error
 		sent          [2]int // gets and patches
 	}{
@@ -70,7 +70,7 @@ func TestAmend(t *testing.T) {
 				}
 				return nil
 			})
-			err := jobs.NewClient(c, jobs.Options{}).Amend(t.Context(), "ns", job.Name, "live", func(there string) (string, error) {
+			err := jobs.NewClient(c, jobs.Options{}).UpdateRecord(t.Context(), "ns", job.Name, "live", func(there string) (string, error) {
 				require.NotEmpty(t, there, name)
 				switch there {
 				case "bad":
@@ -105,13 +105,13 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// TestAmendOnPlainFake: client-go's stock fake gives no UIDs and no versions.
-func TestAmendOnPlainFake(t *testing.T) {
+// TestUpdateRecordOnPlainFake: client-go's stock fake gives no UIDs and no versions.
+func TestUpdateRecordOnPlainFake(t *testing.T) {
 	t.Parallel()
 	c := newCluster(live(t, func(j *batchv1.Job) { j.UID, j.Annotations[identity.AnnotationRecord] = "", "a" }))
 	name := build(t).Name
 	change := func(string) (string, error) { return "b", nil }
-	require.NoError(t, jobs.NewClient(c, jobs.Options{}).Amend(t.Context(), "ns", name, typesUID("ns/"+name), change))
+	require.NoError(t, jobs.NewClient(c, jobs.Options{}).UpdateRecord(t.Context(), "ns", name, typesUID("ns/"+name), change))
 	got, err := c.BatchV1().Jobs("ns").Get(t.Context(), name, metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Empty(t, got.UID)

@@ -58,7 +58,9 @@ func TestBuild(t *testing.T) {
 					"app": "helm", "app.kubernetes.io/managed-by": "kontinue", "kontinue.cloud/worker-group": "blue",
 					"kontinue.cloud/execution-uid": "u-1", "kontinue.cloud/step": "helm",
 				},
-				Annotations: map[string]string{"sidecar.istio.io/inject": "false"},
+				Annotations: map[string]string{
+					"sidecar.istio.io/inject": "false", "kontinue.cloud/attempt": "3", "kontinue.cloud/spec-hash": identity.SpecHash(before),
+				},
 			},
 			Spec: corev1.PodSpec{
 				RestartPolicy: corev1.RestartPolicyNever,
@@ -88,13 +90,21 @@ func TestBuild(t *testing.T) {
 	require.False(t, *r.Owner.Controller)
 }
 
-func TestBuildMarksReadBack(t *testing.T) {
+func TestBuildMetadataReadBack(t *testing.T) {
 	t.Parallel()
 	job := build(t, func(r *jobs.Request) { r.Run, r.Attempt = 4, 5 })
 	require.Equal(t, identity.Metadata{
 		Group: "blue", ExecutionUID: "u-1", Step: "helm", Attempt: 5, SpecHash: identity.SpecHash(&request().Spec),
 	}, identity.MetadataOf(job))
 	require.NotContains(t, job.Annotations, identity.AnnotationDisplayName)
+	number, ok := identity.RunOf(request().Execution, "helm", job.Name)
+	require.True(t, ok)
+	require.Equal(t, 4, number)
+
+	// Without its own annotations the Job is read the same: the pod template has them.
+	stripped := job.DeepCopy()
+	stripped.Annotations = nil
+	require.Equal(t, identity.MetadataOf(job), identity.MetadataOf(stripped))
 }
 
 func TestBuildDeadline(t *testing.T) {

@@ -38,21 +38,22 @@ func (r *Runs) Invalidate() {
 	r.stale = true
 }
 
-// of returns the Jobs of a step, and reads them first if they may be stale.
-func (r *Runs) of(ctx context.Context, step string) ([]Found, error) {
+// of returns the Jobs of a step, and reads them first if they may be stale. It also
+// reports whether the list began after the call, so that what the caller knew is older.
+func (r *Runs) of(ctx context.Context, step string) (_ []Found, fresh bool, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	number := r.done
+	number, fresh := r.done, r.stale
 	switch {
-	case r.stale:
+	case fresh:
 		number = r.begun + 1 // one that is under way may have missed what made this one necessary
 	case r.listing != nil:
 		number = r.begun
 	}
 	if err := r.read(ctx, number); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return r.steps[step], nil
+	return r.steps[step], fresh, nil
 }
 
 // release lets go of a step's records: its result is given out.

@@ -33,7 +33,7 @@ func TestClassify(t *testing.T) {
 			jobs.Status{FailedPods: 2, Started: started},
 		},
 		{
-			"failed pod of a job that goes on", `{"active":1,"failed":1,` + begun + `}`, "Running",
+			"failed pod of a job that still runs", `{"active":1,"failed":1,` + begun + `}`, "Running",
 			jobs.Status{Active: 1, FailedPods: 1, Started: started},
 		},
 		{

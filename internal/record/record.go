@@ -85,7 +85,10 @@ func Readable(text string) bool {
 // other byte as it was, unknown fields included.
 func Restamp(text string, attempt int) (string, error) {
 	fields := json.NewDecoder(strings.NewReader(text))
-	_, err := fields.Token() // the opening brace
+	opening, err := fields.Token()
+	if opening != json.Delim('{') {
+		return text, errors.Join(errors.New("the record is no JSON object"), err)
+	}
 	for err == nil && fields.More() {
 		var key json.Token
 		var value json.RawMessage

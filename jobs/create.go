@@ -1,0 +1,95 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/apicall"
+)
+
+// create asks for the planned run under its name.
+func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
+	a.name = a.request.name()
+	e := &creation{c: a.c, request: a.request, namespace: a.request.Execution.Namespace, name: a.name}
+	err := a.c.retry(ctx, "create job", a.c.retries, e.try)
+	a.unknown = e.unknown
+	switch {
+	case err != nil:
+		return Acquired{}, false, err
+	case e.created != nil:
+		run, ok := a.request.runOf(find(e.created))
+		if !ok {
+			return Acquired{}, false, fmt.Errorf("job %s/%s was created with another name or owner: does an admission webhook change them?", e.namespace, e.name)
+		}
+		return Acquired{Run: run, Job: e.created}, true, nil
+	case e.live != nil:
+		f, err := a.ours(e.live)
+		a.live, a.unknown = &f, false
+		return Acquired{}, false, err
+	default:
+		a.taken, a.exists, a.unknown = a.name, e.failure, false
+		a.again()
+		return Acquired{}, false, nil
+	}
+}
+
+// creation is the state of one create: after one that failed it looks for the
+// object until the API server has said whether it exists.
+type creation struct {
+	c               *Client
+	request         *Request
+	namespace, name string
+	job             *batchv1.Job // that the request builds; nil before the first try
+
+	look    bool         // the next request is a get
+	failure *APIError    // the answer to the last create
+	unknown bool         // a create may have taken effect although it failed
+	created *batchv1.Job // by this call
+	live    *batchv1.Job // that has the name, found by a look
+}
+
+// try is done when the Job is created, when an object with its name was found, or
+// when the API server says that there is one.
+func (e *creation) try(ctx context.Context) (done bool, _ error) {
+	if e.job == nil {
+		e.job = e.request.build()
+	}
+	if !e.look {
+		created, err := apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+			return e.c.clientset.BatchV1().Jobs(e.namespace).Create(ctx, e.job, metav1.CreateOptions{})
+		})
+		if err == nil {
+			e.created = created
+			return true, nil
+		}
+		if apierrors.IsAlreadyExists(err) && !e.unknown {
+			e.failure = apiError("create", e.namespace, e.name, err)
+			return true, nil
+		}
+		e.failure = createError(e.job, err)
+		e.unknown = e.unknown || e.failure.unknown()
+		if apicall.Overloaded(err) {
+			return false, e.failure // a look would only take the place of another's create
+		}
+		e.look = true
+	}
+	live, failure := e.c.get(ctx, e.namespace, e.name)
+	switch {
+	case failure == nil:
+		e.live = live
+		return true, nil
+	case apierrors.IsNotFound(failure):
+		e.look = false
+		// AlreadyExists and not found: it was deleted between the two requests.
+		again := e.failure.Transient() || apierrors.IsAlreadyExists(e.failure)
+		return !again, e.failure
+	case !failure.Transient() && !e.failure.Transient() && !apierrors.IsAlreadyExists(e.failure):
+		return true, e.failure
+	default:
+		return !failure.Transient(), fmt.Errorf("%w; looked because of: %w", failure, e.failure)
+	}
+}
