@@ -25,7 +25,11 @@ var ErrNoAnswer = fmt.Errorf("no answer within %s", Timeout)
 // [ErrNoAnswer] and does not match [context.DeadlineExceeded]: only the end of ctx
 // itself may look like that, and it is returned unchanged.
 func Bounded[T any](ctx context.Context, send func(context.Context) (T, error)) (T, error) {
-	bounded, cancel := context.WithTimeout(ctx, Timeout)
+	deadline := time.Now().Add(Timeout)
+	if own, ok := ctx.Deadline(); ok && !own.After(deadline) {
+		return send(ctx) // the caller's end comes first
+	}
+	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	answer, err := send(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil && !answered(err) {

@@ -42,10 +42,12 @@ func TestSelectors(t *testing.T) {
 	}{
 		{identity.Selector("blue"), mine, true},
 		{identity.Selector("green"), mine, false},
-		{identity.ExecutionSelector("blue", "u-1"), mine, true},
-		{identity.ExecutionSelector("blue", "u-2"), mine, false},
-		{identity.StepSelector("blue", "u-1", "helm"), mine, true},
-		{identity.StepSelector("blue", "u-1", "other"), mine, false},
+		{identity.LivingSelector("blue"), mine, true},
+		{identity.LivingSelector("green"), mine, false},
+		{identity.LivingSelector("blue"), labels.Merge(mine, labels.Set{identity.LabelRecorded: "true"}), false},
+		{identity.ExecutionSelector("u-1"), mine, true},
+		{identity.ExecutionSelector("u-1"), labels.Set(identity.Labels("green", "u-1", "x")), true},
+		{identity.ExecutionSelector("u-2"), mine, false},
 		{identity.Selector("blue"), labels.Set{identity.LabelWorkerGroup: "blue"}, false},
 	} {
 		s, err := labels.Parse(tc.selector)
