@@ -96,12 +96,13 @@ func (p *Package) add(f *ast.File) {
 		case *ast.FuncDecl:
 			p.addFunc(d)
 		case *ast.GenDecl:
+			enum := isEnum(d)
 			for _, spec := range d.Specs {
 				switch s := spec.(type) {
 				case *ast.TypeSpec:
 					p.addType(s, d.Doc)
 				case *ast.ValueSpec:
-					p.addValues(s, d.Doc)
+					p.addValues(s, d.Doc, enum)
 				}
 			}
 		}
@@ -163,11 +164,37 @@ func mentions(name string, docs ...*ast.CommentGroup) bool {
 	return false
 }
 
+// isEnum reports whether a declaration is a block of constants of a type of their own.
+func isEnum(d *ast.GenDecl) bool {
+	if d.Tok != token.CONST || !d.Lparen.IsValid() {
+		return false
+	}
+	first, ok := d.Specs[0].(*ast.ValueSpec)
+	if !ok {
+		return false
+	}
+	if named, ok := first.Type.(*ast.Ident); ok {
+		return named.IsExported()
+	}
+	// The same by a conversion: Name = Type(value).
+	if len(first.Values) == 1 {
+		if call, ok := first.Values[0].(*ast.CallExpr); ok {
+			named, ok := call.Fun.(*ast.Ident)
+			return ok && named.IsExported()
+		}
+	}
+	return false
+}
+
 // addValues counts a comment on the group for each of its names, as godoc shows it.
-func (p *Package) addValues(s *ast.ValueSpec, group *ast.CommentGroup) {
+// The constants of an enum and error values are apart from the budget.
+func (p *Package) addValues(s *ast.ValueSpec, group *ast.CommentGroup, enum bool) {
 	for _, name := range s.Names {
 		if name.IsExported() {
 			p.name(name.Name, s.Doc, s.Comment, group)
+			if enum || strings.HasPrefix(name.Name, "Err") {
+				p.Apart++
+			}
 		}
 	}
 }
