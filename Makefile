@@ -161,8 +161,8 @@ e2e: ## the end-to-end scenarios against a real Kubernetes: this machine's, or t
 
 .PHONY: faults
 faults: cluster-build ## storms of network faults between steps and a real control plane, by SEEDS seeds (root; minutes)
-	$(GO) -C test/faults run ./driver -seeds $(SEEDS)
+	$(GO) -C test/chaos run ./driver storm -seeds $(SEEDS)
 
 .PHONY: durability
-durability: cluster-build ## kill KILLS workers at any instruction on a real control plane, and count what ran twice or got lost (root; minutes)
-	$(GO) -C test/durability run ./driver -kills $(KILLS)
+durability: cluster-build ## kill KILLS workers at any instruction on a real control plane, and count what was lost or ran twice (root; minutes)
+	$(GO) -C test/chaos run ./driver kill -kills $(KILLS)

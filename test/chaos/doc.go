@@ -1,0 +1,20 @@
+// Package chaos holds the tests that break things under kontinue on a real
+// control plane and check that every step still runs exactly once and returns
+// the right result.
+//
+//   - kill kills worker processes at any instruction.
+//   - storm breaks the network between client and API server, and the parts of a
+//     whole cluster.
+//   - proxy is the network that storm breaks.
+//   - internal/testbed starts the control plane and plays the kubelet,
+//     internal/history records what happened to every Job, internal/report counts
+//     what was lost, doubled or wrong.
+//
+// The command driver runs kill and storm at length:
+//
+//	go run ./driver kill -kills 300
+//	go run ./driver storm -seeds 100
+//
+// Everything here needs root and the programs of package cluster. The tests take
+// about fifteen minutes: go test -p 1 -timeout 20m ./...
+package chaos

@@ -1,0 +1,103 @@
+// Command driver breaks things under kontinue on a real control plane and prints
+// what became of its steps. It exits with 1 if a result was lost, doubled or wrong.
+//
+//	go run ./driver kill [-kills 300] [-seed 1] [-parallel 6] [-reattach 10000]
+//	go run ./driver storm [-seeds 100] [-seed 1] [-parallel 6] [-steps 40]
+//
+// kill kills worker processes by the hundreds. storm breaks the network between
+// client and API server; storm -seed N -seeds 1 repeats the storm of one seed. Both
+// need root and the programs of package cluster.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kontinue/kontinue/test/chaos/kill"
+	"github.com/kontinue/kontinue/test/chaos/storm"
+)
+
+// report is what both print.
+type report interface {
+	Failed() bool
+	Print(io.Writer)
+}
+
+var commands = map[string]func(context.Context, *flag.FlagSet, []string) (report, error){
+	"kill": runKill, "storm": runStorm,
+}
+
+func main() {
+	if code, is := kill.Worker(); is {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	failed, err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "driver:", err)
+	}
+	if failed || err != nil {
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) (failed bool, err error) {
+	if len(args) == 0 || commands[args[0]] == nil {
+		return false, errors.New("usage: driver kill|storm [flags]")
+	}
+	r, err := commands[args[0]](ctx, flag.NewFlagSet(args[0], flag.ExitOnError), args[1:])
+	if err != nil {
+		return false, err
+	}
+	r.Print(os.Stdout)
+	return r.Failed(), nil
+}
+
+const logsUsage = "directory in which the log files of the control plane stay"
+
+func runKill(ctx context.Context, flags *flag.FlagSet, args []string) (report, error) {
+	o := kill.Options{Progress: os.Stderr}
+	flags.Uint64Var(&o.Seed, "seed", 1, "seed of the kills")
+	flags.IntVar(&o.Kills, "kills", 300, "workers to kill")
+	flags.IntVar(&o.Parallel, "parallel", 6, "Executions at a time")
+	flags.DurationVar(&o.Pace, "pace", 0, "how long a pod is pending, and then runs, at most (default 1s)")
+	flags.IntVar(&o.Reattach, "reattach", 0, "measure how long a new worker takes to return the results of so many finished steps")
+	flags.StringVar(&o.LogDir, "logs", "", logsUsage)
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	return kill.Run(ctx, o)
+}
+
+func runStorm(ctx context.Context, flags *flag.FlagSet, args []string) (report, error) {
+	o := storm.Options{Progress: os.Stderr}
+	flags.Uint64Var(&o.First, "seed", 1, "the first seed")
+	flags.IntVar(&o.Seeds, "seeds", 100, "how many seeds")
+	flags.IntVar(&o.Parallel, "parallel", 0, "seeds at a time (default 6)")
+	flags.IntVar(&o.Steps, "steps", 0, "steps of a seed, all at once (default 40)")
+	flags.StringVar(&o.LogDir, "logs", "", logsUsage)
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	if err := storm.ShortPings(); err != nil {
+		return nil, err
+	}
+	return storm.Run(ctx, o)
+}
+
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Labels and annotations of the library, as its documentation names them. They
+// are written out here, so that a change of the library's own constants shows.
+const (
+	LabelManagedBy   = "app.kubernetes.io/managed-by"
+	LabelStep        = "kontinue.cloud/step"
+	LabelExecution   = "kontinue.cloud/execution-uid"
+	AnnotationRun    = "kontinue.cloud/run"
+	AnnotationRecord = "kontinue.cloud/outcome"
+)
+
+// Job is what the watches have shown of one Job.
+type Job struct {
+	UID                   types.UID
+	Namespace, Name, Step string
+	// Execution is the UID of the Execution that the Job belongs to.
+	Execution types.UID
+	// Run is the number of the step's run. It is 0 until the Job itself was seen.
+	Run int
+	// Pods holds all pods that the Job ever had, with the phase seen last.
+	Pods map[types.UID]corev1.PodPhase
+	// Records are the different texts that the record's annotation ever had.
+	Records []string
+	// Ended is when the watch showed the Job's terminal condition.
+	Ended   time.Time
+	Deleted bool
+
+	seen bool // the Job itself, and not only a pod of it
+}
+
+// History records Jobs and pods. Its methods are safe for concurrent use.
+type History struct {
+	client kubernetes.Interface
+	onPod  func(*corev1.Pod)
+
+	mu       sync.Mutex
+	jobs     map[types.UID]*Job
+	triggers map[*Trigger]bool
+	failure  error
+
+	stop    context.CancelFunc
+	watches sync.WaitGroup
+}
+
+// New returns a History that knows no Job. It reads objects with client. onPod, if
+// not nil, is called with the pod of every event and must not block.
+func New(client kubernetes.Interface, onPod func(*corev1.Pod)) *History {
+	return &History{
+		client: client, onPod: onPod, stop: func() {},
+		jobs: map[types.UID]*Job{}, triggers: map[*Trigger]bool{},
+	}
+}
+
+// Observe adds an event of a Job or a Pod.
+func (h *History) Observe(event watch.Event) {
+	switch object := event.Object.(type) {
+	case *batchv1.Job:
+		h.job(event.Type, object)
+	case *corev1.Pod:
+		h.pod(object)
+		if h.onPod != nil {
+			h.onPod(object)
+		}
+	default:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.failure == nil {
+			h.failure = fmt.Errorf("watch of the history failed: %v", event)
+		}
+	}
+}
+
+func (h *History) job(event watch.EventType, job *batchv1.Job) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j := h.know(job)
+	if event == watch.Added {
+		h.reached(j.Execution, Created)
+	}
+	j.Deleted = j.Deleted || event == watch.Deleted
+	if j.Ended.IsZero() && terminal(job) {
+		j.Ended = time.Now()
+		h.reached(j.Execution, Ended)
+	}
+	if text := job.Annotations[AnnotationRecord]; text != "" && !slices.Contains(j.Records, text) {
+		j.Records = append(j.Records, text)
+		h.reached(j.Execution, Recorded)
+	}
+}
+
+func (h *History) pod(pod *corev1.Pod) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	j := h.entry(owner.UID)
+	j.Namespace, j.Name = pod.Namespace, owner.Name
+	j.Step, j.Execution = pod.Labels[LabelStep], types.UID(pod.Labels[LabelExecution])
+	before, known := j.Pods[pod.UID]
+	j.Pods[pod.UID] = pod.Status.Phase
+	if !known {
+		h.reached(j.Execution, Pending)
+	}
+	if pod.Status.Phase == corev1.PodRunning && before != corev1.PodRunning {
+		h.reached(j.Execution, Running)
+	}
+}
+
+// know returns the entry of a Job that was seen. The caller holds the lock.
+func (h *History) know(job *batchv1.Job) *Job {
+	j := h.entry(job.UID)
+	if !j.seen {
+		j.seen = true
+		j.Namespace, j.Name = job.Namespace, job.Name
+		j.Step, j.Execution = job.Labels[LabelStep], types.UID(job.Labels[LabelExecution])
+		j.Run, _ = strconv.Atoi(job.Annotations[AnnotationRun])
+	}
+	return j
+}
+
+// entry adds a Job that is not known yet. The caller holds the lock.
+func (h *History) entry(uid types.UID) *Job {
+	j := h.jobs[uid]
+	if j == nil {
+		j = &Job{UID: uid, Pods: map[types.UID]corev1.PodPhase{}}
+		h.jobs[uid] = j
+	}
+	return j
+}
+
+func terminal(job *batchv1.Job) bool {
+	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed)
+	})
+}
+
+// RunOf returns the run of the step that a pod belongs to. It reads the Job if the
+// watch of the Jobs is behind that of the pods.
+func (h *History) RunOf(ctx context.Context, pod *corev1.Pod) (int, error) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return 0, fmt.Errorf("pod %s/%s has no controller", pod.Namespace, pod.Name)
+	}
+	h.mu.Lock()
+	j := h.jobs[owner.UID]
+	if j != nil && j.seen {
+		defer h.mu.Unlock()
+		return j.Run, nil
+	}
+	h.mu.Unlock()
+	job, err := h.client.BatchV1().Jobs(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
+	if err != nil {
+		return 0, err
+	}
+	if job.UID != owner.UID {
+		return 0, fmt.Errorf("job %s/%s has another UID than the controller of pod %s", pod.Namespace, job.Name, pod.Name)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.know(job).Run, nil
+}
+
+// Jobs returns copies of all Jobs that match.
+func (h *History) Jobs(match func(*Job) bool) []Job {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var jobs []Job
+	for _, j := range h.jobs {
+		if match(j) {
+			copied := *j
+			copied.Pods, copied.Records = maps.Clone(j.Pods), slices.Clone(j.Records)
+			jobs = append(jobs, copied)
+		}
+	}
+	slices.SortFunc(jobs, compare)
+	return jobs
+}
+
+// Err returns an error if events were missed. The history then proves nothing.
+func (h *History) Err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failure
+}

@@ -1,0 +1,141 @@
+package kill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kontinue/kontinue"
+)
+
+// workerEnv holds the order of a worker process, in JSON.
+const workerEnv = "KONTINUE_CHAOS_WORKER"
+
+// order is what a worker process has to do.
+type order struct {
+	Kubeconfig, Namespace string
+	Execution             kontinue.Execution
+	// DieAt, if set, is the request at which the worker kills itself.
+	DieAt *requestPoint `json:",omitempty"`
+	// Steps, if not 0, is a number of steps to run at once in place of the function.
+	Steps int `json:",omitempty"`
+}
+
+// requestPoint is the N-th request of a method that a process sends for a Job.
+type requestPoint struct {
+	Method string
+	N      int
+	// After is after the answer, and not before the request.
+	After bool
+}
+
+// exitTerminated is the exit code of a worker that stopped after SIGTERM.
+const exitTerminated = 99
+
+// Worker is the main function of a worker process: it returns the exit code, and
+// whether this process is a worker. A program that calls Run calls Worker first.
+func Worker() (code int, is bool) {
+	text := os.Getenv(workerEnv)
+	if text == "" {
+		return 0, false
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	var o order
+	err := json.Unmarshal([]byte(text), &o)
+	if err == nil {
+		err = o.run(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return exitTerminated, true
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1, true
+	}
+	return 0, true
+}
+
+func (o *order) run(ctx context.Context) error {
+	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	if o.DieAt != nil {
+		config.Wrap(o.DieAt.wrap)
+	}
+	client, err := kontinue.New(kontinue.Config{RESTConfig: config, Namespace: o.Namespace})
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	started := time.Since(start)
+	ktx, err := client.NewExecutionContext(ctx, o.Execution)
+	if err != nil {
+		return err
+	}
+	if o.Steps > 0 {
+		err = o.reattach(ctx, ktx, config, started)
+	} else {
+		function(ktx, printResult)
+	}
+	if err != nil {
+		return err
+	}
+	return client.Stop(context.WithoutCancel(ctx))
+}
+
+var stdout sync.Mutex
+
+// printResult writes one line of JSON, unbuffered: a result counts even if the
+// process dies right after it.
+func printResult(r Result) {
+	stdout.Lock()
+	defer stdout.Unlock()
+	_ = json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// wrap makes the process kill itself at the request.
+func (p *requestPoint) wrap(next http.RoundTripper) http.RoundTripper {
+	var mu sync.Mutex
+	sent := 0
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != p.Method || !strings.Contains(r.URL.Path, "/jobs") {
+			return next.RoundTrip(r)
+		}
+		mu.Lock()
+		sent++
+		fatal := sent == p.N
+		mu.Unlock()
+		if fatal && !p.After {
+			killSelf()
+		}
+		response, err := next.RoundTrip(r)
+		if fatal {
+			killSelf()
+		}
+		return response, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// killSelf does not return: the signal cannot be caught.
+func killSelf() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
