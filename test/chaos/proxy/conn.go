@@ -12,7 +12,7 @@ const (
 	dripTakes  = 5 * time.Millisecond
 )
 
-// listener hands out connections that obey the proxy's faults.
+// listener accepts connections that the proxy's faults apply to.
 type listener struct {
 	net.Listener
 	p *Proxy
@@ -52,12 +52,12 @@ func (c *conn) isStalled() bool {
 	return c.stalled
 }
 
-// Read goes on reading from a client whose connection is half-open, so that it
-// takes notice when the client has given it up.
+// Read discards what a client sends on a half-open connection, and returns when the
+// client closes it.
 func (c *conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if c.refused && n > 0 { // the client's hello has come
+		if c.refused && n > 0 { // the ClientHello
 			c.reset()
 			return 0, net.ErrClosed
 		}
@@ -89,7 +89,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-// wait returns false when the connection was closed first.
+// wait waits and reports whether the connection is still open.
 func (c *conn) wait(d time.Duration) bool {
 	if d <= 0 {
 		return true

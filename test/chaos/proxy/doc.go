@@ -1,13 +1,13 @@
-// Package proxy stands between a Kubernetes client and the API server and makes
-// the network between them bad.
+// Package proxy is a reverse proxy between a Kubernetes client and the API server
+// that injects network faults.
 //
-// [New] listens on a loopback port with TLS and HTTP/2, as an API server or the
-// load balancer before it does, and passes requests on. [Proxy.Inject] adds a
-// [Fault]: of connections (cut, reset, half-open, frozen, slow), of requests
-// (refused, or carried out with the answer lost) or of watches (cut off, doubled,
-// expired, without bookmarks). [Proxy.Injected] counts what really hit.
+// [New] listens on a loopback port with TLS and HTTP/2, like an API server or its
+// load balancer, and forwards requests. [Proxy.Inject] adds a [Fault]: of
+// connections (cut, reset, half-open, frozen, slow), of requests (rejected, or
+// carried out with the answer lost) or of watches (cut off, duplicated, expired,
+// without bookmarks). [Proxy.Injected] counts the faults that took effect.
 //
-// It is no general TCP proxy because of three needs: one connection half-open
-// beside new ones that work, faults of single HTTP/2 streams and watch events,
-// and a plan that a seed repeats.
+// A general TCP proxy would not do, for three reasons: one connection may be
+// half-open while new ones work, faults apply to single HTTP/2 streams and watch
+// events, and a seed must be able to repeat a plan.
 package proxy

@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/proxy"
 )
 
-// The first request is refused, as by a load balancer without a server.
+// The first request is rejected, as by a load balancer without a backend.
 func ExampleProxy_Inject() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
 	defer server.Close()

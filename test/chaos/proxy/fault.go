@@ -9,51 +9,51 @@ import (
 // Kind is a kind of fault.
 type Kind string
 
-// Faults of connections. They hit all that are open when they are injected.
+// Faults of connections. They apply to all connections that are open when the fault
+// is injected.
 const (
 	// Cut closes the connections.
 	Cut Kind = "cut"
 	// Reset closes them with a TCP reset.
 	Reset Kind = "reset"
-	// Stall makes them half-open: they stay open, take everything and never
+	// Stall makes them half-open: they stay open, accept everything and never
 	// answer. New ones work.
 	Stall Kind = "stall"
-	// Refuse resets them, and for Fault.For also each new one within its TLS
-	// handshake.
+	// Refuse resets them and, for Fault.For, each new one during its TLS handshake.
 	Refuse Kind = "refuse"
-	// Blackhole is Stall, for Fault.For also of new connections.
+	// Blackhole is Stall and, for Fault.For, also applies to new connections.
 	Blackhole Kind = "black hole"
-	// Freeze holds back all that the server sends for Fault.For; then it arrives.
+	// Freeze delays everything that the server sends until Fault.For is over.
 	Freeze Kind = "freeze"
-	// Delay lets each write of the server take 20 ms for Fault.For.
+	// Delay adds 20 ms to each write of the server for Fault.For.
 	Delay Kind = "delay"
-	// Drip lets through 512 bytes in each 5 ms for Fault.For.
+	// Drip limits the server to 512 bytes in 5 ms for Fault.For.
 	Drip Kind = "drip"
 )
 
-// Faults of requests. They hit the next Fault.Times that Fault.Verb and
-// Fault.Resource match.
+// Faults of requests. They apply to the next Fault.Times requests that match
+// Fault.Verb and Fault.Resource.
 const (
-	// TooMany refuses with 429 and no Retry-After, TooManyLater with Retry-After 1.
+	// TooMany rejects with 429 and no Retry-After, TooManyLater with Retry-After 1.
 	TooMany      Kind = "429"
 	TooManyLater Kind = "429, Retry-After"
-	// Internal refuses with a Status of code 500.
+	// Internal rejects with a Status of code 500.
 	Internal Kind = "500"
-	// BadGateway and Unavailable refuse as a load balancer does, without a Status.
+	// BadGateway and Unavailable reject like a load balancer, without a Status.
 	BadGateway  Kind = "502"
 	Unavailable Kind = "503"
-	// Unauthorized refuses with 401, as for an expired token, Forbidden with 403.
+	// Unauthorized rejects with 401, as for an expired token, Forbidden with 403.
 	Unauthorized Kind = "401"
 	Forbidden    Kind = "403"
-	// LoseAnswer lets the API server carry the request out and loses the answer.
+	// LoseAnswer forwards the request and drops the answer.
 	LoseAnswer Kind = "lost answer"
-	// Swallow takes the request and never answers.
+	// Swallow drops the request and never answers.
 	Swallow Kind = "no answer"
 )
 
-// Faults of watches. All but NoBookmarks hit the next Fault.Times events.
+// Faults of watches. All but NoBookmarks apply to the next Fault.Times events.
 const (
-	// Truncate ends the stream within an event.
+	// Truncate ends the stream in the middle of an event.
 	Truncate Kind = "truncated event"
 	// Duplicate sends an event twice.
 	Duplicate Kind = "duplicated event"
@@ -63,32 +63,33 @@ const (
 	GoneEvent Kind = "410 event"
 	// Gone ends all open watches and answers the next Fault.Times with status 410.
 	Gone Kind = "410 status"
-	// NoBookmarks keeps bookmarks back for Fault.For, also the one that ends the
+	// NoBookmarks drops bookmarks for Fault.For, including the one that ends the
 	// initial events.
 	NoBookmarks Kind = "no bookmarks"
 )
 
-// Kinds are all that a storm draws from. 401, 403, no answer and no bookmarks are
-// for tests that look at one fault alone.
+// Kinds are the faults that a storm draws from. The others (401, 403, no answer, no
+// bookmarks) are for tests of a single fault.
 var Kinds = []Kind{
 	Cut, Reset, Stall, Refuse, Blackhole, Freeze, Delay, Drip,
 	TooMany, TooManyLater, Internal, BadGateway, Unavailable, LoseAnswer,
 	Truncate, Duplicate, EndBefore, GoneEvent, Gone,
 }
 
-// Fault is one thing that goes wrong.
+// Fault is one fault.
 type Fault struct {
 	Kind Kind
 	// Verb ("list", "watch", "get", "create", "patch", "delete") and Resource
 	// select requests and watches. Default: any.
 	Verb, Resource string
-	// Times is how many requests or events are hit. Default: 1; below 0 all.
+	// Times is the number of requests or events that are hit. Default: 1. All of them
+	// if negative.
 	Times int
-	// For is how long a fault with a duration lasts. Default: until Clear.
+	// For is how long a fault with a duration lasts. Default: until Clear is called.
 	For time.Duration
 }
 
-// request is what a fault is matched with.
+// request is what a fault matches.
 type request struct{ verb, resource string }
 
 func (f *Fault) matches(r request) bool {

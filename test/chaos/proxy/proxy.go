@@ -17,10 +17,10 @@ import (
 
 // Config configures a proxy.
 type Config struct {
-	// Upstream reaches the API server, as the user that clients of the proxy are.
+	// Upstream reaches the API server. Clients of the proxy get its user.
 	Upstream *rest.Config
-	// Shift is added to every time in what the API server answers: the client
-	// sees it as a cluster whose clock is that far from its own.
+	// Shift is added to every time in the answers of the API server: to the client,
+	// the clock of the cluster is wrong by so much.
 	Shift time.Duration
 }
 
@@ -41,13 +41,13 @@ type Proxy struct {
 	closing  chan struct{}
 }
 
-// active is a fault that is injected.
+// active is a fault that was injected.
 type active struct {
 	Fault
-	until time.Time // zero: without end
+	until time.Time // zero: until Clear is called
 }
 
-func (a *active) over(now time.Time) bool {
+func (a *active) expired(now time.Time) bool {
 	return a.Times == 0 || !a.until.IsZero() && !now.Before(a.until)
 }
 
@@ -55,7 +55,7 @@ func (a *active) over(now time.Time) bool {
 func New(config Config) (*Proxy, error) {
 	upstream := rest.CopyConfig(config.Upstream)
 	token := upstream.BearerToken
-	upstream.BearerToken, upstream.DisableCompression = "", true // the client sends its own
+	upstream.BearerToken, upstream.DisableCompression = "", true // the client sends the token itself
 	transport, err := rest.TransportFor(upstream)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
@@ -71,26 +71,25 @@ func New(config Config) (*Proxy, error) {
 	}
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.Listener = &listener{Listener: p.server.Listener, p: p}
-	p.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // broken connections are its purpose
+	p.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // broken connections are intended
 	p.server.EnableHTTP2 = true
 	p.server.StartTLS()
 	return p, nil
 }
 
-// RESTConfig reaches the API server through the proxy. It has no client-side rate
-// limit.
+// RESTConfig returns a configuration that reaches the API server through the proxy,
+// without a client-side rate limit.
 func (p *Proxy) RESTConfig() *rest.Config {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
 	return &rest.Config{
 		Host: p.server.URL, BearerToken: p.token, QPS: -1,
 		TLSClientConfig: rest.TLSClientConfig{CAData: ca},
-		// A dialer of its own keeps client-go from sharing the transport between
-		// proxies.
+		// With its own dialer, client-go does not share a transport between proxies.
 		Dial: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 	}
 }
 
-// Close ends all connections and waits for what was under way.
+// Close closes all connections and waits for the requests in flight.
 func (p *Proxy) Close() {
 	close(p.closing)
 	for _, c := range p.open() {
@@ -142,7 +141,7 @@ func (p *Proxy) Inject(f Fault) {
 	}
 }
 
-// hit does what a fault does to the open connections.
+// hit applies a fault to the open connections.
 func (p *Proxy) hit(kind Kind) {
 	for _, c := range p.open() {
 		switch kind {
@@ -161,7 +160,7 @@ func (p *Proxy) hit(kind Kind) {
 	}
 }
 
-// EndWatches ends all open watches, as an API server does that shuts down.
+// EndWatches ends all open watches, like an API server that shuts down.
 func (p *Proxy) EndWatches() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,28 +169,28 @@ func (p *Proxy) EndWatches() {
 	}
 }
 
-// Clear takes all faults back. Connections that are half-open stay so.
+// Clear removes all faults. Half-open connections stay half-open.
 func (p *Proxy) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = nil
 }
 
-// Injected is how often each kind of fault has hit something.
+// Injected returns how often each kind of fault took effect.
 func (p *Proxy) Injected() map[Kind]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.injected)
 }
 
-// Requests is how many requests of a verb for a resource have come.
+// Requests returns the number of requests of a verb for a resource so far.
 func (p *Proxy) Requests(verb, resource string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.requests[verb+" "+resource]
 }
 
-// Connections is how many are open.
+// Connections returns the number of open connections.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -210,13 +209,14 @@ func (p *Proxy) count(kind Kind) {
 	p.injected[kind]++
 }
 
-// take returns the first fault of a class that a request or its event is hit by.
+// take returns the first fault of a class that matches a request or its event, and
+// uses it up once.
 func (p *Proxy) take(of class, r request) (Kind, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	for _, a := range p.faults {
-		if a.Kind.class() != of || a.Kind == NoBookmarks || a.over(now) || !a.matches(r) || a.Kind == Gone && r.verb != "watch" {
+		if a.Kind.class() != of || a.Kind == NoBookmarks || a.expired(now) || !a.matches(r) || a.Kind == Gone && r.verb != "watch" {
 			continue
 		}
 		if a.Times > 0 {
@@ -228,25 +228,26 @@ func (p *Proxy) take(of class, r request) (Kind, bool) {
 	return "", false
 }
 
-// lasting tells whether a fault with a duration is on. The caller holds the lock.
+// lasting reports whether a fault with a duration is active. The caller holds the
+// lock.
 func (p *Proxy) lasting(kind Kind) bool {
 	now := time.Now()
 	for _, a := range p.faults {
-		if a.Kind == kind && !a.over(now) {
+		if a.Kind == kind && !a.expired(now) {
 			return true
 		}
 	}
 	return false
 }
 
-// pace says how many of n bytes may be sent to a client, and after what time.
+// pace returns how many of n bytes may be sent to a client, and after which delay.
 func (p *Proxy) pace(n int) (int, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	for _, a := range p.faults {
 		switch {
-		case a.over(now):
+		case a.expired(now):
 		case a.Kind == Freeze && !a.until.IsZero():
 			return n, a.until.Sub(now)
 		case a.Kind == Drip:

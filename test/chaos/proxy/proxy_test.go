@@ -30,8 +30,8 @@ var codec = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 
 var made = metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 
-// server is an API server that has one Job and sends what the test gives it to
-// each watch, at most until the test ends.
+// server is an API server with one Job. Its watches send the events that the test
+// gives it.
 type server struct {
 	events  chan watch.EventType
 	created chan string
@@ -131,7 +131,7 @@ func TestTooManyLater(t *testing.T) {
 	_, p, c := start(t, 0)
 	p.Inject(proxy.Fault{Kind: proxy.TooManyLater})
 	began := time.Now()
-	require.NoError(t, get(t.Context(), c), "client-go waits and asks again")
+	require.NoError(t, get(t.Context(), c), "client-go retries after a second")
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
 }
 

@@ -23,7 +23,7 @@ const (
 	protobufWatchType = protobufType + ";stream=watch"
 )
 
-// ServeHTTP passes a request on, or does not.
+// ServeHTTP forwards a request, unless a fault rejects it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := parse(r)
 	p.mu.Lock()
@@ -31,7 +31,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	kind, hit := p.take(ofRequests, q)
 	if hit && kind != LoseAnswer {
-		p.refuse(w, r, kind, q)
+		p.reject(w, r, kind, q)
 		return
 	}
 	s := &stream{p: p, of: q}
@@ -41,7 +41,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.Header.Del("Accept-Encoding")
 	answer, err := p.upstream.RoundTrip(out)
 	if err != nil {
-		// As a load balancer does whose upstream is down.
+		// Like a load balancer whose upstream is down.
 		http.Error(w, "bad gateway: "+err.Error(), http.StatusBadGateway)
 		return
 	}
@@ -64,7 +64,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(flusher{w}, answer.Body)
 }
 
-// flusher sends at once what it gets: logs are streams too.
+// flusher flushes every write: watches and logs are streams.
 type flusher struct{ http.ResponseWriter }
 
 func (f flusher) Write(b []byte) (int, error) {
@@ -75,8 +75,8 @@ func (f flusher) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// refuse answers in the API server's place, or in that of a load balancer.
-func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, kind Kind, q request) {
+// reject answers in place of the API server or a load balancer.
+func (p *Proxy) reject(w http.ResponseWriter, r *http.Request, kind Kind, q request) {
 	resource := schema.GroupResource{Resource: q.resource}
 	var err *apierrors.StatusError
 	switch kind {
@@ -121,7 +121,7 @@ func expired() *apierrors.StatusError {
 	return apierrors.NewResourceExpired("too old resource version")
 }
 
-// goneFrame is the ERROR event of an expired resource version.
+// goneFrame returns the ERROR event of an expired resource version.
 func goneFrame() ([]byte, error) {
 	status := expired().Status()
 	status.TypeMeta = statusType

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// shifted copies an answer with the times in it shifted.
+// shifted writes an answer with its times shifted.
 func (p *Proxy) shifted(w http.ResponseWriter, answer *http.Response) {
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
@@ -21,7 +21,7 @@ func (p *Proxy) shifted(w http.ResponseWriter, answer *http.Response) {
 	_, _ = w.Write(p.shiftRaw(body))
 }
 
-// shiftRaw shifts the times in an encoded object; what is none stays as it is.
+// shiftRaw shifts the times in an encoded object. Other data is returned unchanged.
 func (p *Proxy) shiftRaw(raw []byte) []byte {
 	object, _, err := codec.Decode(raw, nil, nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func (p *Proxy) shiftRaw(raw []byte) []byte {
 
 var timeType = reflect.TypeFor[metav1.Time]()
 
-// shiftTimes walks an object down to each metav1.Time.
+// shiftTimes shifts each metav1.Time in an object.
 func shiftTimes(v reflect.Value, by time.Duration) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:

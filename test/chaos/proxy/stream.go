@@ -11,14 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// stream is one request, which may be a watch.
+// stream is one request. It may be a watch.
 type stream struct {
 	p      *Proxy
 	of     request
 	cancel context.CancelFunc
 }
 
-// open makes the request that goes upstream. It can be ended if it is a watch.
+// open returns the request for the upstream. EndWatches can end it if it is a watch.
 func (s *stream) open(r *http.Request) (out *http.Request, done func()) {
 	ctx, cancel := context.WithCancel(r.Context())
 	s.cancel = cancel
@@ -35,8 +35,8 @@ func (s *stream) open(r *http.Request) (out *http.Request, done func()) {
 	}
 }
 
-// events copies a watch, event by event: each has its length in four bytes before
-// it.
+// events copies a watch event by event. Four bytes before each event hold its
+// length.
 func (s *stream) events(w http.ResponseWriter, from io.Reader) {
 	to := flusher{w}
 	_ = http.NewResponseController(w).Flush() // the headers
@@ -58,17 +58,17 @@ func (s *stream) events(w http.ResponseWriter, from io.Reader) {
 		}
 		if event.Type == string(watch.Bookmark) {
 			s.p.mu.Lock()
-			keep := s.p.lasting(NoBookmarks)
-			if keep {
+			drop := s.p.lasting(NoBookmarks)
+			if drop {
 				s.p.injected[NoBookmarks]++
 			}
 			s.p.mu.Unlock()
-			if keep {
+			if drop {
 				continue
 			}
 		}
 		if event.Type != string(watch.Bookmark) && event.Type != string(watch.Error) {
-			if kind, hit := s.p.take(ofEvents, s.of); hit && s.spoil(to, kind, frame) {
+			if kind, hit := s.p.take(ofEvents, s.of); hit && s.corrupt(to, kind, frame) {
 				return
 			}
 		}
@@ -78,8 +78,8 @@ func (s *stream) events(w http.ResponseWriter, from io.Reader) {
 	}
 }
 
-// spoil does what a fault does to an event, and tells whether the watch ends.
-func (s *stream) spoil(to io.Writer, kind Kind, frame []byte) (ends bool) {
+// corrupt applies a fault to an event, and reports whether the watch ends.
+func (s *stream) corrupt(to io.Writer, kind Kind, frame []byte) (ends bool) {
 	switch kind {
 	case Duplicate:
 		return writeFrame(to, frame) != nil
