@@ -37,14 +37,15 @@ func TestPlans(t *testing.T) {
 func TestExpectedResults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		policy   kontinue.ChildPolicy
-		attempt  int
-		step     string
-		runs     int
-		codes    []int32
-		expected string
+		policy  kontinue.ChildPolicy
+		attempt int
+		step    string
+		runs    int
+		codes   []int32
+		message string
 	}{
 		"first":          {kontinue.ChildPolicyRetryAll, 0, "test", 1, []int32{3}, `container "script" failed: exit code 3: run 0 of test failed`},
+		"not failed yet": {kontinue.ChildPolicyRetryFailed, 0, "test", 1, []int32{3}, `container "script" failed: exit code 3: run 0 of test failed`},
 		"none":           {kontinue.ChildPolicyNone, 1, "test", 1, []int32{3}, `container "script" failed: exit code 3: run 0 of test failed`},
 		"failed again":   {kontinue.ChildPolicyRetryFailed, 1, "test", 2, []int32{0}, ""},
 		"succeeded once": {kontinue.ChildPolicyRetryFailed, 1, "lint", 1, []int32{0}, ""},
@@ -57,15 +58,15 @@ func TestExpectedResults(t *testing.T) {
 			s, ok := stepNamed(c.step)
 			require.True(t, ok)
 			require.Equal(t, c.runs, s.runs(c.policy, c.attempt))
-			want := s.expected(c.policy, c.attempt)
-			require.Equal(t, c.codes, want.Codes)
-			require.Equal(t, c.expected, want.Message)
-			require.Equal(t, c.expected == "", want.Succeeded)
+			result := s.expected(c.policy, c.attempt)
+			require.Equal(t, c.codes, result.Codes)
+			require.Equal(t, c.message, result.Message)
+			require.Equal(t, c.message == "", result.Succeeded)
 			phases := []corev1.PodPhase{corev1.PodSucceeded, corev1.PodSucceeded, corev1.PodSucceeded}[:s.pods()]
-			if c.expected != "" {
+			if c.message != "" {
 				phases[0] = corev1.PodFailed
 			}
-			require.Equal(t, phases, want.Phases)
+			require.Equal(t, phases, result.Phases)
 		})
 	}
 }
