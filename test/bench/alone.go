@@ -74,7 +74,7 @@ func (r *runner) launch(ctx context.Context, what, name string) error {
 	}
 	r.report.value(what, r.Launch, float64(r.Launch)/f.Took)
 	fmt.Fprintf(r.Progress, "%s: %.0f jobs/s, %.2f ms of CPU each\n", what, float64(r.Launch)/f.Took, f.CPU/float64(r.Launch)*1000)
-	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(group, owner.UID))
+	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(owner.UID))
 }
 
 // attachOnce has a worker wait for all Jobs of a world, and ends it.
