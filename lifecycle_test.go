@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -36,7 +36,7 @@ func TestModuleSaysWhyAlsoWhenFxIsShorter(t *testing.T) {
 func TestStopWithAContextThatHasEnded(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 		p := w.Worker()
 		ended := make(chan error, 1)
 		ktx := p.ExecutionContext()

@@ -6,14 +6,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // Running waits until a pod of the step is running and returns it. It fails the test
 // if the test's context is done first.
 func (c *Cluster) Running(step string) *corev1.Pod {
 	c.t.Helper()
-	w, err := c.Clientset().CoreV1().Pods(c.namespace).Watch(c.t.Context(), metav1.ListOptions{LabelSelector: kubelet.StepLabel + "=" + step})
+	w, err := c.Clientset().CoreV1().Pods(c.namespace).Watch(c.t.Context(), metav1.ListOptions{LabelSelector: containers.StepLabel + "=" + step})
 	require.NoError(c.t, err)
 	defer w.Stop()
 	for event := range w.ResultChan() {

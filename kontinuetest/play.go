@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // Play defines what the containers of a step do. It is created by [Job]. Its methods
@@ -18,14 +18,14 @@ type Play struct {
 // part is the play of one container, with one script for each start.
 type part struct {
 	container string // empty: the main containers
-	scripts   []kubelet.Script
+	scripts   []containers.Script
 }
 
 // Job returns a new play for the step with the given name; the first unnamed step is
 // "step-1", and an empty name means every step. Calls apply to the main containers
 // of the pod until [Play.Container] selects another one.
 func Job(step string) *Play {
-	return &Play{step: step, parts: []*part{{scripts: []kubelet.Script{{}}}}}
+	return &Play{step: step, parts: []*part{{scripts: []containers.Script{{}}}}}
 }
 
 // Play adds plays to the cluster. If several match a container, the last one added
@@ -35,12 +35,12 @@ func (c *Cluster) Play(plays ...*Play) {
 	c.t.Helper()
 	for _, p := range plays {
 		for _, part := range p.parts {
-			c.cluster.On(kubelet.Match{Step: p.step, Container: part.container}, part.scripts...)
+			c.cluster.On(containers.Match{Step: p.step, Container: part.container}, part.scripts...)
 		}
 	}
 }
 
-func (p *Play) script() *kubelet.Script {
+func (p *Play) script() *containers.Script {
 	scripts := p.parts[len(p.parts)-1].scripts
 	return &scripts[len(scripts)-1]
 }
@@ -48,7 +48,7 @@ func (p *Play) script() *kubelet.Script {
 // Container makes the following calls apply to the container, init container or
 // sidecar with the given name.
 func (p *Play) Container(name string) *Play {
-	p.parts = append(p.parts, &part{container: name, scripts: []kubelet.Script{{}}})
+	p.parts = append(p.parts, &part{container: name, scripts: []containers.Script{{}}})
 	return p
 }
 
@@ -56,7 +56,7 @@ func (p *Play) Container(name string) *Play {
 // or its start in the next pod of the Job. The last script repeats.
 func (p *Play) Then() *Play {
 	current := p.parts[len(p.parts)-1]
-	current.scripts = append(current.scripts, kubelet.Script{})
+	current.scripts = append(current.scripts, containers.Script{})
 	return p
 }
 
@@ -97,7 +97,7 @@ func (p *Play) Log(lines ...string) *Play { return p.LogAfter(0, lines...) }
 func (p *Play) LogAfter(d time.Duration, lines ...string) *Play {
 	s := p.script()
 	for _, line := range lines {
-		s.Log = append(s.Log, kubelet.LogLine{After: d, Text: line})
+		s.Log = append(s.Log, containers.LogLine{After: d, Text: line})
 	}
 	return p
 }
@@ -109,7 +109,7 @@ func (p *Play) Run(d time.Duration) *Play {
 }
 
 // Hang makes the container run until it is stopped.
-func (p *Play) Hang() *Play { return p.Run(kubelet.Forever) }
+func (p *Play) Hang() *Play { return p.Run(containers.Forever) }
 
 // IgnoreTERM makes the container ignore SIGTERM, so that it is killed at the end of
 // its grace period. By default it exits immediately with code 143.
@@ -128,7 +128,7 @@ func (p *Play) Exit(code int32) *Play {
 // OOMKilled and exit code 137.
 func (p *Play) OOM() *Play {
 	s := p.script()
-	s.Exit.Code, s.Exit.Reason = kubelet.OOMKilled.Code, kubelet.OOMKilled.Reason
+	s.Exit.Code, s.Exit.Reason = containers.OOMKilled.Code, containers.OOMKilled.Reason
 	return p
 }
 
@@ -143,12 +143,12 @@ func (p *Play) Message(text string) *Play {
 // and the log of the container, and returns the exit code.
 func (p *Play) Do(run func(ctx context.Context, env map[string]string, log io.Writer) int32) *Play {
 	s := p.script()
-	s.Do = func(ctx context.Context, spec kubelet.ContainerSpec) kubelet.Exit {
+	s.Do = func(ctx context.Context, spec containers.Spec) containers.Exit {
 		env := make(map[string]string, len(spec.Env))
 		for _, v := range spec.Env {
 			env[v.Name] = v.Value
 		}
-		return kubelet.Exit{Code: run(ctx, env, spec.Log)}
+		return containers.Exit{Code: run(ctx, env, spec.Log)}
 	}
 	return p
 }

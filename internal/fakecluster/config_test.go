@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 func createSecret(t *testing.T, c *fakecluster.Cluster, name string, data map[string]string) {
@@ -77,11 +77,11 @@ func TestEnvironment(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Name: "conf"}, Data: map[string]string{"A": "a", "B": "b"},
 		}, metav1.CreateOptions{})
 		require.NoError(t, err)
-		seen := make(chan []kubelet.EnvVar, 1)
-		c.On(kubelet.Match{Where: func(spec kubelet.ContainerSpec) bool { return true }}, kubelet.Script{
-			Do: func(_ context.Context, spec kubelet.ContainerSpec) kubelet.Exit {
+		seen := make(chan []containers.EnvVar, 1)
+		c.On(containers.Match{Where: func(spec containers.Spec) bool { return true }}, containers.Script{
+			Do: func(_ context.Context, spec containers.Spec) containers.Exit {
 				seen <- spec.Env
-				return kubelet.Exit{}
+				return containers.Exit{}
 			},
 		})
 		create(t, c, newJob("job", func(job *batchv1.Job) {
@@ -98,7 +98,7 @@ func TestEnvironment(t *testing.T) {
 			}
 		}, secretEnv("creds", "token")))
 		ended(t, c, "job")
-		require.Equal(t, []kubelet.EnvVar{
+		require.Equal(t, []containers.EnvVar{
 			{Name: "CONF_A", Value: "a"},
 			{Name: "CONF_B", Value: "overridden"},
 			{Name: "URL", Value: "db://a/$(UNKNOWN)/$(CONF_A)"},
@@ -113,7 +113,7 @@ func TestLogOptions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Log: []kubelet.LogLine{
+		c.On(containers.Match{}, containers.Script{Run: time.Minute, Log: []containers.LogLine{
 			{Text: "zero"}, {After: 10 * time.Second, Text: "ten"}, {After: 20 * time.Second, Text: "twenty"}, {After: 59 * time.Second, Text: "last"},
 		}})
 		create(t, c, newJob("job"))
@@ -142,7 +142,7 @@ func TestFollowLogs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Log: []kubelet.LogLine{{Text: "zero"}, {After: 10 * time.Second, Text: "ten"}, {After: time.Hour, Text: "end"}}})
+		c.On(containers.Match{}, containers.Script{Run: time.Minute, Log: []containers.LogLine{{Text: "zero"}, {After: 10 * time.Second, Text: "ten"}, {After: time.Hour, Text: "end"}}})
 		create(t, c, newJob("job"))
 		pod := waitPod(t, c, "job", running)
 		began := time.Now()
@@ -173,8 +173,8 @@ func TestLogErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Job: "pulling"}, kubelet.Script{PullError: "ErrImagePull"})
-		c.On(kubelet.Match{Job: "runs"}, kubelet.Script{Run: kubelet.Forever})
+		c.On(containers.Match{Job: "pulling"}, containers.Script{PullError: "ErrImagePull"})
+		c.On(containers.Match{Job: "runs"}, containers.Script{Run: containers.Forever})
 		create(t, c, newJob("pulling"))
 		create(t, c, newJob("runs"))
 		create(t, c, newJob("wide", cpu("1000")))

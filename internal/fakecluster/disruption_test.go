@@ -13,29 +13,30 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
 func TestGracefulDeletion(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		script kubelet.Script
+		script containers.Script
 		code   int32
 		after  time.Duration
 	}{
-		"ends at SIGTERM":         {kubelet.Script{Run: kubelet.Forever, TermDelay: 2 * time.Second}, 143, 2 * time.Second},
-		"exits 0 at SIGTERM":      {kubelet.Script{Run: 10 * time.Second, TermDelay: 20 * time.Second}, 0, 10 * time.Second},
-		"ignores SIGTERM":         {kubelet.Script{Run: kubelet.Forever, IgnoreTERM: true}, 137, 30 * time.Second},
-		"a function that obeys":   {kubelet.Script{Do: obey}, 5, 0},
-		"a function that hangs":   {kubelet.Script{Do: hang}, 137, 30 * time.Second},
-		"a code of its own":       {kubelet.Script{Run: kubelet.Forever, TermCode: 17}, 17, 0},
-		"slower than it may take": {kubelet.Script{Run: kubelet.Forever, TermDelay: time.Hour}, 137, 30 * time.Second},
+		"ends at SIGTERM":         {containers.Script{Run: containers.Forever, TermDelay: 2 * time.Second}, 143, 2 * time.Second},
+		"exits 0 at SIGTERM":      {containers.Script{Run: 10 * time.Second, TermDelay: 20 * time.Second}, 0, 10 * time.Second},
+		"ignores SIGTERM":         {containers.Script{Run: containers.Forever, IgnoreTERM: true}, 137, 30 * time.Second},
+		"a function that obeys":   {containers.Script{Do: obey}, 5, 0},
+		"a function that hangs":   {containers.Script{Do: hang}, 137, 30 * time.Second},
+		"a code of its own":       {containers.Script{Run: containers.Forever, TermCode: 17}, 17, 0},
+		"slower than it may take": {containers.Script{Run: containers.Forever, TermDelay: time.Hour}, 137, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, fakecluster.Options{})
-				c.On(kubelet.Match{}, tc.script)
+				c.On(containers.Match{}, tc.script)
 				create(t, c, newJob("job"))
 				pod := waitPod(t, c, "job", running)
 				gone := watchEnd(t, c, pod.Name)
@@ -54,16 +55,16 @@ func TestGracefulDeletion(t *testing.T) {
 	}
 }
 
-func obey(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+func obey(ctx context.Context, _ containers.Spec) containers.Exit {
 	<-ctx.Done()
-	return kubelet.Exit{Code: 5}
+	return containers.Exit{Code: 5}
 }
 
-func hang(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+func hang(ctx context.Context, _ containers.Spec) containers.Exit {
 	<-ctx.Done()
 	timer := time.NewTimer(time.Hour)
 	<-timer.C
-	return kubelet.Exit{}
+	return containers.Exit{}
 }
 
 // watchEnd delivers the last state of the pod once it is gone.
@@ -88,7 +89,7 @@ func TestDeletedBeforeItStarted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{PullError: "ErrImagePull"})
+		c.On(containers.Match{}, containers.Script{PullError: "ErrImagePull"})
 		create(t, c, newJob("job"))
 		pod := waitPod(t, c, "job", waitsWith("ImagePullBackOff"))
 		gone := watchEnd(t, c, pod.Name)
@@ -118,7 +119,7 @@ func TestNodePressureEviction(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, IgnoreTERM: true})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever, IgnoreTERM: true})
 		create(t, c, newJob("job"))
 		pod := waitPod(t, c, "job", running)
 		require.NoError(t, c.PressureEvictPod(ns, pod.Name, ""))
@@ -136,7 +137,7 @@ func TestPodDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever})
 		began := time.Now()
 		create(t, c, newJob("job", func(job *batchv1.Job) { job.Spec.Template.Spec.ActiveDeadlineSeconds = ptr.To[int64](20) }))
 		ended(t, c, "job")
@@ -151,7 +152,7 @@ func TestDeadNodeHoldsTheJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever})
 		create(t, c, newJob("job", func(job *batchv1.Job) { job.Spec.ActiveDeadlineSeconds = ptr.To[int64](60) }))
 		pod := waitPod(t, c, "job", running)
 		require.NoError(t, c.KillNode(t.Context(), "node-1"))
@@ -175,7 +176,7 @@ func TestLostNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
 		require.NoError(t, c.AddNode(t.Context(), kubelet.Node{Name: "node-2"}))
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever}, kubelet.Script{})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever}, containers.Script{})
 		create(t, c, newJob("job", failurePolicy(onDisruption(batchv1.PodFailurePolicyActionIgnore))))
 		pod := waitPod(t, c, "job", running)
 		gone := watchEnd(t, c, pod.Name)

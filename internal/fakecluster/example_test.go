@@ -9,13 +9,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 func Example() {
 	ctx := context.Background()
 	cluster := fakecluster.New(fakecluster.Options{})
-	cluster.On(kubelet.Match{Job: "greet"}, kubelet.Script{Exit: kubelet.Exit{Code: 3}})
+	cluster.On(containers.Match{Job: "greet"}, containers.Script{Exit: containers.Exit{Code: 3}})
 	if err := cluster.Start(ctx); err != nil {
 		fmt.Println(err)
 		return

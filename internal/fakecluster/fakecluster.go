@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
@@ -28,10 +29,10 @@ type Options struct {
 	Controller controller.Options
 	// Kubelet configures the scheduler and the kubelets.
 	Kubelet kubelet.Options
-	// Runtime runs the containers; default a kubelet.Scripts.
-	Runtime kubelet.Runtime
+	// Runtime runs the containers; default a containers.Scripts.
+	Runtime containers.Runtime
 	// LocalProcesses runs each container's command as a local process; see
-	// kubelet.Processes. It is ignored if Runtime is set.
+	// containers.Processes. It is ignored if Runtime is set.
 	LocalProcesses bool
 }
 
@@ -42,7 +43,7 @@ type Cluster struct {
 	cache      *engine.Cache
 	controller *controller.Manager
 	kubelet    *kubelet.Kubelet
-	scripts    *kubelet.Scripts // nil if another Runtime is in use
+	scripts    *containers.Scripts // nil if another Runtime is in use
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc
@@ -58,12 +59,12 @@ func New(opts Options) *Cluster {
 	c := &Cluster{server: apiserver.New(opts.APIServer), cache: engine.NewCache()}
 	runtime := opts.Runtime
 	if runtime == nil && opts.LocalProcesses {
-		runtime = kubelet.NewProcesses()
+		runtime = containers.NewProcesses()
 	}
 	if runtime == nil {
-		runtime = kubelet.NewScripts()
+		runtime = containers.NewScripts()
 	}
-	c.scripts, _ = runtime.(*kubelet.Scripts)
+	c.scripts, _ = runtime.(*containers.Scripts)
 	c.client = c.server.ClientsetAs(ControllerUser)
 	c.controller = controller.New(c.client, c.cache, opts.Controller)
 	c.kubelet = kubelet.New(c.server.ClientsetAs(NodeUser), c.cache, runtime, opts.Kubelet)
@@ -131,11 +132,11 @@ func (c *Cluster) Clientset() kubernetes.Interface { return c.server.Clientset()
 // APIServer returns the API server, for faults, denials and counts of requests.
 func (c *Cluster) APIServer() *apiserver.Server { return c.server }
 
-// On gives the containers that match scripts to follow; see kubelet.Scripts.On.
+// On gives the containers that match scripts to follow; see containers.Scripts.On.
 // It panics if the cluster's containers do not follow scripts.
-func (c *Cluster) On(match kubelet.Match, scripts ...kubelet.Script) {
+func (c *Cluster) On(match containers.Match, scripts ...containers.Script) {
 	if c.scripts == nil {
-		panic("fakecluster: On needs a cluster whose Runtime is kubelet.Scripts")
+		panic("fakecluster: On needs a cluster whose Runtime is containers.Scripts")
 	}
 	c.scripts.On(match, scripts...)
 }

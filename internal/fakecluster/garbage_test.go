@@ -13,8 +13,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
 // after lets d pass in the bubble and everything due by then happen.
@@ -43,7 +43,7 @@ func TestOwnerGone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever})
 		owner, err := c.CreateOwner(t.Context(), ns, "execution")
 		require.NoError(t, err)
 		create(t, c, newJob("child", func(job *batchv1.Job) { job.OwnerReferences = []metav1.OwnerReference{owner} }))
@@ -108,7 +108,7 @@ func TestDeletionPolicies(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t, fakecluster.Options{})
-			c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, TermDelay: 10 * time.Second})
+			c.On(containers.Match{}, containers.Script{Run: containers.Forever, TermDelay: 10 * time.Second})
 			create(t, c, newJob("job"))
 			waitPod(t, c, "job", running)
 			deleteJob(t, c, "job", metav1.DeletePropagationForeground)
@@ -123,7 +123,7 @@ func TestDeletionPolicies(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t, fakecluster.Options{})
-			c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, TermDelay: 10 * time.Second})
+			c.On(containers.Match{}, containers.Script{Run: containers.Forever, TermDelay: 10 * time.Second})
 			create(t, c, newJob("job"))
 			waitPod(t, c, "job", running)
 			deleteJob(t, c, "job", metav1.DeletePropagationBackground)
@@ -138,7 +138,7 @@ func TestDeletionPolicies(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t, fakecluster.Options{})
-			c.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+			c.On(containers.Match{}, containers.Script{Run: time.Hour})
 			create(t, c, newJob("job"))
 			waitPod(t, c, "job", running)
 			deleteJob(t, c, "job", metav1.DeletePropagationOrphan)
@@ -177,7 +177,7 @@ func TestNamespaceDeletion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, TermDelay: 5 * time.Second})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever, TermDelay: 5 * time.Second})
 		require.NoError(t, c.CreateNamespace(t.Context(), ns, nil))
 		_, err := c.CreateOwner(t.Context(), ns, "execution")
 		require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestPodDeletedByHand(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, fakecluster.Options{})
-				c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+				c.On(containers.Match{}, containers.Script{Run: time.Minute})
 				create(t, c, newJob("job", func(job *batchv1.Job) { job.Spec.BackoffLimit = ptr.To[int32](1) }))
 				first := waitPod(t, c, "job", running)
 				remove(t, c, first.Name)

@@ -10,16 +10,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 func TestJobCompletes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Job: "greet"}, kubelet.Script{
+		c.On(containers.Match{Job: "greet"}, containers.Script{
 			Run: 3 * time.Second,
-			Log: []kubelet.LogLine{{Text: "hello"}, {After: time.Second, Text: "bye"}},
+			Log: []containers.LogLine{{Text: "hello"}, {After: time.Second, Text: "bye"}},
 		})
 		create(t, c, newJob("greet"))
 		job := ended(t, c, "greet")
@@ -42,7 +42,7 @@ func TestJobFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Job: "bad"}, kubelet.Script{Exit: kubelet.Exit{Code: 3}})
+		c.On(containers.Match{Job: "bad"}, containers.Script{Exit: containers.Exit{Code: 3}})
 		create(t, c, newJob("bad"))
 		job := ended(t, c, "bad")
 

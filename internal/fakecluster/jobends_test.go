@@ -15,8 +15,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
 // history records what watches of Jobs and pods show of one Job, in the order
@@ -99,7 +99,7 @@ func TestOrderOfSuccess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second})
+		c.On(containers.Match{}, containers.Script{Run: 5 * time.Second})
 		h := record(t, c, newJob("ok"))
 		require.Equal(t, []string{
 			"active=0 ready=0 terminating=0 succeeded=0 failed=0",
@@ -122,7 +122,7 @@ func TestOrderOfFailure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second, Exit: kubelet.Exit{Code: 1}})
+		c.On(containers.Match{}, containers.Script{Run: 5 * time.Second, Exit: containers.Exit{Code: 1}})
 		h := record(t, c, newJob("bad"))
 		require.Equal(t, []string{
 			"active=0 ready=0 terminating=0 succeeded=0 failed=0 uncounted=0+1 FailureTarget",
@@ -136,7 +136,7 @@ func TestOrderAtDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, TermDelay: 3 * time.Second})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever, TermDelay: 3 * time.Second})
 		began := time.Now()
 		h := record(t, c, newJob("late", func(job *batchv1.Job) { job.Spec.ActiveDeadlineSeconds = ptr.To[int64](20) }))
 		require.Equal(t, []string{
@@ -161,10 +161,10 @@ func TestBackoffSpacesRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{},
-			kubelet.Script{Exit: kubelet.Exit{Code: 1}},
-			kubelet.Script{Exit: kubelet.Exit{Code: 2}},
-			kubelet.Script{})
+		c.On(containers.Match{},
+			containers.Script{Exit: containers.Exit{Code: 1}},
+			containers.Script{Exit: containers.Exit{Code: 2}},
+			containers.Script{})
 		create(t, c, newJob("again", func(job *batchv1.Job) { job.Spec.BackoffLimit = ptr.To[int32](2) }))
 		job := ended(t, c, "again")
 		require.Equal(t, "Complete/CompletionsReached", outcome(job))
@@ -181,7 +181,7 @@ func TestBackoffLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{Controller: controller.Options{PodBackoff: -1}})
-		c.On(kubelet.Match{}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
+		c.On(containers.Match{}, containers.Script{Exit: containers.Exit{Code: 1}})
 		create(t, c, newJob("thrice", func(job *batchv1.Job) { job.Spec.BackoffLimit = ptr.To[int32](2) }))
 		job := ended(t, c, "thrice")
 		require.Equal(t, "Failed/BackoffLimitExceeded", outcome(job))
@@ -194,7 +194,7 @@ func TestParallelism(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		c.On(containers.Match{}, containers.Script{Run: time.Minute})
 		began := time.Now()
 		create(t, c, newJob("five", func(job *batchv1.Job) {
 			job.Spec.Completions, job.Spec.Parallelism = ptr.To[int32](5), ptr.To[int32](2)
@@ -211,8 +211,8 @@ func TestWorkQueueEndsWithItsLastPod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
 		n := 0
-		c.On(kubelet.Match{Where: func(kubelet.ContainerSpec) bool { n++; return n == 1 }}, kubelet.Script{Run: time.Second})
-		c.On(kubelet.Match{Where: func(kubelet.ContainerSpec) bool { return n > 1 }}, kubelet.Script{Run: time.Minute})
+		c.On(containers.Match{Where: func(containers.Spec) bool { n++; return n == 1 }}, containers.Script{Run: time.Second})
+		c.On(containers.Match{Where: func(containers.Spec) bool { return n > 1 }}, containers.Script{Run: time.Minute})
 		create(t, c, newJob("queue", func(job *batchv1.Job) {
 			job.Spec.Completions, job.Spec.Parallelism = nil, ptr.To[int32](3)
 		}))
@@ -226,7 +226,7 @@ func TestSuspendAndResume(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, TermDelay: 5 * time.Second})
+		c.On(containers.Match{}, containers.Script{Run: time.Minute, TermDelay: 5 * time.Second})
 		create(t, c, newJob("pause", func(job *batchv1.Job) { job.Spec.Suspend = ptr.To(true) }))
 		job, err := waitJob(t.Context(), c, "pause", func(job *batchv1.Job) bool { return len(job.Status.Conditions) > 0 })
 		require.NoError(t, err)
@@ -275,7 +275,7 @@ func TestOnFailureDeletesTheRunningPod(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Second, Exit: kubelet.Exit{Code: 1}})
+		c.On(containers.Match{}, containers.Script{Run: time.Second, Exit: containers.Exit{Code: 1}})
 		h := record(t, c, newJob("restart", func(job *batchv1.Job) {
 			job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 		}))

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
@@ -69,7 +70,7 @@ func TestUnschedulableForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Job: "wide"}, kubelet.Script{Unschedulable: 4 * time.Minute})
+		c.On(containers.Match{Job: "wide"}, containers.Script{Unschedulable: 4 * time.Minute})
 		began := time.Now()
 		create(t, c, newJob("wide"))
 		pod := waitPod(t, c, "wide", unschedulable)
@@ -100,7 +101,7 @@ func TestNodesShareTheirCapacity(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{Kubelet: kubelet.Options{Nodes: []kubelet.Node{{Name: "small", CPU: resource.MustParse("2")}}}})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		c.On(containers.Match{}, containers.Script{Run: time.Minute})
 		began := time.Now()
 		create(t, c, newJob("many", cpu("1"), func(job *batchv1.Job) {
 			job.Spec.Completions, job.Spec.Parallelism = ptr.To[int32](4), ptr.To[int32](4)
@@ -114,7 +115,7 @@ func TestMaxPodsQueues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{Kubelet: kubelet.Options{MaxPods: 2}})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		c.On(containers.Match{}, containers.Script{Run: time.Minute})
 		began := time.Now()
 		create(t, c, newJob("many", func(job *batchv1.Job) {
 			job.Spec.Completions, job.Spec.Parallelism = ptr.To[int32](5), ptr.To[int32](5)
@@ -146,9 +147,9 @@ func TestInitContainersRunInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Container: "one"}, kubelet.Script{Run: 10 * time.Second, Log: []kubelet.LogLine{{Text: "first"}}})
-		c.On(kubelet.Match{Container: "two"}, kubelet.Script{Run: 20 * time.Second})
-		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: time.Second})
+		c.On(containers.Match{Container: "one"}, containers.Script{Run: 10 * time.Second, Log: []containers.LogLine{{Text: "first"}}})
+		c.On(containers.Match{Container: "two"}, containers.Script{Run: 20 * time.Second})
+		c.On(containers.Match{Container: "main"}, containers.Script{Run: time.Second})
 		create(t, c, newJob("job", initContainers("one", "two")))
 		pod := waitPod(t, c, "job", func(p *corev1.Pod) bool {
 			return len(p.Status.InitContainerStatuses) == 2 && p.Status.InitContainerStatuses[1].State.Running != nil
@@ -172,7 +173,7 @@ func TestInitContainerFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Container: "two"}, kubelet.Script{Exit: kubelet.Exit{Code: 9}})
+		c.On(containers.Match{Container: "two"}, containers.Script{Exit: containers.Exit{Code: 9}})
 		create(t, c, newJob("job", initContainers("one", "two", "three")))
 		require.Equal(t, "Failed/BackoffLimitExceeded", outcome(ended(t, c, "job")))
 		status := podsOf(t, c, "job")[0].Status
@@ -187,8 +188,8 @@ func TestSidecarOutlivesTheMainContainer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: time.Minute})
-		c.On(kubelet.Match{Container: "sidecar-a"}, kubelet.Script{Run: kubelet.Forever, IgnoreTERM: true})
+		c.On(containers.Match{Container: "main"}, containers.Script{Run: time.Minute})
+		c.On(containers.Match{Container: "sidecar-a"}, containers.Script{Run: containers.Forever, IgnoreTERM: true})
 		create(t, c, newJob("job", initContainers("sidecar-a", "one", "sidecar-b")))
 		pod := waitPod(t, c, "job", running)
 		require.NotNil(t, pod.Status.InitContainerStatuses[0].State.Running)
@@ -208,9 +209,9 @@ func TestSidecarIsRestarted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: time.Minute})
-		c.On(kubelet.Match{Container: "sidecar"},
-			kubelet.Script{Run: 5 * time.Second, Exit: kubelet.Exit{Code: 1}}, kubelet.Script{Run: kubelet.Forever})
+		c.On(containers.Match{Container: "main"}, containers.Script{Run: time.Minute})
+		c.On(containers.Match{Container: "sidecar"},
+			containers.Script{Run: 5 * time.Second, Exit: containers.Exit{Code: 1}}, containers.Script{Run: containers.Forever})
 		create(t, c, newJob("job", initContainers("sidecar")))
 		require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "job")))
 		status := podsOf(t, c, "job")[0].Status.InitContainerStatuses[0]
@@ -223,8 +224,8 @@ func TestTwoContainersOneFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Container: "main"}, kubelet.Script{Run: 10 * time.Second, Exit: kubelet.Exit{Code: 2}})
-		c.On(kubelet.Match{Container: "other"}, kubelet.Script{Run: time.Minute})
+		c.On(containers.Match{Container: "main"}, containers.Script{Run: 10 * time.Second, Exit: containers.Exit{Code: 2}})
+		c.On(containers.Match{Container: "other"}, containers.Script{Run: time.Minute})
 		create(t, c, newJob("job", func(job *batchv1.Job) {
 			spec := &job.Spec.Template.Spec
 			spec.Containers = append(spec.Containers, corev1.Container{Name: "other", Image: "busybox:1"})
@@ -240,7 +241,7 @@ func TestTwoContainersOneFails(t *testing.T) {
 
 func TestImageErrors(t *testing.T) {
 	t.Parallel()
-	for reason, script := range map[string]kubelet.Script{
+	for reason, script := range map[string]containers.Script{
 		"ErrImagePull":               {PullError: "ErrImagePull", PullMessage: "manifest unknown", PullErrorFor: 45 * time.Second},
 		"ImagePullBackOff":           {PullError: "ErrImagePull", PullErrorFor: 45 * time.Second},
 		"ErrImageNeverPull":          {PullError: "ErrImageNeverPull", PullErrorFor: 45 * time.Second},
@@ -250,7 +251,7 @@ func TestImageErrors(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, fakecluster.Options{})
-				c.On(kubelet.Match{}, script)
+				c.On(containers.Match{}, script)
 				began := time.Now()
 				create(t, c, newJob("job"))
 				pod := waitPod(t, c, "job", waitsWith(reason))
@@ -282,7 +283,7 @@ func TestPullTakesTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{PullTime: time.Minute})
+		c.On(containers.Match{}, containers.Script{PullTime: time.Minute})
 		began := time.Now()
 		create(t, c, newJob("job"))
 		waitPod(t, c, "job", waitsWith("ContainerCreating"))
@@ -295,7 +296,7 @@ func TestStartError(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{StartError: "no such file"})
+		c.On(containers.Match{}, containers.Script{StartError: "no such file"})
 		create(t, c, newJob("job"))
 		ended(t, c, "job")
 		end := podsOf(t, c, "job")[0].Status.ContainerStatuses[0].State.Terminated
@@ -309,7 +310,7 @@ func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Exit: kubelet.OOMKilled})
+		c.On(containers.Match{}, containers.Script{Exit: containers.OOMKilled})
 		create(t, c, newJob("job"))
 		ended(t, c, "job")
 		end := podsOf(t, c, "job")[0].Status.ContainerStatuses[0].State.Terminated
@@ -321,38 +322,38 @@ func TestOutOfMemory(t *testing.T) {
 func TestTerminationMessages(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789", 30)
-	var log []kubelet.LogLine
+	var log []containers.LogLine
 	for range 100 {
-		log = append(log, kubelet.LogLine{Text: long})
+		log = append(log, containers.LogLine{Text: long})
 	}
 	for name, tc := range map[string]struct {
 		policy corev1.TerminationMessagePolicy
-		script kubelet.Script
+		script containers.Script
 		check  func(*testing.T, string)
 	}{
-		"file": {"", kubelet.Script{Log: log, Exit: kubelet.Exit{TerminationMessage: "done: 3 rows"}}, func(t *testing.T, m string) {
+		"file": {"", containers.Script{Log: log, Exit: containers.Exit{TerminationMessage: "done: 3 rows"}}, func(t *testing.T, m string) {
 			require.Equal(t, "done: 3 rows", m)
 		}},
-		"file too long": {"", kubelet.Script{Exit: kubelet.Exit{TerminationMessage: strings.Repeat("x", 5000)}}, func(t *testing.T, m string) {
+		"file too long": {"", containers.Script{Exit: containers.Exit{TerminationMessage: strings.Repeat("x", 5000)}}, func(t *testing.T, m string) {
 			require.Len(t, m, 4096)
 		}},
-		"no file": {"", kubelet.Script{Log: log, Exit: kubelet.Exit{Code: 1}}, func(t *testing.T, m string) { require.Empty(t, m) }},
-		"fallback": {corev1.TerminationMessageFallbackToLogsOnError, kubelet.Script{Log: log, Exit: kubelet.Exit{Code: 1}}, func(t *testing.T, m string) {
+		"no file": {"", containers.Script{Log: log, Exit: containers.Exit{Code: 1}}, func(t *testing.T, m string) { require.Empty(t, m) }},
+		"fallback": {corev1.TerminationMessageFallbackToLogsOnError, containers.Script{Log: log, Exit: containers.Exit{Code: 1}}, func(t *testing.T, m string) {
 			require.Len(t, m, 2048)
 			require.True(t, strings.HasSuffix(m, long+"\n"))
 		}},
 		"fallback to 80 lines": {
 			corev1.TerminationMessageFallbackToLogsOnError,
-			kubelet.Script{Log: append([]kubelet.LogLine{{Text: "cut"}, {Text: "kept"}}, make([]kubelet.LogLine, 79)...), Exit: kubelet.Exit{Code: 1}},
+			containers.Script{Log: append([]containers.LogLine{{Text: "cut"}, {Text: "kept"}}, make([]containers.LogLine, 79)...), Exit: containers.Exit{Code: 1}},
 			func(t *testing.T, m string) { require.Equal(t, "kept\n"+strings.Repeat("\n", 79), m) },
 		},
-		"no fallback on success": {corev1.TerminationMessageFallbackToLogsOnError, kubelet.Script{Log: log}, func(t *testing.T, m string) { require.Empty(t, m) }},
+		"no fallback on success": {corev1.TerminationMessageFallbackToLogsOnError, containers.Script{Log: log}, func(t *testing.T, m string) { require.Empty(t, m) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, fakecluster.Options{})
-				c.On(kubelet.Match{}, tc.script)
+				c.On(containers.Match{}, tc.script)
 				create(t, c, newJob("job", func(job *batchv1.Job) {
 					job.Spec.Template.Spec.Containers[0].TerminationMessagePolicy = tc.policy
 				}))
@@ -367,8 +368,8 @@ func TestCrashLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		crash := kubelet.Script{Exit: kubelet.Exit{Code: 1}, Log: []kubelet.LogLine{{Text: "crashed"}}}
-		c.On(kubelet.Match{}, crash, crash, kubelet.Script{Run: time.Second, Log: []kubelet.LogLine{{Text: "well"}}})
+		crash := containers.Script{Exit: containers.Exit{Code: 1}, Log: []containers.LogLine{{Text: "crashed"}}}
+		c.On(containers.Match{}, crash, crash, containers.Script{Run: time.Second, Log: []containers.LogLine{{Text: "well"}}})
 		began := time.Now()
 		create(t, c, newJob("job", func(job *batchv1.Job) {
 			job.Spec.BackoffLimit = ptr.To[int32](6)

@@ -11,8 +11,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
 func failurePolicy(rules ...batchv1.PodFailurePolicyRule) func(*batchv1.Job) {
@@ -38,7 +38,7 @@ func TestPodFailurePolicyFailsTheJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Exit: kubelet.Exit{Code: 42}})
+		c.On(containers.Match{}, containers.Script{Exit: containers.Exit{Code: 42}})
 		create(t, c, newJob("strict", failurePolicy(onExit(batchv1.PodFailurePolicyActionFailJob, 42))))
 		job := ended(t, c, "strict")
 		require.Equal(t, "Failed/PodFailurePolicy", outcome(job))
@@ -52,7 +52,7 @@ func TestPodFailurePolicyCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{Controller: controller.Options{PodBackoff: -1}})
-		c.On(kubelet.Match{}, kubelet.Script{Exit: kubelet.Exit{Code: 5}})
+		c.On(containers.Match{}, containers.Script{Exit: containers.Exit{Code: 5}})
 		create(t, c, newJob("count", failurePolicy(
 			onExit(batchv1.PodFailurePolicyActionFailJob, 42), onExit(batchv1.PodFailurePolicyActionCount, 5),
 		), func(job *batchv1.Job) { job.Spec.BackoffLimit = ptr.To[int32](1) }))
@@ -66,7 +66,7 @@ func TestEvictionIgnoredByPolicy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, TermDelay: 5 * time.Second}, kubelet.Script{})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever, TermDelay: 5 * time.Second}, containers.Script{})
 		create(t, c, newJob("moved", failurePolicy(onDisruption(batchv1.PodFailurePolicyActionIgnore))))
 		pod := waitPod(t, c, "moved", running)
 		require.NoError(t, c.EvictPod(t.Context(), ns, pod.Name))
@@ -83,7 +83,7 @@ func TestEvictionWithoutPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
 		// Exits 0 when asked to stop: a Failed Job whose pod succeeded.
-		c.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second})
+		c.On(containers.Match{}, containers.Script{Run: 10 * time.Second})
 		create(t, c, newJob("evicted"))
 		pod := waitPod(t, c, "evicted", running)
 		require.NoError(t, c.EvictPod(t.Context(), ns, pod.Name))
@@ -100,7 +100,7 @@ func TestReplaceOnlyFailedWaitsForTheEnd(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, fakecluster.Options{Controller: controller.Options{PodBackoff: -1}})
-				c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever, TermDelay: 20 * time.Second}, kubelet.Script{Run: time.Second})
+				c.On(containers.Match{}, containers.Script{Run: containers.Forever, TermDelay: 20 * time.Second}, containers.Script{Run: time.Second})
 				create(t, c, newJob("one", func(job *batchv1.Job) {
 					job.Spec.BackoffLimit = ptr.To[int32](3)
 					job.Spec.PodReplacementPolicy = &policy
@@ -150,8 +150,8 @@ func TestBackoffLimitPerIndex(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Index: ptr.To(1)}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
-		c.On(kubelet.Match{Index: ptr.To(2)}, kubelet.Script{Exit: kubelet.Exit{Code: 1}}, kubelet.Script{})
+		c.On(containers.Match{Index: ptr.To(1)}, containers.Script{Exit: containers.Exit{Code: 1}})
+		c.On(containers.Match{Index: ptr.To(2)}, containers.Script{Exit: containers.Exit{Code: 1}}, containers.Script{})
 		create(t, c, newJob("shards", indexed(4), func(job *batchv1.Job) {
 			job.Spec.BackoffLimit = nil
 			job.Spec.BackoffLimitPerIndex = ptr.To[int32](1)
@@ -169,9 +169,9 @@ func TestMaxFailedIndexes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Index: ptr.To(3)}, kubelet.Script{Run: kubelet.Forever})
+		c.On(containers.Match{Index: ptr.To(3)}, containers.Script{Run: containers.Forever})
 		for i := range 2 {
-			c.On(kubelet.Match{Index: ptr.To(i)}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
+			c.On(containers.Match{Index: ptr.To(i)}, containers.Script{Exit: containers.Exit{Code: 1}})
 		}
 		create(t, c, newJob("shards", indexed(4), func(job *batchv1.Job) {
 			job.Spec.BackoffLimit = nil
@@ -185,7 +185,7 @@ func TestFailIndexAction(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{Index: ptr.To(0)}, kubelet.Script{Exit: kubelet.Exit{Code: 7}})
+		c.On(containers.Match{Index: ptr.To(0)}, containers.Script{Exit: containers.Exit{Code: 7}})
 		create(t, c, newJob("shards", indexed(2), failurePolicy(onExit(batchv1.PodFailurePolicyActionFailIndex, 7)), func(job *batchv1.Job) {
 			job.Spec.BackoffLimit = nil
 			job.Spec.BackoffLimitPerIndex = ptr.To[int32](5)
@@ -200,8 +200,8 @@ func TestSuccessPolicy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: kubelet.Forever})
-		c.On(kubelet.Match{Index: ptr.To(0)}, kubelet.Script{Run: time.Second})
+		c.On(containers.Match{}, containers.Script{Run: containers.Forever})
+		c.On(containers.Match{Index: ptr.To(0)}, containers.Script{Run: time.Second})
 		create(t, c, newJob("leader", indexed(3), func(job *batchv1.Job) {
 			job.Spec.SuccessPolicy = &batchv1.SuccessPolicy{Rules: []batchv1.SuccessPolicyRule{{SucceededIndexes: ptr.To("0")}}}
 		}))

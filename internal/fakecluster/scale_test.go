@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // createMany creates n Jobs and waits until all have ended.
@@ -37,7 +37,7 @@ func createMany(tb testing.TB, c *fakecluster.Cluster, n int) {
 func TestManyPodsAtOnceNeedFewGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
-		c.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		c.On(containers.Match{}, containers.Script{Run: time.Hour})
 		before := runtime.NumGoroutine()
 		began := time.Now()
 		go func() {

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // admission returns scenarios in which the API server rejects Jobs or pods,
@@ -35,20 +35,20 @@ func admission() []*Scenario {
 	return []*Scenario{
 		{
 			Name: "quota-refuses-job", Shows: "the namespace's quota has no room for a Job",
-			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "count/jobs.batch", 0) },
 			Want:   Want{ErrText: []string{"exceeded quota: limit", "raise it"}},
 		},
 		{
 			Name: "quota-refuses-pod", Shows: "the namespace's quota has no room for a pod, until the deadline",
-			Pod: within(podOf("true"), stuckFor), Play: play(kubelet.Script{}),
+			Pod: within(podOf("true"), stuckFor), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
 			During: untilEvent("FailedCreate", "exceeded quota"),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
 			Name: "quota-raised", Shows: "the quota is raised after it has refused the pod",
-			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.event(ctx, "FailedCreate", "exceeded quota"); err != nil {
@@ -60,7 +60,7 @@ func admission() []*Scenario {
 		},
 		{
 			Name: "webhook-denies", Shows: "an admission webhook refuses the Job", Needs: []Capability{Webhooks},
-			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error {
 				return r.intercept(ctx, func() Answer { return Answer{Deny: "images must come from the mirror"} })
 			},
@@ -68,7 +68,7 @@ func admission() []*Scenario {
 		},
 		{
 			Name: "webhook-recovers", Shows: "an admission webhook fails twice, then lets the Job pass", Needs: []Capability{Webhooks},
-			Pod: podOf("true"), Play: play(kubelet.Script{}),
+			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error {
 				var calls atomic.Int32
 				return r.intercept(ctx, func() Answer { return Answer{Broken: calls.Add(1) <= 2} })
@@ -77,7 +77,7 @@ func admission() []*Scenario {
 		},
 		{
 			Name: "pod-security-refuses", Shows: "RunScript in a namespace that enforces the Pod Security Standard restricted, until the deadline",
-			Labels: restricted, Script: script, Play: play(kubelet.Script{}, scriptContainer),
+			Labels: restricted, Script: script, Play: play(containers.Script{}, scriptContainer),
 			During: untilEvent("FailedCreate", `violates PodSecurity "restricted`),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},

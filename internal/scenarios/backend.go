@@ -7,7 +7,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // Capability is a feature that some backends lack.
@@ -61,7 +61,7 @@ type Cluster interface {
 	Worker(ctx context.Context, namespace string, without *Right) (kontinue.Config, error)
 	// Play sets the scripts of simulated containers, by container name. A cluster
 	// with real containers ignores them.
-	Play(namespace string, scripts map[string]kubelet.Script)
+	Play(namespace string, scripts map[string]containers.Script)
 	// Intercept installs an admission webhook for the creation of Jobs in the
 	// namespace, until the test ends.
 	Intercept(ctx context.Context, t *testing.T, namespace string, answer func() Answer) error

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // container returns a container that runs a shell command. Dollar signs are escaped
@@ -66,16 +66,16 @@ func within(o *kontinue.PodOptions, timeout time.Duration) *kontinue.PodOptions 
 const hang = "trap 'exit 143' TERM; sleep 1000 & wait"
 
 // playHang is hang for the cluster in memory.
-func playHang(names ...string) map[string]kubelet.Script {
-	return play(kubelet.Script{Run: kubelet.Forever}, names...)
+func playHang(names ...string) map[string]containers.Script {
+	return play(containers.Script{Run: containers.Forever}, names...)
 }
 
 // play assigns the same script to all names. Default: main.
-func play(script kubelet.Script, names ...string) map[string]kubelet.Script {
+func play(script containers.Script, names ...string) map[string]containers.Script {
 	if len(names) == 0 {
 		names = []string{"main"}
 	}
-	scripts := map[string]kubelet.Script{}
+	scripts := map[string]containers.Script{}
 	for _, name := range names {
 		scripts[name] = script
 	}
@@ -84,21 +84,21 @@ func play(script kubelet.Script, names ...string) map[string]kubelet.Script {
 
 // playReady simulates a container that exits with code 0 if READY is yes, and calls
 // otherwise if not.
-func playReady(otherwise func(ctx context.Context) kubelet.Exit) map[string]kubelet.Script {
-	return play(kubelet.Script{Do: func(ctx context.Context, spec kubelet.ContainerSpec) kubelet.Exit {
-		if slices.Contains(spec.Env, kubelet.EnvVar{Name: "READY", Value: "yes"}) {
-			return kubelet.Exit{}
+func playReady(otherwise func(ctx context.Context) containers.Exit) map[string]containers.Script {
+	return play(containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
+		if slices.Contains(spec.Env, containers.EnvVar{Name: "READY", Value: "yes"}) {
+			return containers.Exit{}
 		}
 		return otherwise(ctx)
 	}})
 }
 
 // exitOne and untilStopped are arguments of playReady.
-func exitOne(context.Context) kubelet.Exit { return kubelet.Exit{Code: 1} }
+func exitOne(context.Context) containers.Exit { return containers.Exit{Code: 1} }
 
-func untilStopped(ctx context.Context) kubelet.Exit {
+func untilStopped(ctx context.Context) containers.Exit {
 	<-ctx.Done()
-	return kubelet.Exit{Code: 143}
+	return containers.Exit{Code: 143}
 }
 
 var (

@@ -8,22 +8,22 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // endings returns scenarios for the ways in which a single container ends.
 func endings() []*Scenario {
-	oom := func(name, shows, command string, exit kubelet.Exit) *Scenario {
+	oom := func(name, shows, command string, exit containers.Exit) *Scenario {
 		s := &Scenario{
 			Name: name, Shows: shows,
 			Pod:  &kontinue.PodOptions{Spec: pod(withMemory(container("main", command), "24Mi"))},
-			Play: play(kubelet.Script{Run: time.Second, Exit: exit}),
+			Play: play(containers.Script{Run: time.Second, Exit: exit}),
 			Want: podFails(WantExit{Container: "main", AnyCode: true, Reason: "OOMKilled", Is: kontinue.ErrOOMKilled}, `container "main" was OOMKilled (out of memory)`),
 		}
 		if exit.Code != 137 {
 			// The message of the parent shell about its child.
 			script := s.Play["main"]
-			script.Log = []kubelet.LogLine{{Text: "Killed"}}
+			script.Log = []containers.LogLine{{Text: "Killed"}}
 			s.Play["main"] = script
 		}
 		if exit.Code == 0 {
@@ -71,11 +71,11 @@ func endings() []*Scenario {
 			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error"}, "SIGTERM"),
 		},
 		oom("oom", "the container's first process needs more memory than its limit",
-			"x=x; while true; do x=$x$x; done", kubelet.Exit{Code: 137, Reason: "OOMKilled"}),
+			"x=x; while true; do x=$x$x; done", containers.Exit{Code: 137, Reason: "OOMKilled"}),
 		oom("oom-child-exit-1", "a child is killed for want of memory, the parent exits with code 1",
-			"sh -c 'x=x; while true; do x=$x$x; done'; sleep 1; exit 1", kubelet.Exit{Code: 1, Reason: "OOMKilled"}),
+			"sh -c 'x=x; while true; do x=$x$x; done'; sleep 1; exit 1", containers.Exit{Code: 1, Reason: "OOMKilled"}),
 		oom("oom-child-exit-0", "a child is killed for want of memory, the parent exits with code 0",
-			"sh -c 'x=x; while true; do x=$x$x; done'; sleep 1; exit 0", kubelet.Exit{Code: 0, Reason: "OOMKilled"}),
+			"sh -c 'x=x; while true; do x=$x$x; done'; sleep 1; exit 0", containers.Exit{Code: 0, Reason: "OOMKilled"}),
 		{
 			Name: "command-missing", Shows: "the container's command does not exist",
 			Pod: &kontinue.PodOptions{Spec: pod(with(container("main", ""), func(c *corev1.Container) {

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // parallel returns scenarios with several pods or restarts.
@@ -35,7 +35,7 @@ func parallel() []*Scenario {
 		{
 			Name: "backoff-limit", Shows: "all pods fail, within backoffLimit 1",
 			Job:  jobOf("exit 2", func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(1)) }),
-			Play: play(kubelet.Script{Exit: kubelet.Exit{Code: 2}}),
+			Play: play(containers.Script{Exit: containers.Exit{Code: 2}}),
 			Want: Want{
 				FailedPods: 2, Pods: pods(2, failed), Message: []string{"BackoffLimitExceeded", "exit code 2"},
 				Exit: &WantExit{Container: "main", Code: 2, Reason: "Error"},
@@ -116,7 +116,7 @@ func parallel() []*Scenario {
 				s.BackoffLimit = new(int32(1))
 				s.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 			}),
-			Play: play(kubelet.Script{Exit: kubelet.Exit{Code: 9}}),
+			Play: play(containers.Script{Exit: containers.Exit{Code: 9}}),
 			Want: Want{
 				FailedPods: 1, Pods: pods(1, failed), Message: []string{"BackoffLimitExceeded", "exit code 9"},
 				Exit: &WantExit{Container: "main", Code: 9, Reason: "Error"},

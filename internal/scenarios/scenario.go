@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // Scenario is one thing that can happen to a step, and the expected result. Exactly
@@ -29,7 +29,7 @@ type Scenario struct {
 	// Play has scripts for containers that the cluster in memory cannot run as
 	// processes, by container name. If every container has a script, the scenario
 	// runs in virtual time there.
-	Play map[string]kubelet.Script
+	Play map[string]containers.Script
 
 	// Interrupt cancels the worker's context once the step is running, and calls the
 	// verb again like the next worker. Want is the result of the second call.

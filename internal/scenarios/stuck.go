@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // stuckFor is the StepOptions.Timeout of pods that never start. deadlineNow shortens
@@ -64,13 +64,13 @@ func stuck() []*Scenario {
 	return []*Scenario{
 		{
 			Name: "missing-image", Shows: "the image cannot be pulled, until the deadline",
-			Pod: within(noImage, stuckFor), Play: play(kubelet.Script{PullError: "ErrImagePull"}),
+			Pod: within(noImage, stuckFor), Play: play(containers.Script{PullError: "ErrImagePull"}),
 			During: untilReported("ErrImagePull"),
 			Want:   timedOut(`container "main"`),
 		},
 		{
 			Name: "missing-secret-env", Shows: "a variable refers to a Secret that does not exist, until the deadline",
-			Pod: within(secretEnv("true"), stuckFor), Play: play(kubelet.Script{}),
+			Pod: within(secretEnv("true"), stuckFor), Play: play(containers.Script{}),
 			During: untilReported(`secret "credentials" not found`),
 			Want:   timedOut(`container "main"`),
 		},
@@ -87,19 +87,19 @@ func stuck() []*Scenario {
 		},
 		{
 			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist, until the deadline",
-			Pod: within(noVolume, stuckFor), Play: play(kubelet.Script{}),
+			Pod: within(noVolume, stuckFor), Play: play(containers.Script{}),
 			During: untilEvent("FailedMount", `secret "credentials" not found`),
 			Want:   timedOut(`before container "main" had started: ContainerCreating`),
 		},
 		{
 			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist: no pod is created, until the deadline",
-			Pod: within(noAccount, stuckFor), Play: play(kubelet.Script{}),
+			Pod: within(noAccount, stuckFor), Play: play(containers.Script{}),
 			During: untilEvent("FailedCreate", `serviceaccount "missing" not found`),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
 			Name: "unschedulable", Shows: "no node has 1000 CPUs, until the deadline",
-			Pod: within(huge, stuckFor), Play: play(kubelet.Script{}),
+			Pod: within(huge, stuckFor), Play: play(containers.Script{}),
 			During: untilReported("Unschedulable"),
 			Want: Want{
 				Pods: pods(1, pending), Message: []string{"DeadlineExceeded", "pod is unschedulable", "Insufficient cpu"},
@@ -109,7 +109,7 @@ func stuck() []*Scenario {
 		{
 			Name: "cancel-unschedulable", Shows: "the wait reports that no node fits, upon which the Execution is canceled",
 			Race: "the Job controller counts the pod as failed, or has deleted it before",
-			Pod:  huge, Play: play(kubelet.Script{}),
+			Pod:  huge, Play: play(containers.Script{}),
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.reportedReason(ctx, "Unschedulable"); err != nil {
 					return err

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -41,7 +41,7 @@ func Example() {
 	defer t.end()
 
 	w := simtest.New(t) // a test calls simtest.Run, for virtual time
-	w.Cluster.On(kubelet.Match{Step: "build"}, kubelet.Script{Exit: kubelet.Exit{Code: 3}})
+	w.Cluster.On(containers.Match{Step: "build"}, containers.Script{Exit: containers.Exit{Code: 3}})
 
 	first := w.Worker()
 	first.KillAt(2, false) // the first request creates the Job, the second records its result

@@ -14,8 +14,8 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
 // World is a cluster in memory and an Execution whose function runs on it, in
@@ -65,7 +65,7 @@ func (w *World) Jobs() map[string][]batchv1.Job {
 	require.NoError(w, err)
 	found := map[string][]batchv1.Job{}
 	for _, job := range list.Items {
-		step := job.Labels[kubelet.StepLabel]
+		step := job.Labels[containers.StepLabel]
 		found[step] = append(found[step], job)
 	}
 	return found
@@ -87,7 +87,7 @@ func (w *World) RequireRanOnce(steps map[string]int) {
 	found := w.Jobs()
 	pods := map[string]int{}
 	for _, pod := range w.Pods() {
-		pods[pod.Labels[kubelet.StepLabel]]++
+		pods[pod.Labels[containers.StepLabel]]++
 	}
 	for step, want := range steps {
 		require.Len(w, found[step], 1, "Jobs of step %s", step)

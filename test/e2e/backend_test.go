@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
@@ -56,7 +56,7 @@ func (c *realCluster) Admin() kubernetes.Interface { return c.admin }
 
 func (c *realCluster) Image() string { return shared.image }
 
-func (c *realCluster) Play(string, map[string]kubelet.Script) {}
+func (c *realCluster) Play(string, map[string]containers.Script) {}
 
 // CreateNamespace waits for the account "default" and the API server's
 // certificate, without which no pod is admitted or started.

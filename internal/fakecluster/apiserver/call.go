@@ -50,6 +50,7 @@ func (c call) request() Request {
 func serve[R any](ctx context.Context, s *Server, c call, op func() (R, error)) (R, error) {
 	var none R
 	req := c.request()
+	s.stats.request(req)
 	result, err := func() (R, error) {
 		if err := ctx.Err(); err != nil {
 			return none, clientError(req, err)

@@ -29,7 +29,6 @@ type Clientset struct {
 	*fake.Clientset
 	s    *Server
 	user string
-	fake *fake.Clientset
 }
 
 var _ kubernetes.Interface = (*Clientset)(nil)
@@ -43,11 +42,8 @@ func newClientset(s *Server, user string) *Clientset {
 		minor, _, _ := strings.Cut(rest, ".")
 		d.FakedServerVersion = &version.Info{Major: major, Minor: minor, GitVersion: s.opts.Version}
 	}
-	return &Clientset{Clientset: f, s: s, user: user, fake: f}
+	return &Clientset{Clientset: f, s: s, user: user}
 }
-
-// Fake returns the fake clientset whose reactors this client asks first.
-func (c *Clientset) Fake() *fake.Clientset { return c.fake }
 
 // IsWatchListSemanticsUnSupported tells reflectors whether to LIST first. The stock
 // fake clientset always says true; a wrapper that hides the method says false.

@@ -78,20 +78,18 @@ func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun b
 		return nil, err
 	}
 	st := &c.res.strategy
-	if st.generation {
+	if st.Generation {
 		obj.SetGeneration(1)
 	}
-	st.setDefaults(obj)
-	st.beforeCreate(obj)
-	errs := validateMeta(obj, c.res)
-	errs = append(errs, st.checkCreate(obj)...)
-	if len(errs) > 0 {
+	st.SetDefaults(obj)
+	st.PrepareForCreate(obj)
+	if errs := st.Validate(obj, c.res.namespaced); len(errs) > 0 {
 		return nil, invalid(*c, errs)
 	}
 	if err := s.checkPodSecurity(*c, obj); err != nil {
 		return nil, err
 	}
-	st.trim(obj)
+	st.Canonicalize(obj)
 	return obj, nil
 }
 
@@ -148,8 +146,8 @@ func (s *Server) checkNamespace(c call) error {
 func (s *Server) bootstrapNamespaces(names ...string) {
 	for _, name := range names {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, UID: s.ids.uid(), CreationTimestamp: now()}}
-		namespaces.strategy.setDefaults(ns)
-		namespaces.strategy.beforeCreate(ns)
+		namespaces.strategy.SetDefaults(ns)
+		namespaces.strategy.PrepareForCreate(ns)
 		if ok, err := s.insert(namespaces, ns, nil); !ok || err != nil {
 			panic("apiserver: bootstrap namespace " + name)
 		}
@@ -195,8 +193,3 @@ func uidMismatch(c call, asked, have types.UID) error {
 func stripType(o object) { o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{}) }
 
 var namespaces = mustResource(corev1.SchemeGroupVersion, "namespaces")
-
-// required is a shorthand of the validation files.
-func required(p *field.Path, detail string) field.ErrorList {
-	return field.ErrorList{field.Required(p, detail)}
-}

@@ -351,19 +351,3 @@ func TestConcurrentWritersLoseNothing(t *testing.T) {
 	require.Equal(t, int32(writers), job.Status.Failed)
 	t.Log(conflicts.Load(), "conflicts")
 }
-
-func TestIndexes(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int{"0": 1, "0,2-4": 4, "1-2,3,7-8": 5} {
-		n, err := countIndexes(text, 9)
-		require.NoError(t, err)
-		require.Equal(t, want, n, text)
-	}
-	for text, want := range map[string]string{
-		"": "cannot convert", "9": "too large index", "0-9": "too large index", "a": "cannot convert", "1-2-3": "at most two parts",
-		"2,1": "non-increasing order, previous: 2, current: 1", "2-2": "non-increasing order", "1-3,3": "non-increasing order",
-	} {
-		_, err := countIndexes(text, 9)
-		require.ErrorContains(t, err, want, text)
-	}
-}

@@ -40,10 +40,10 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 		}
 		switch {
 		case how == keep:
-			if c.res.strategy.same(obj, cur) || s.swap(c.res, cur, obj) {
+			if c.res.strategy.Equal(obj, cur) || s.swap(c.res, cur, obj) {
 				return nil
 			}
-		case how == markThenRemove && !c.res.strategy.same(obj, cur):
+		case how == markThenRemove && !c.res.strategy.Equal(obj, cur):
 			// A type with graceful deletion is marked first even if its period is
 			// zero: watches see MODIFIED, then DELETED. Whoever writes in between,
 			// the object goes: its period is over.
@@ -196,7 +196,7 @@ func deletionFinalizers(r *resource, obj object, opts metav1.DeleteOptions) []st
 	orphan := slices.Contains(have, metav1.FinalizerOrphanDependents)
 	foreground := slices.Contains(have, metav1.FinalizerDeleteDependents)
 	switch {
-	case r.strategy.noGC:
+	case r.strategy.NoGarbageCollection:
 		orphan, foreground = false, false
 	case opts.OrphanDependents != nil: //nolint:staticcheck // old clients send it
 		orphan, foreground = *opts.OrphanDependents, false //nolint:staticcheck // see above
@@ -204,7 +204,7 @@ func deletionFinalizers(r *resource, obj object, opts metav1.DeleteOptions) []st
 		orphan = *opts.PropagationPolicy == metav1.DeletePropagationOrphan
 		foreground = *opts.PropagationPolicy == metav1.DeletePropagationForeground
 	case !orphan && !foreground:
-		orphan = r.strategy.orphans
+		orphan = r.strategy.OrphanDependents
 	}
 	kept := slices.DeleteFunc(slices.Clone(have), func(f string) bool {
 		return f == metav1.FinalizerOrphanDependents || f == metav1.FinalizerDeleteDependents

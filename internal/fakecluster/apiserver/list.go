@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
 // maxPages is how many unfinished paged lists are remembered. An older continue
@@ -158,14 +160,4 @@ func (r result) typed(res *resource) (runtime.Object, error) {
 	return list, nil
 }
 
-func clone(o object) object { return as[object](o.DeepCopyObject()) }
-
-// as is a type assertion that the caller knows to hold: a table holds objects of
-// its own type only.
-func as[T any](o any) T {
-	t, ok := o.(T)
-	if !ok {
-		panic(fmt.Sprintf("apiserver: %T is not a %T", o, t))
-	}
-	return t
-}
+func clone(o object) object { return registry.As[object](o.DeepCopyObject()) }

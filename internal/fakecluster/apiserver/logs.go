@@ -18,7 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
 // LogSource supplies the log of one container of a pod that exists and has been
@@ -66,19 +67,7 @@ type logTransport struct {
 func (t logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	opts := t.opts
 	c := call{user: t.cs.user, verb: "get", res: pods, sub: "log", ns: t.ns, name: t.name}
-	handled, answer, err := preempt(t.cs, c, func() clienttesting.Action {
-		a := clienttesting.GenericActionImpl{Value: &opts}
-		a.Verb, a.Namespace, a.Resource, a.Subresource = "get", c.ns, pods.gvr, "log"
-		return a
-	})
-	var body io.ReadCloser
-	if !handled {
-		body, err = serve(req.Context(), t.cs.s, c, func() (io.ReadCloser, error) { return t.cs.s.openLog(c, &opts) })
-	} else if unknown, ok := answer.(*runtime.Unknown); ok && err == nil {
-		body = io.NopCloser(bytes.NewReader(unknown.Raw))
-	} else if err == nil {
-		err = fmt.Errorf("a reactor on pods/log must return *runtime.Unknown, not %T", answer)
-	}
+	body, err := serve(req.Context(), t.cs.s, c, func() (io.ReadCloser, error) { return t.cs.s.openLog(c, &opts) })
 	if err != nil {
 		return failure(req, err)
 	}
@@ -154,14 +143,11 @@ func logContainer(pod *corev1.Pod, asked string) (string, error) {
 			return pod.Spec.Containers[0].Name, nil
 		}
 		var names []string
-		eachContainer(&pod.Spec, func(c *corev1.Container) { names = append(names, c.Name) })
+		registry.EachContainer(&pod.Spec, func(c *corev1.Container) { names = append(names, c.Name) })
 		return "", apierrors.NewBadRequest(fmt.Sprintf("a container name must be specified for pod %s, choose one of: %s", pod.Name, names))
 	}
 	found := false
-	eachContainer(&pod.Spec, func(c *corev1.Container) { found = found || c.Name == asked })
-	for _, e := range pod.Spec.EphemeralContainers {
-		found = found || e.Name == asked
-	}
+	registry.EachContainer(&pod.Spec, func(c *corev1.Container) { found = found || c.Name == asked })
 	if !found {
 		return "", apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s", asked, pod.Name))
 	}
@@ -171,9 +157,7 @@ func logContainer(pod *corev1.Pod, asked string) (string, error) {
 // logReady is the kubelet's validateContainerLogStatus: a container that has never
 // run has no log.
 func logReady(pod *corev1.Pod, name string, previous bool) error {
-	for _, list := range [][]corev1.ContainerStatus{
-		pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses, pod.Status.EphemeralContainerStatuses,
-	} {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, st := range list {
 			if st.Name != name {
 				continue

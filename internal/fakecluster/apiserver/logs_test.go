@@ -13,10 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 )
 
@@ -107,14 +105,6 @@ func TestPodLogs(t *testing.T) {
 	_, err = read("two")
 	requireReason(t, err, metav1.StatusReasonBadRequest, "a container name must be specified for pod two, choose one of: [first main second]")
 	require.Equal(t, 13, s.Stats().Count("", "get", "pods/log"), "each read is one request")
-
-	s.SetLogSource(nil)
-	s.Fake().PrependReactor("get", "pods/log", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, &runtime.Unknown{Raw: []byte("from a reactor")}, nil
-	})
-	text, err = read("whatever")
-	require.NoError(t, err)
-	require.Equal(t, "from a reactor", text)
 }
 
 // TestFollowedLogEndsWithItsContext: a blocked read returns, the source is closed.

@@ -7,11 +7,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	policyv1beta1 "k8s.io/api/policy/v1beta1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
 // bindings is how conflicts of the binding subresource name it.
@@ -28,7 +28,7 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 	}
 	c.own = true
 	_, err := s.modify(ctx, c, false, func(cur object) (object, error) {
-		pod := as[*corev1.Pod](clone(cur))
+		pod := registry.As[*corev1.Pod](clone(cur))
 		switch {
 		case b.UID != "" && b.UID != pod.UID:
 			return nil, uidMismatch(c, b.UID, pod.UID)
@@ -53,21 +53,12 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 // evict marks the pod with DisruptionTarget and deletes it, as the eviction API
 // does. Disruption budgets are not looked at: an admission function on pods/eviction
 // can answer 429 in their place.
-func (s *Server) evict(ctx context.Context, c call, in runtime.Object) error {
-	var meta metav1.ObjectMeta
-	var opts *metav1.DeleteOptions
-	switch e := in.(type) {
-	case *policyv1.Eviction:
-		meta, opts = e.ObjectMeta, e.DeleteOptions
-	case *policyv1beta1.Eviction:
-		meta, opts = e.ObjectMeta, e.DeleteOptions
-	default:
-		return apierrors.NewBadRequest(fmt.Sprintf("not a Eviction object: %T", in))
-	}
-	c.name = meta.Name
+func (s *Server) evict(ctx context.Context, c call, in *policyv1.Eviction) error {
+	c.name = in.Name
 	if c.ns == "" {
-		c.ns = meta.Namespace
+		c.ns = in.Namespace
 	}
+	opts := in.DeleteOptions
 	if opts == nil {
 		opts = &metav1.DeleteOptions{}
 	}
@@ -82,7 +73,7 @@ func (s *Server) evict(ctx context.Context, c call, in runtime.Object) error {
 		if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
 			return nil, err
 		}
-		pod := as[*corev1.Pod](clone(cur))
+		pod := registry.As[*corev1.Pod](clone(cur))
 		setPodCondition(pod, corev1.PodCondition{
 			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue,
 			Reason: "EvictionByEvictionAPI", Message: "Eviction API: evicting",

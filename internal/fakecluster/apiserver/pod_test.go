@@ -33,27 +33,6 @@ func TestPodDefaults(t *testing.T) {
 	require.Equal(t, []corev1.PodIP{{IP: "10.0.0.1"}}, out.Status.PodIPs)
 }
 
-func TestImagePullPolicyDefault(t *testing.T) {
-	t.Parallel()
-	for image, latest := range map[string]bool{
-		"alpine": true, "alpine:latest": true, "alpine:3": false, "reg.example.org:5000/a/b": true,
-		"reg.example.org:5000/a/b:1": false, "alpine@sha256:00": false, "alpine:latest@sha256:00": false,
-	} {
-		require.Equal(t, latest, latestTag(image), image)
-	}
-}
-
-func TestQOSClass(t *testing.T) {
-	t.Parallel()
-	both := corev1.ResourceList{corev1.ResourceCPU: apiresource.MustParse("1"), corev1.ResourceMemory: apiresource.MustParse("1Gi")}
-	spec := testPodSpec()
-	require.Equal(t, corev1.PodQOSBestEffort, qosClass(&spec))
-	spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: both, Limits: both}
-	require.Equal(t, corev1.PodQOSGuaranteed, qosClass(&spec))
-	spec.InitContainers = []corev1.Container{{Name: "i"}}
-	require.Equal(t, corev1.PodQOSBurstable, qosClass(&spec))
-}
-
 func TestPodSpecIsImmutable(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)

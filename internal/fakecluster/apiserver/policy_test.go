@@ -16,10 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 )
 
@@ -149,45 +146,6 @@ func TestPodSecurity(t *testing.T) {
 	createPod(t, c, testPod("p"))
 	_, err = c.CoreV1().Pods(testNamespace).Create(t.Context(), bad, metav1.CreateOptions{})
 	requireReason(t, err, metav1.StatusReasonForbidden, `violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true), hostPath volumes (volume "h"), privileged (container "main" must not`)
-}
-
-func TestReactors(t *testing.T) {
-	t.Parallel()
-	s, c := newServer(t)
-	calls := 0
-	s.Fake().PrependReactor("create", "jobs", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		calls++
-		// A reactor may use the clients: no lock is held.
-		_, err := c.BatchV1().Jobs(testNamespace).List(context.Background(), metav1.ListOptions{})
-		if err != nil || calls > 1 {
-			return false, nil, err
-		}
-		require.Equal(t, "a", action.(clienttesting.CreateAction).GetObject().(*batchv1.Job).Name)
-		return true, nil, apierrors.NewServiceUnavailable("not now")
-	})
-	_, err := c.BatchV1().Jobs(testNamespace).Create(t.Context(), testJob("a"), metav1.CreateOptions{})
-	requireReason(t, err, metav1.StatusReasonServiceUnavailable)
-	createJob(t, c, testJob("a"))
-	_, err = s.ClientsetAs("other").BatchV1().Jobs(testNamespace).Create(t.Context(), testJob("b"), metav1.CreateOptions{})
-	require.NoError(t, err)
-	require.Equal(t, 2, calls)
-	s.Fake().PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
-		return true, nil, apierrors.NewUnauthorized("token expired")
-	})
-	_, err = c.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{})
-	requireReason(t, err, metav1.StatusReasonUnauthorized)
-	require.Equal(t, 2, s.Stats().Count(DefaultUser, "create", "jobs"))
-
-	s.Fake().PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		pod, ok := action.(clienttesting.CreateAction).GetObject().(*corev1.Pod)
-		require.True(t, ok)
-		pod.Labels["changed"] = "by-a-reactor"
-		return false, nil, nil
-	})
-	in := testPod("p")
-	require.Equal(t, "by-a-reactor", createPod(t, c, in).Labels["changed"])
-	require.NotContains(t, in.Labels, "changed", "the caller's object is left alone")
-	require.Equal(t, 3, s.Stats().Count("", "create", "jobs"))
 }
 
 func TestFaults(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
 // quotaCheck returns the ResourceQuota admission of a create, which runs together
@@ -22,7 +24,7 @@ func (s *Server) quotaCheck(c call) func() error {
 			return nil
 		}
 		for _, o := range t.collect(c.ns, nil) {
-			if err := s.overQuota(c, as[*corev1.ResourceQuota](o)); err != nil {
+			if err := s.overQuota(c, registry.As[*corev1.ResourceQuota](o)); err != nil {
 				return err
 			}
 		}
@@ -78,7 +80,7 @@ func (s *Server) countFor(c call, name string) (used int, counted bool) {
 	case name == "pods" && c.res == pods:
 		// Unlike count/pods, this leaves out pods that have ended.
 		for _, o := range space {
-			if !terminal(as[*corev1.Pod](o)) {
+			if !terminal(registry.As[*corev1.Pod](o)) {
 				used++
 			}
 		}

@@ -5,6 +5,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -12,7 +13,7 @@ import (
 )
 
 // serverReactor is the server at the end of a fake clientset's reaction chain. It
-// serves the types without a direct client, and whoever uses Server.Fake as a client.
+// serves the types without a direct client.
 type serverReactor struct {
 	s    *Server
 	user string
@@ -70,7 +71,6 @@ func (r *serverReactor) React(action clienttesting.Action) (bool, runtime.Object
 		// Pod logs and proxies: the fake's action names no pod.
 		return false, nil, nil
 	}
-	r.s.stats.request(c.request())
 	answer, err := serve(ctx, r.s, c, op)
 	return true, answer, err
 }
@@ -82,9 +82,8 @@ func (s *Server) createAny(ctx context.Context, c call, in runtime.Object, opts 
 		return s.review(c.user, o), nil
 	case *corev1.Binding:
 		return in, s.bind(ctx, c, o)
-	}
-	if c.sub == "eviction" {
-		return in, s.evict(ctx, c, in)
+	case *policyv1.Eviction:
+		return in, s.evict(ctx, c, o)
 	}
 	obj, ok := in.(object)
 	if !ok {
@@ -113,7 +112,6 @@ func (r *serverWatchReactor) React(action clienttesting.Action) (bool, watch.Int
 		return false, nil, nil
 	}
 	c := call{user: r.user, verb: "watch", res: res, ns: action.GetNamespace()}
-	r.s.stats.request(c.request())
 	w, err := serve(context.Background(), r.s, c, func() (watch.Interface, error) {
 		return r.s.watch(context.Background(), c, a.ListOptions)
 	})

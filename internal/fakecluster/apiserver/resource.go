@@ -5,25 +5,23 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
-// object is what the store keeps: every API type with an ObjectMeta is one.
-// An object that is in the store is never changed again, only replaced.
-type object interface {
-	metav1.Object
-	runtime.Object
-}
+// object is the type of what the store keeps. An object that is in the store is
+// never changed again, only replaced.
+type object = registry.Object
 
 // resource describes one API resource, as a REST mapping does.
 type resource struct {
 	gvr        schema.GroupVersionResource
 	gvk        schema.GroupVersionKind
 	namespaced bool
-	strategy   strategy
+	strategy   registry.Strategy
 }
 
 func (r *resource) groupResource() schema.GroupResource { return r.gvr.GroupResource() }
@@ -35,7 +33,7 @@ func (r *resource) newObject() object {
 		// The kind was found in this very scheme.
 		panic("apiserver: " + err.Error())
 	}
-	return as[object](o)
+	return registry.As[object](o)
 }
 
 // clusterScoped are the kinds of the built-in groups that live outside namespaces.
@@ -74,7 +72,7 @@ var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*reso
 			gvr:        plural,
 			gvk:        gvk,
 			namespaced: !clusterScoped[gvk.Kind],
-			strategy:   strategyFor(gvk),
+			strategy:   registry.StrategyFor(gvk),
 		}
 	}
 	return known

@@ -8,7 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/fake"
 )
 
 // DefaultUser is the identity of Server.Clientset, in Kubernetes' form of a
@@ -101,14 +100,8 @@ func New(opts Options) *Server {
 // Clientset returns the client of the default user: the program under test.
 func (s *Server) Clientset() kubernetes.Interface { return s.ClientsetAs(s.opts.User) }
 
-// Fake returns the fake clientset in front of Clientset. Reactors prepended to it
-// see the requests of Clientset first; one that does not handle a request leaves it
-// to the server. They run without a lock held, so they may use the clients. Its
-// Actions stay empty for the common types: use Stats or AddAudit.
-func (s *Server) Fake() *fake.Clientset { return s.clientset(s.opts.User).Fake() }
-
 // ClientsetAs returns a client that acts as the given user. Controllers use their
-// own, for example "system:kube-controller-manager", so that reactors, rules and
+// own, for example "system:kube-controller-manager", so that rules and
 // faults meant for the program under test do not hit them.
 func (s *Server) ClientsetAs(user string) kubernetes.Interface { return s.clientset(user) }
 

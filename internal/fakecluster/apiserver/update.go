@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -18,7 +17,7 @@ const staleMessage = "the object has been modified; please apply your changes to
 func (s *Server) update(ctx context.Context, c call, in object, opts metav1.UpdateOptions) (object, error) {
 	c.name = in.GetName()
 	if c.name == "" {
-		return nil, apierrors.NewInvalid(c.res.gvk.GroupKind(), "", required(field.NewPath("metadata", "name"), "name is required"))
+		return nil, apierrors.NewInvalid(c.res.gvk.GroupKind(), "", field.ErrorList{field.Required(field.NewPath("metadata", "name"), "name is required")})
 	}
 	if err := resolveNamespace(&c, in); err != nil {
 		return nil, err
@@ -60,7 +59,7 @@ func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(c
 			if s.remove(c.res, cur) {
 				return obj, nil
 			}
-		case c.res.strategy.same(obj, cur):
+		case c.res.strategy.Equal(obj, cur):
 			return clone(cur), nil
 		case s.swap(c.res, cur, obj):
 			return clone(obj), nil
@@ -70,7 +69,7 @@ func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(c
 
 func checkRV(c call, obj, cur object) error {
 	rv := obj.GetResourceVersion()
-	if rv == "" && c.res.strategy.requireRV {
+	if rv == "" && c.res.strategy.RequireResourceVersion {
 		return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, field.ErrorList{field.Invalid(
 			field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
 	}
@@ -93,10 +92,10 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	st := &c.res.strategy
 	obj.SetGeneration(cur.GetGeneration())
 	obj.SetResourceVersion(cur.GetResourceVersion())
-	st.setDefaults(obj)
-	st.trim(obj) // before obj shares parts of cur
+	st.SetDefaults(obj)
+	st.Canonicalize(obj) // before obj shares parts of cur
 	if !c.own {
-		st.beforeUpdate(obj, cur, c.sub)
+		st.PrepareForUpdate(obj, cur, c.sub)
 	}
 	if obj.GetUID() == "" {
 		obj.SetUID(cur.GetUID())
@@ -108,11 +107,9 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	if cur.GetDeletionGracePeriodSeconds() != nil && obj.GetDeletionGracePeriodSeconds() == nil {
 		obj.SetDeletionGracePeriodSeconds(cur.GetDeletionGracePeriodSeconds())
 	}
-	meta := field.NewPath("metadata")
-	errs := validateMeta(obj, c.res)
-	errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(obj, cur, meta)...)
+	errs := st.ValidateMetaUpdate(obj, cur, c.res.namespaced)
 	if !c.own {
-		errs = append(errs, st.checkUpdate(obj, cur, c.sub)...)
+		errs = append(errs, st.ValidateUpdate(obj, cur, c.sub)...)
 	}
 	if len(errs) > 0 {
 		return invalid(c, errs)

@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // Reasons of waiting and terminated states, as the kubelet writes them.
@@ -18,12 +20,8 @@ const (
 	reasonCrashLoopBackOff  = "CrashLoopBackOff"
 	reasonConfigError       = "CreateContainerConfigError"
 	reasonCompleted         = "Completed"
-	reasonError             = "Error"
 	reasonStartError        = "StartError"
 	reasonStatusUnknown     = "ContainerStatusUnknown"
-
-	exitStartError = 128
-	exitKilled     = 137
 )
 
 // The kubelet's delays before it starts a crashed container again.
@@ -38,7 +36,7 @@ const (
 // worker that holds the pod touches it.
 type container struct {
 	spec *corev1.Container
-	role Role
+	role containers.Role
 	idle string // waiting reason while there is nothing special to tell
 
 	waiting    *corev1.ContainerStateWaiting // set while there is no instance
@@ -47,7 +45,7 @@ type container struct {
 	last       *corev1.ContainerStateTerminated // of the previous instance
 	restarts   int32
 
-	process   Process
+	process   containers.Process
 	stopping  bool
 	asked     time.Time // when the runtime was first asked for this instance
 	notBefore time.Time // end of the crash back-off
@@ -70,7 +68,7 @@ func (c *container) start(k *Kubelet, w *work, now time.Time) time.Duration {
 	if c.asked.IsZero() {
 		c.asked = now
 	}
-	spec := ContainerSpec{Pod: w.pod, Container: c.spec, Role: c.role, Restart: int(c.restarts)}
+	spec := containers.Spec{Pod: w.pod, Container: c.spec, Role: c.role, Restart: int(c.restarts)}
 	if pull := k.runtime.Pull(spec, now.Sub(c.asked)); !pull.Done {
 		c.await(pull.Reason, pull.Message)
 		return max(pull.Wait, 0)
@@ -86,16 +84,16 @@ func (c *container) start(k *Kubelet, w *work, now time.Time) time.Duration {
 	c.waiting, c.stopping = nil, false
 	c.running = &corev1.ContainerStateRunning{StartedAt: seconds(now)}
 	w.instances[c] = instance
-	c.process, err = k.runtime.Start(spec, func(exit Exit) { k.exited(w, c, instance, exit) })
+	c.process, err = k.runtime.Start(spec, func(exit containers.Exit) { k.exited(w, c, instance, exit) })
 	if err == nil {
 		return 0
 	}
-	var refused *StartError
+	var refused *containers.StartError
 	message := err.Error()
 	if errors.As(err, &refused) {
 		message = refused.Message
 	}
-	c.end(w, Exit{Code: exitStartError, Reason: reasonStartError, Message: message}, now)
+	c.end(w, containers.Exit{Code: containers.ExitStartError, Reason: reasonStartError, Message: message}, now)
 	return 0
 }
 
@@ -110,7 +108,7 @@ func (c *container) await(reason, message string) {
 }
 
 // end records how the instance ended.
-func (c *container) end(w *work, exit Exit, now time.Time) {
+func (c *container) end(w *work, exit containers.Exit, now time.Time) {
 	started := seconds(now)
 	if c.running != nil {
 		started = c.running.StartedAt
@@ -119,7 +117,7 @@ func (c *container) end(w *work, exit Exit, now time.Time) {
 	if reason == "" {
 		reason = reasonCompleted
 		if exit.Code != 0 {
-			reason = reasonError
+			reason = containers.ReasonError
 		}
 	}
 	c.terminated = &corev1.ContainerStateTerminated{
@@ -176,7 +174,7 @@ func (c *container) lost() {
 		return
 	}
 	c.terminated = &corev1.ContainerStateTerminated{
-		ExitCode: exitKilled,
+		ExitCode: containers.ExitKilled,
 		Reason:   reasonStatusUnknown,
 		Message:  "The container could not be located when the pod was terminated",
 	}
@@ -197,7 +195,7 @@ func (c *container) status(w *work) corev1.ContainerStatus {
 		Name:         c.spec.Name,
 		Image:        c.spec.Image,
 		RestartCount: c.restarts,
-		Ready:        c.role != RoleInit && c.isRunning() || c.role == RoleInit && c.terminated != nil && c.terminated.ExitCode == 0,
+		Ready:        c.role != containers.RoleInit && c.isRunning() || c.role == containers.RoleInit && c.terminated != nil && c.terminated.ExitCode == 0,
 		Started:      &started,
 	}
 	switch {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // stopAll stops the main and init containers, then the sidecars, and reaches
@@ -12,7 +14,7 @@ func (w *work) stopAll(now time.Time) {
 	grace := w.grace(now)
 	mains := 0
 	for _, c := range w.containers {
-		if c.role != RoleSidecar && c.isRunning() {
+		if c.role != containers.RoleSidecar && c.isRunning() {
 			mains++
 			c.stop(grace)
 		}
@@ -20,7 +22,7 @@ func (w *work) stopAll(now time.Time) {
 	if mains == 0 {
 		// Sidecars go in the reverse of their order, the next when one is gone.
 		for i := len(w.containers) - 1; i >= 0; i-- {
-			if c := w.containers[i]; c.role == RoleSidecar && c.isRunning() {
+			if c := w.containers[i]; c.role == containers.RoleSidecar && c.isRunning() {
 				c.stop(grace)
 				return
 			}
@@ -52,7 +54,7 @@ func (w *work) forgetReasons() bool {
 			continue
 		}
 		reason := reasonContainerCreating
-		if c.role == RoleMain && w.containers[0].role != RoleMain {
+		if c.role == containers.RoleMain && w.containers[0].role != containers.RoleMain {
 			reason = reasonPodInitializing
 		}
 		if c.waiting.Reason != reason {

@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // resolveEnv returns the container's environment. An error is the message of
 // CreateContainerConfigError; it names objects and keys, never values.
-func (k *Kubelet) resolveEnv(w *work, c *corev1.Container) ([]EnvVar, error) {
+func (k *Kubelet) resolveEnv(w *work, c *corev1.Container) ([]containers.EnvVar, error) {
 	if len(c.Env) == 0 && len(c.EnvFrom) == 0 {
 		return nil, nil
 	}
@@ -27,7 +29,7 @@ func (k *Kubelet) resolveEnv(w *work, c *corev1.Container) ([]EnvVar, error) {
 		}
 	}
 	for _, v := range c.Env {
-		value, ok := Expand(v.Value, env.lookup), true
+		value, ok := containers.Expand(v.Value, env.lookup), true
 		if v.ValueFrom != nil {
 			var err error
 			if value, ok, err = k.envValue(w, c, v.ValueFrom); err != nil {
@@ -204,47 +206,10 @@ func (e *env) lookup(name string) (string, bool) {
 	return value, ok
 }
 
-func (e *env) list() []EnvVar {
-	out := make([]EnvVar, len(e.order))
+func (e *env) list() []containers.EnvVar {
+	out := make([]containers.EnvVar, len(e.order))
 	for i, name := range e.order {
-		out[i] = EnvVar{name, e.values[name]}
+		out[i] = containers.EnvVar{Name: name, Value: e.values[name]}
 	}
 	return out
-}
-
-// Expand replaces $(NAME) by the variable's value, as the kubelet does in env
-// values, command and args: an unknown reference stays as it is, and $$ stands
-// for one $ that starts no reference.
-func Expand(text string, lookup func(string) (string, bool)) string {
-	var out strings.Builder
-	for {
-		at := strings.IndexByte(text, '$')
-		if at < 0 || at+1 == len(text) {
-			out.WriteString(text)
-			return out.String()
-		}
-		out.WriteString(text[:at])
-		rest := text[at+1:]
-		switch rest[0] {
-		case '$':
-			out.WriteByte('$')
-			text = rest[1:]
-		case '(':
-			end := strings.IndexByte(rest, ')')
-			if end < 0 {
-				out.WriteString("$(")
-				text = rest[1:]
-				continue
-			}
-			if value, ok := lookup(rest[1:end]); ok {
-				out.WriteString(value)
-			} else {
-				out.WriteString("$" + rest[:end+1])
-			}
-			text = rest[end+1:]
-		default:
-			out.WriteByte('$')
-			text = rest
-		}
-	}
 }

@@ -1,34 +1,26 @@
 package kubelet_test
 
 import (
-	"bytes"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
+	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// A container of a step fails at its first start and succeeds at its second.
-func ExampleScripts() {
-	scripts := kubelet.NewScripts()
-	scripts.On(kubelet.Match{Step: "migrate"},
-		kubelet.Script{Exit: kubelet.Exit{Code: 3}, Log: []kubelet.LogLine{{Text: "locked"}}},
-		kubelet.Script{Log: []kubelet.LogLine{{Text: "migrated"}}})
+// The kubelet answers a request for a log as the API server hands it on.
+func ExampleKubelet_Logs() {
+	server := apiserver.New(apiserver.Options{})
+	defer server.Close()
+	k := kubelet.New(server.ClientsetAs("system:node:node-1"), engine.NewCache(), containers.NewScripts(), kubelet.Options{})
+	defer k.Wait()
 
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: "p", Labels: map[string]string{kubelet.StepLabel: "migrate"}}}
-	for restart := range 2 {
-		var log bytes.Buffer
-		_, err := scripts.Start(kubelet.ContainerSpec{
-			Pod: pod, Container: &corev1.Container{Name: "main"}, Role: kubelet.RoleMain, Restart: restart, Log: &log,
-		}, func(exit kubelet.Exit) { fmt.Print("exit ", exit.Code, ": ", log.String()) })
-		if err != nil {
-			fmt.Println(err)
-		}
-	}
-	scripts.Close()
+	_, err := k.Logs("default", "report", "main", &corev1.PodLogOptions{})
+	fmt.Println(apierrors.IsNotFound(err), err)
 	// Output:
-	// exit 3: locked
-	// exit 0: migrated
+	// true pods "report" not found
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
@@ -42,7 +43,7 @@ type Options struct {
 type Kubelet struct {
 	client  kubernetes.Interface
 	cache   *engine.Cache
-	runtime Runtime
+	runtime containers.Runtime
 	opts    Options
 	queue   *engine.Queue[types.UID]
 
@@ -61,7 +62,7 @@ type Kubelet struct {
 }
 
 // New returns a Kubelet over cache. Start cache after New and before Start.
-func New(client kubernetes.Interface, cache *engine.Cache, runtime Runtime, opts Options) *Kubelet {
+func New(client kubernetes.Interface, cache *engine.Cache, runtime containers.Runtime, opts Options) *Kubelet {
 	if opts.Workers <= 0 {
 		opts.Workers = 2
 	}

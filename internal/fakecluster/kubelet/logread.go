@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // Logs opens the log of one container, as GET pods/{name}/log does: opts may
@@ -236,13 +238,12 @@ const (
 	fallbackLimit     = 2048
 	podMessageLimit   = 12288
 	reasonCannotRun   = "ContainerCannotRun"
-	reasonOOMKilled   = "OOMKilled"
 	reasonEvicted     = "Evicted"
 	evictionCondition = "TerminationByKubelet"
 )
 
 // terminationMessage is the message of the terminated state.
-func (w *work) terminationMessage(c *container, exit Exit) string {
+func (w *work) terminationMessage(c *container, exit containers.Exit) string {
 	message := exit.TerminationMessage
 	limit := min(messageLimit, podMessageLimit/max(1, len(w.containers)))
 	if message == "" && exit.Code != 0 && exit.Reason != reasonCannotRun && exit.Message == "" &&

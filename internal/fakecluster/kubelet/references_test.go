@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
@@ -39,5 +40,5 @@ func TestReferencesAreFetched(t *testing.T) {
 	require.NoError(t, k.fetchReferences(t.Context(), pod))
 	env, err := k.resolveEnv(newWork(pod), &pod.Spec.Containers[0])
 	require.NoError(t, err)
-	require.Equal(t, []EnvVar{{Name: "token", Value: "t"}, {Name: "READY", Value: "yes"}}, env)
+	require.Equal(t, []containers.EnvVar{{Name: "token", Value: "t"}, {Name: "READY", Value: "yes"}}, env)
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
@@ -25,7 +26,7 @@ func (k *Kubelet) schedule(ctx context.Context, w *work) error {
 	if w.firstSeen.IsZero() {
 		w.firstSeen = now
 	}
-	if delayer, ok := k.runtime.(Delayer); ok {
+	if delayer, ok := k.runtime.(containers.Delayer); ok {
 		if wait, message := delayer.Unschedulable(pod, now.Sub(w.firstSeen)); wait > 0 {
 			k.queue.AddAfter(w.uid, wait)
 			return k.refuse(ctx, w, message)

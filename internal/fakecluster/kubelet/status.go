@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // status builds the pod's status from the state of its containers. What others
@@ -31,14 +33,14 @@ func (w *work) status(now time.Time) corev1.PodStatus {
 	s.InitContainerStatuses, s.ContainerStatuses = nil, nil
 	initialized, ready := true, true
 	for _, c := range w.containers {
-		if c.role == RoleMain {
+		if c.role == containers.RoleMain {
 			s.ContainerStatuses = append(s.ContainerStatuses, c.status(w))
 			ready = ready && c.isRunning()
 			continue
 		}
 		cs := c.status(w)
 		s.InitContainerStatuses = append(s.InitContainerStatuses, cs)
-		if c.role == RoleSidecar {
+		if c.role == containers.RoleSidecar {
 			ready = ready && c.isRunning()
 			initialized = initialized && (c.isRunning() || w.ranMain)
 		} else {
@@ -104,7 +106,7 @@ func (w *work) phase() corev1.PodPhase {
 		return corev1.PodFailed
 	}
 	for _, c := range w.containers {
-		if c.role == RoleMain && (!c.ended() || c.terminated.ExitCode != 0) {
+		if c.role == containers.RoleMain && (!c.ended() || c.terminated.ExitCode != 0) {
 			return corev1.PodFailed
 		}
 	}
@@ -115,7 +117,7 @@ func (w *work) phase() corev1.PodPhase {
 // until then the pod's phase is Pending.
 func (w *work) mainsBegan() bool {
 	for _, c := range w.containers {
-		if c.role == RoleMain && !c.isRunning() && !c.ended() && c.last == nil {
+		if c.role == containers.RoleMain && !c.isRunning() && !c.ended() && c.last == nil {
 			return false
 		}
 	}

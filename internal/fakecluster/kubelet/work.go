@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // work is what the kubelet knows of one pod. Only the worker that holds the
@@ -50,7 +52,7 @@ type work struct {
 type exitNote struct {
 	container *container
 	instance  int
-	exit      Exit
+	exit      containers.Exit
 	at        time.Time
 }
 
@@ -72,17 +74,9 @@ func containersOf(pod *corev1.Pod) []*container {
 	if len(pod.Spec.InitContainers) > 0 {
 		idle = reasonPodInitializing
 	}
-	for i := range pod.Spec.InitContainers {
-		spec := &pod.Spec.InitContainers[i]
-		role := RoleInit
-		if spec.RestartPolicy != nil && *spec.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			role = RoleSidecar
-		}
+	containers.Each(pod, func(spec *corev1.Container, role containers.Role) {
 		out = append(out, &container{spec: spec, role: role, idle: idle})
-	}
-	for i := range pod.Spec.Containers {
-		out = append(out, &container{spec: &pod.Spec.Containers[i], role: RoleMain, idle: idle})
-	}
+	})
 	return out
 }
 
@@ -92,7 +86,7 @@ func (w *work) nextInstance() int {
 }
 
 // exited is called by the runtime when an instance has ended.
-func (k *Kubelet) exited(w *work, c *container, instance int, exit Exit) {
+func (k *Kubelet) exited(w *work, c *container, instance int, exit containers.Exit) {
 	w.mu.Lock()
 	w.exits = append(w.exits, exitNote{c, instance, exit, time.Now()})
 	w.mu.Unlock()
@@ -155,21 +149,21 @@ func (w *work) step(k *Kubelet, now time.Time) time.Duration {
 func (w *work) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 	done := true
 	for _, c := range w.containers {
-		if c.role == RoleMain {
+		if c.role == containers.RoleMain {
 			break
 		}
-		if !done && c.role == RoleInit {
+		if !done && c.role == containers.RoleInit {
 			break // in order: a later one has to wait
 		}
-		if c.role == RoleSidecar && !done && !c.isRunning() && c.restarts == 0 {
+		if c.role == containers.RoleSidecar && !done && !c.isRunning() && c.restarts == 0 {
 			break
 		}
 		w.tend(k, c, now, next)
 		switch {
-		case c.role == RoleSidecar && c.isRunning():
-		case c.role == RoleSidecar && w.ranMain: // it is being restarted beside the main containers
-		case c.role == RoleInit && c.ended() && c.terminated.ExitCode == 0:
-		case c.role == RoleInit && c.ended():
+		case c.role == containers.RoleSidecar && c.isRunning():
+		case c.role == containers.RoleSidecar && w.ranMain: // it is being restarted beside the main containers
+		case c.role == containers.RoleInit && c.ended() && c.terminated.ExitCode == 0:
+		case c.role == containers.RoleInit && c.ended():
 			w.ending = true // it failed for good
 			w.stopAll(now)
 			return false
@@ -185,7 +179,7 @@ func (w *work) runMain(k *Kubelet, now time.Time, next *soonest) {
 	w.ranMain = true
 	left := 0
 	for _, c := range w.containers {
-		if c.role != RoleMain {
+		if c.role != containers.RoleMain {
 			continue
 		}
 		w.tend(k, c, now, next)
@@ -222,11 +216,11 @@ func (w *work) tend(k *Kubelet, c *container, now time.Time, next *soonest) {
 func (w *work) restarts(c *container) bool {
 	failed := c.terminated.ExitCode != 0
 	switch {
-	case c.role == RoleSidecar:
+	case c.role == containers.RoleSidecar:
 		return true
 	case w.pod.Spec.RestartPolicy == corev1.RestartPolicyNever:
 		return false
-	case c.role == RoleInit, w.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure:
+	case c.role == containers.RoleInit, w.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure:
 		return failed
 	}
 	return true

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -84,7 +84,7 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 2}})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute, Exit: containers.Exit{Code: 2}})
 				began := time.Now()
 				err := end(w)
 				require.ErrorContains(t, err, "still running")
@@ -115,7 +115,7 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 		s.Timeout = timeout
 		return s
 	}
-	for name, play := range map[string]kubelet.Script{
+	for name, play := range map[string]containers.Script{
 		"running":       {Run: time.Hour},
 		"unschedulable": {Unschedulable: time.Hour},
 		"ignores TERM":  {Run: time.Hour, IgnoreTERM: true},
@@ -125,7 +125,7 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, a worker lives %s, resumed after %s", name, lives, pause), func(t *testing.T) {
 					t.Parallel()
 					simtest.Run(t, func(w *simtest.World) {
-						w.Cluster.On(kubelet.Match{}, play)
+						w.Cluster.On(containers.Match{}, play)
 						began := time.Now()
 						var r *kontinue.PodResult
 						for range 20 {
@@ -167,7 +167,7 @@ func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 // same results, and nothing may run afterwards.
 func TestCancelStopsTheJobs(t *testing.T) {
 	t.Parallel()
-	steps := map[string]kubelet.Script{
+	steps := map[string]containers.Script{
 		"pending":  {Unschedulable: time.Hour},
 		"pulling":  {PullError: "ErrImagePull"},
 		"running":  {Run: time.Hour},
@@ -189,7 +189,7 @@ func TestCancelStopsTheJobs(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
 				for step, play := range steps {
-					w.Cluster.On(kubelet.Match{Step: step}, play)
+					w.Cluster.On(containers.Match{Step: step}, play)
 				}
 				p := w.Worker()
 				type ending struct {

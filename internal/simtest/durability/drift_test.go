@@ -12,7 +12,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -40,7 +40,7 @@ func eachResumer(t *testing.T, test func(w *simtest.World, resume func(first fun
 			t.Run(state+" and "+name, func(t *testing.T) {
 				t.Parallel()
 				simtest.Run(t, func(w *simtest.World) {
-					w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second})
+					w.Cluster.On(containers.Match{}, containers.Script{Run: 10 * time.Second})
 					test(w, func(first func(ktx *kontinue.ExecutionContext)) *simtest.Worker {
 						return resumer(w, func() {
 							p := w.Worker()
@@ -182,7 +182,7 @@ func TestRetryRunsTheNewSpec(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "deploy"} {
 		simtest.Run(t, func(w *simtest.World) {
-			w.Cluster.On(kubelet.Match{Image: "deploy:v1"}, kubelet.Script{Exit: kubelet.Exit{Code: 1}})
+			w.Cluster.On(containers.Match{Image: "deploy:v1"}, containers.Script{Exit: containers.Exit{Code: 1}})
 			w.Execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
 			r, err := kontinue.RunPod(w.Worker().ExecutionContext(), deploy("v1", name))
 			require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -21,7 +21,7 @@ import (
 func TestFirstRecordStands(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute, Exit: containers.Exit{Code: 3}})
 		first, second := w.Worker(), w.Worker()
 		began := time.Now()
 		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
@@ -59,7 +59,7 @@ func TestFirstRecordStands(t *testing.T) {
 func TestEndedJobIsNotOverdue(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: 5 * time.Second})
 		p := w.Worker()
 		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
 			return i.User != p.User || i.Resource != "pods", 0

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -42,7 +42,7 @@ func TestCopyOfAJobIsNotTheSteps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Exit: kubelet.Exit{Code: 3}})
+				w.Cluster.On(containers.Match{}, containers.Script{Exit: containers.Exit{Code: 3}})
 				first, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "false"))
 				require.NoError(w, err)
 				var controller *metav1.OwnerReference

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -29,7 +29,7 @@ type play struct {
 
 func newPlay(w *simtest.World, step string, takes time.Duration, codes ...int32) *play {
 	p := &play{codes: codes, takes: takes}
-	w.Cluster.On(kubelet.Match{Step: step}, kubelet.Script{Do: p.run})
+	w.Cluster.On(containers.Match{Step: step}, containers.Script{Do: p.run})
 	return p
 }
 
@@ -47,7 +47,7 @@ func (p *play) overlapped() bool {
 	return p.overlap
 }
 
-func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+func (p *play) run(ctx context.Context, _ containers.Spec) containers.Exit {
 	p.mu.Lock()
 	code := p.codes[min(p.runs, len(p.codes)-1)]
 	p.runs++
@@ -61,7 +61,7 @@ func (p *play) run(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
 	if ctx.Err() != nil {
 		code = 143
 	}
-	return kubelet.Exit{Code: code}
+	return containers.Exit{Code: code}
 }
 
 // runAttempt runs two steps in the given attempt, one after the other or both at

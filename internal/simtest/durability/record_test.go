@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 	"github.com/kontinue/kontinue/logs"
 )
@@ -29,25 +29,25 @@ func deletePods(w *simtest.World) {
 // another worker, which must return the same result.
 func TestResultOutlivesItsPods(t *testing.T) {
 	t.Parallel()
-	log := []kubelet.LogLine{{Text: "connecting"}, {Text: "out of luck"}}
+	log := []containers.LogLine{{Text: "connecting"}, {Text: "out of luck"}}
 	for name, tc := range map[string]struct {
-		play    map[string]kubelet.Script // by container
+		play    map[string]containers.Script // by container
 		timeout time.Duration
 		during  func(w *simtest.World)
 		init    bool
 		want    string // part of the message
 		summary string // "": without the log there is none
 	}{
-		"success":     {play: map[string]kubelet.Script{"main": {Log: log}}},
-		"exit code":   {play: map[string]kubelet.Script{"main": {Log: log, Exit: kubelet.Exit{Code: 3}}}, want: "exit code 3: out of luck", summary: "out of luck"},
-		"OOMKilled":   {play: map[string]kubelet.Script{"main": {Log: log, Exit: kubelet.Exit{Code: 137, Reason: "OOMKilled"}}}, want: "OOMKilled", summary: "out of luck"},
-		"no log":      {play: map[string]kubelet.Script{"main": {Exit: kubelet.Exit{Code: 1}}}, want: "exit code 1"},
-		"own message": {play: map[string]kubelet.Script{"main": {Exit: kubelet.Exit{Code: 4, TerminationMessage: "disk full"}}}, want: "disk full", summary: "disk full"},
-		"sidecar":     {play: map[string]kubelet.Script{"side": {Exit: kubelet.Exit{Code: 9}, Log: log}, "main": {Run: time.Second}}, want: `"side" failed: exit code 9: out of luck`, summary: "out of luck"},
-		"init":        {init: true, play: map[string]kubelet.Script{"init": {Exit: kubelet.Exit{Code: 5}, Log: log}}, want: `init container "init" failed: exit code 5`, summary: "out of luck"},
-		"timeout":     {timeout: 5 * time.Second, play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "DeadlineExceeded", summary: "out of luck"},
-		"no image":    {timeout: 30 * time.Second, play: map[string]kubelet.Script{"main": {PullError: "ErrImagePull"}}, want: "ImagePull"},
-		"evicted": {play: map[string]kubelet.Script{"main": {Run: time.Hour, Log: log}}, want: "Evicted", summary: "out of luck", during: func(w *simtest.World) {
+		"success":     {play: map[string]containers.Script{"main": {Log: log}}},
+		"exit code":   {play: map[string]containers.Script{"main": {Log: log, Exit: containers.Exit{Code: 3}}}, want: "exit code 3: out of luck", summary: "out of luck"},
+		"OOMKilled":   {play: map[string]containers.Script{"main": {Log: log, Exit: containers.Exit{Code: 137, Reason: "OOMKilled"}}}, want: "OOMKilled", summary: "out of luck"},
+		"no log":      {play: map[string]containers.Script{"main": {Exit: containers.Exit{Code: 1}}}, want: "exit code 1"},
+		"own message": {play: map[string]containers.Script{"main": {Exit: containers.Exit{Code: 4, TerminationMessage: "disk full"}}}, want: "disk full", summary: "disk full"},
+		"sidecar":     {play: map[string]containers.Script{"side": {Exit: containers.Exit{Code: 9}, Log: log}, "main": {Run: time.Second}}, want: `"side" failed: exit code 9: out of luck`, summary: "out of luck"},
+		"init":        {init: true, play: map[string]containers.Script{"init": {Exit: containers.Exit{Code: 5}, Log: log}}, want: `init container "init" failed: exit code 5`, summary: "out of luck"},
+		"timeout":     {timeout: 5 * time.Second, play: map[string]containers.Script{"main": {Run: time.Hour, Log: log}}, want: "DeadlineExceeded", summary: "out of luck"},
+		"no image":    {timeout: 30 * time.Second, play: map[string]containers.Script{"main": {PullError: "ErrImagePull"}}, want: "ImagePull"},
+		"evicted": {play: map[string]containers.Script{"main": {Run: time.Hour, Log: log}}, want: "Evicted", summary: "out of luck", during: func(w *simtest.World) {
 			require.NoError(w, w.Cluster.PressureEvictPod("ns", w.Pods()[0].Name, ""))
 		}},
 	} {
@@ -55,7 +55,7 @@ func TestResultOutlivesItsPods(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
 				for container, script := range tc.play {
-					w.Cluster.On(kubelet.Match{Container: container}, script)
+					w.Cluster.On(containers.Match{Container: container}, script)
 				}
 				options := func() *kontinue.PodOptions {
 					spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}}
@@ -118,9 +118,9 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{
-					Exit: kubelet.Exit{Code: 1},
-					Log:  []kubelet.LogLine{{Text: strings.Repeat("a line of the log, which says little\n", 60)}, {Text: tc.lastLine}},
+				w.Cluster.On(containers.Match{}, containers.Script{
+					Exit: containers.Exit{Code: 1},
+					Log:  []containers.LogLine{{Text: strings.Repeat("a line of the log, which says little\n", 60)}, {Text: tc.lastLine}},
 				})
 				options := &kontinue.JobOptions{StepOptions: kontinue.StepOptions{Name: "retries"}, Spec: batchv1.JobSpec{
 					BackoffLimit: new(int32(tc.pods - 1)),
@@ -155,7 +155,7 @@ func TestRecordTooLongForAnAnnotation(t *testing.T) {
 func TestRecordWithoutRoomForAllPods(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{Index: new(70)}, kubelet.Script{Exit: kubelet.Exit{Code: 7}})
+		w.Cluster.On(containers.Match{Index: new(70)}, containers.Script{Exit: containers.Exit{Code: 7}})
 		options := matrix()
 		options.Spec.Completions, options.Spec.Parallelism = new(int32(100)), new(int32(100))
 		first := w.Worker()

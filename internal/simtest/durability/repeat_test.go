@@ -12,7 +12,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -72,7 +72,7 @@ func TestNameOfARefusedStepIsFree(t *testing.T) {
 func TestErrorSaysWhyTheContextEnded(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 		p := w.Worker()
 		lost := errors.New("the lease was lost")
 		ctx, cancel := context.WithCancelCause(w.Context())
@@ -111,7 +111,7 @@ func TestEndWithinAListOfPods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 20 * time.Second})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: 20 * time.Second})
 				p := w.Worker()
 				server := w.Cluster.APIServer()
 				ctx, cancel := context.WithCancelCause(w.Context())

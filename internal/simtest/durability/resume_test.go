@@ -15,7 +15,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -26,12 +26,12 @@ var pipelineSteps = map[string]int{"step-1": 1, "lint": 1, "test": 1, "matrix": 
 // running for a while.
 func playPipeline(w *simtest.World) {
 	pending, run := 2*time.Second, 3*time.Second
-	w.Cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: run})
-	w.Cluster.On(kubelet.Match{Step: "test"}, kubelet.Script{
-		Unschedulable: pending, Run: run, Exit: kubelet.Exit{Code: 3},
-		Log: []kubelet.LogLine{{Text: "two of 40 tests failed"}},
+	w.Cluster.On(containers.Match{}, containers.Script{Unschedulable: pending, Run: run})
+	w.Cluster.On(containers.Match{Step: "test"}, containers.Script{
+		Unschedulable: pending, Run: run, Exit: containers.Exit{Code: 3},
+		Log: []containers.LogLine{{Text: "two of 40 tests failed"}},
 	})
-	w.Cluster.On(kubelet.Match{Step: "matrix", Index: new(1)}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 7}})
+	w.Cluster.On(containers.Match{Step: "matrix", Index: new(1)}, containers.Script{Run: run, Exit: containers.Exit{Code: 7}})
 }
 
 // pipeline is a worker's function: an unnamed step, three named ones at the same

@@ -14,7 +14,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -91,7 +91,7 @@ func TestTTLBeginsWithFinish(t *testing.T) {
 func TestFinishWhileAJobRuns(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 		p := w.Worker()
 		w.Execution.TTL = &metav1.Duration{Duration: time.Minute}
 		time.AfterFunc(10*time.Second, func() { require.NoError(t, p.Client.Finish(w.Context(), w.Execution)) })
@@ -142,7 +142,7 @@ func TestJobThatVanishedKeepsItsEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 5 * time.Second, Exit: kubelet.Exit{Code: 6}})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: 5 * time.Second, Exit: containers.Exit{Code: 6}})
 				w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
 					if job, ok := a.Object.(*batchv1.Job); ok && a.Verb == "create" {
 						job.Spec.TTLSecondsAfterFinished = new(int32(0))
@@ -170,8 +170,8 @@ func TestOwnerDeleted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Unschedulable: pending, Run: time.Hour})
-				w.Cluster.On(kubelet.Match{Step: "ended"}, kubelet.Script{})
+				w.Cluster.On(containers.Match{}, containers.Script{Unschedulable: pending, Run: time.Hour})
+				w.Cluster.On(containers.Match{Step: "ended"}, containers.Script{})
 				p := w.Worker()
 				ktx := p.ExecutionContext()
 				_, err := kontinue.RunScript(ktx, simtest.Script("ended", "true"))

@@ -21,7 +21,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -45,7 +45,7 @@ func TestWriteWhoseAnswerIsLost(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, %s, committed=%t, %d times", name, verb, committed, times), func(t *testing.T) {
 						t.Parallel()
 						simtest.Run(t, func(w *simtest.World) {
-							w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 10 * time.Second, Exit: kubelet.Exit{Code: 3}})
+							w.Cluster.On(containers.Match{}, containers.Script{Run: 10 * time.Second, Exit: containers.Exit{Code: 3}})
 							p := w.Worker()
 							fault := apiserver.Fault{Match: apiserver.Match{User: p.User, Verb: verb, Resource: "jobs"}, Times: times, Before: lost}
 							if committed {
@@ -122,12 +122,12 @@ func TestNameIsTaken(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
 				var starts atomic.Int64
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{
+				w.Cluster.On(containers.Match{}, containers.Script{
 					TermDelay: 10 * time.Second,
-					Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+					Do: func(ctx context.Context, _ containers.Spec) containers.Exit {
 						starts.Add(1)
 						simtest.Sleep(ctx, time.Minute)
-						return kubelet.Exit{Code: 3}
+						return containers.Exit{Code: 3}
 					},
 				})
 				p := w.Worker()
@@ -173,7 +173,7 @@ func TestRefusedByTheJobThatExists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute, Exit: kubelet.Exit{Code: 3}})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute, Exit: containers.Exit{Code: 3}})
 				p := w.Worker()
 				w.Cluster.APIServer().StallWatches(apiserver.WatchMatch{User: p.User})
 				jobOf(w, "step", 0)
@@ -203,7 +203,7 @@ func refuseJobs(w *simtest.World, refusal error) {
 func TestRequestsOfAStep(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour, Exit: kubelet.Exit{Code: 3}})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour, Exit: containers.Exit{Code: 3}})
 		writes, reads := 0, 0
 		for restart := range 10 {
 			p := w.Worker()

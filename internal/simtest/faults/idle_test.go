@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // TestWaitingCostsNoRequest lets a step run for a day, which must cost one create
@@ -23,7 +23,7 @@ func TestWaitingCostsNoRequest(t *testing.T) {
 		cluster := fakecluster.New(fakecluster.Options{APIServer: apiserver.Options{User: "worker"}})
 		require.NoError(t, cluster.Start(t.Context()))
 		defer cluster.Stop()
-		cluster.On(kubelet.Match{}, kubelet.Script{Run: 24 * time.Hour})
+		cluster.On(containers.Match{}, containers.Script{Run: 24 * time.Hour})
 		client, err := kontinue.New(kontinue.Config{Clientset: cluster.Clientset(), Namespace: "ns"})
 		require.NoError(t, err)
 		require.NoError(t, client.Start(t.Context()))

@@ -14,7 +14,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -40,7 +40,7 @@ func blindToPods(w *simtest.World, user string) {
 func TestEndOfThePodIsNotSeen(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute})
 		p := w.Worker()
 		blindToPods(w, p.User)
 		time.AfterFunc(90*time.Second, func() { // as a cleanup of ended pods does
@@ -64,7 +64,7 @@ func TestEndOfThePodIsNotSeen(t *testing.T) {
 func TestSuspensionWhilePodsLag(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute})
 		p := w.Worker()
 		began := time.Now()
 		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
@@ -112,7 +112,7 @@ func TestLabelTakenWhileItRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Minute})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute})
 				p := w.Worker()
 				taken := make(chan error, 1)
 				time.AfterFunc(10*time.Second, func() { taken <- take(w) })
@@ -131,7 +131,7 @@ func TestLabelTakenWhileItRuns(t *testing.T) {
 func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 		p := w.Worker()
 		began := time.Now()
 		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, _ watch.Event) (bool, time.Duration) {
@@ -161,7 +161,7 @@ func TestTimeoutOfAnotherCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: 30 * time.Minute})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: 30 * time.Minute})
 				opts := simtest.Script("a", "true")
 				opts.Timeout = first
 				p := w.Worker()
@@ -188,7 +188,7 @@ func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 				p := w.Worker()
 				time.AfterFunc(10*time.Second, func() {
 					w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Before: answer})
@@ -211,7 +211,7 @@ func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 func TestExpiredTokenWhileAJobGoes(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
-		w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 		p := w.Worker()
 		time.AfterFunc(10*time.Second, func() {
 			undo := w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Before: apierrors.NewUnauthorized("Unauthorized")})

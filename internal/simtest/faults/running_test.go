@@ -10,7 +10,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -18,7 +18,7 @@ import (
 // long, and lets ten minutes pass. The channel gets the error of the step.
 func startStep(w *simtest.World, user string, run time.Duration) (*kontinue.Client, *simtest.Log, <-chan error) {
 	w.Helper()
-	w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: run, Exit: kubelet.Exit{Code: 3}})
+	w.Cluster.On(containers.Match{}, containers.Script{Run: run, Exit: containers.Exit{Code: 3}})
 	client, log := w.NewClient(user, nil)
 	require.NoError(w, client.Start(w.Context()))
 	ktx, err := client.NewExecutionContext(w.Context(), w.Execution)
@@ -109,7 +109,7 @@ func TestJobGoesInAnOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: time.Hour})
+				w.Cluster.On(containers.Match{}, containers.Script{Run: time.Hour})
 				p := w.Worker()
 				server := w.Cluster.APIServer()
 				outage := func(but string) (end func()) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -58,7 +58,7 @@ func TestStopInEveryState(t *testing.T) {
 			t.Run(trouble+", "+name, func(t *testing.T) {
 				t.Parallel()
 				simtest.Run(t, func(w *simtest.World) {
-					w.Cluster.On(kubelet.Match{}, kubelet.Script{Run: c.run})
+					w.Cluster.On(containers.Match{}, containers.Script{Run: c.run})
 					client, _ := w.NewClient("worker", nil)
 					require.NoError(w, client.Start(w.Context()))
 					ktx, err := client.NewExecutionContext(context.Background(), w.Execution)

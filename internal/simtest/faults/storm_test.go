@@ -17,7 +17,7 @@ import (
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -90,8 +90,8 @@ func oneStorm(w *simtest.World, rnd *rand.Rand) {
 	for i := range steps {
 		name := fmt.Sprintf("step-of-%d", i)
 		codes[i], want[name] = int32(rnd.IntN(3)*rnd.IntN(40)), 1
-		w.Cluster.On(kubelet.Match{Step: name}, kubelet.Script{
-			Run: time.Duration(rnd.IntN(90)) * time.Second, Exit: kubelet.Exit{Code: codes[i]},
+		w.Cluster.On(containers.Match{Step: name}, containers.Script{
+			Run: time.Duration(rnd.IntN(90)) * time.Second, Exit: containers.Exit{Code: codes[i]},
 		})
 	}
 	var said simtest.Log

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
@@ -25,19 +25,19 @@ func TestThousandsOfStepsResume(t *testing.T) {
 		release := make(chan struct{})
 		for code := range 10 { // a step's name ends in the exit code of its script
 			suffix := fmt.Sprintf("-%d", code)
-			is := func(prefix string) kubelet.Match {
-				return kubelet.Match{Where: func(c kubelet.ContainerSpec) bool {
-					step := c.Pod.Labels[kubelet.StepLabel]
+			is := func(prefix string) containers.Match {
+				return containers.Match{Where: func(c containers.Spec) bool {
+					step := c.Pod.Labels[containers.StepLabel]
 					return strings.HasPrefix(step, prefix) && strings.HasSuffix(step, suffix)
 				}}
 			}
-			w.Cluster.On(is("ends"), kubelet.Script{Exit: kubelet.Exit{Code: int32(code)}})
-			w.Cluster.On(is("runs"), kubelet.Script{Do: func(ctx context.Context, _ kubelet.ContainerSpec) kubelet.Exit {
+			w.Cluster.On(is("ends"), containers.Script{Exit: containers.Exit{Code: int32(code)}})
+			w.Cluster.On(is("runs"), containers.Script{Do: func(ctx context.Context, _ containers.Spec) containers.Exit {
 				select {
 				case <-release:
 				case <-ctx.Done():
 				}
-				return kubelet.Exit{Code: int32(code)}
+				return containers.Exit{Code: int32(code)}
 			}})
 		}
 		// run calls all steps at once. The wait groups are those of the steps that end at

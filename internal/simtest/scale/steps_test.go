@@ -14,7 +14,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
 // executions is how many Executions the steps belong to.
@@ -30,9 +30,9 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 	defer cluster.Stop()
 	for code := range 10 { // a step's name ends in the exit code of its script
 		suffix := fmt.Sprintf("-%d", code)
-		cluster.On(kubelet.Match{Where: func(c kubelet.ContainerSpec) bool {
-			return strings.HasSuffix(c.Pod.Labels[kubelet.StepLabel], suffix)
-		}}, kubelet.Script{Exit: kubelet.Exit{Code: int32(code)}})
+		cluster.On(containers.Match{Where: func(c containers.Spec) bool {
+			return strings.HasSuffix(c.Pod.Labels[containers.StepLabel], suffix)
+		}}, containers.Script{Exit: containers.Exit{Code: int32(code)}})
 	}
 	client, err := kontinue.New(kontinue.Config{Clientset: cluster.Clientset(), Namespace: "ns"})
 	require.NoError(t, err)
@@ -92,8 +92,8 @@ func runStep(ktx *kontinue.ExecutionContext, i int) string {
 	switch {
 	case err != nil:
 		return err.Error()
-	case r.Pod.Labels[kubelet.StepLabel] != name:
-		return fmt.Sprintf("step %s got the pod of step %s", name, r.Pod.Labels[kubelet.StepLabel])
+	case r.Pod.Labels[containers.StepLabel] != name:
+		return fmt.Sprintf("step %s got the pod of step %s", name, r.Pod.Labels[containers.StepLabel])
 	case r.Succeeded() != (i%10 == 0):
 		return fmt.Sprintf("step %s: Succeeded() = %v", name, r.Succeeded())
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
-	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
+	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
@@ -69,18 +69,18 @@ func (m memory) Run(t *testing.T, played bool, play func(t *testing.T, c scenari
 	t.Helper()
 	if played {
 		synctest.Test(t, func(t *testing.T) {
-			scripts := kubelet.NewScripts()
+			scripts := containers.NewScripts()
 			play(t, m.start(t, scripts, fakecluster.Options{Runtime: scripts}))
 		})
 		return
 	}
-	scripts := kubelet.NewScripts()
+	scripts := containers.NewScripts()
 	play(t, m.start(t, scripts, fakecluster.Options{
-		Runtime: &mixed{Scripts: scripts, processes: kubelet.NewProcesses(), played: map[playedKey]bool{}},
+		Runtime: &mixed{Scripts: scripts, processes: containers.NewProcesses(), played: map[playedKey]bool{}},
 	}))
 }
 
-func (m memory) start(t *testing.T, scripts *kubelet.Scripts, o fakecluster.Options) *memoryCluster {
+func (m memory) start(t *testing.T, scripts *containers.Scripts, o fakecluster.Options) *memoryCluster {
 	t.Helper()
 	c := fakecluster.New(o)
 	require.NoError(t, c.Start(context.Background()))
@@ -92,7 +92,7 @@ func (m memory) start(t *testing.T, scripts *kubelet.Scripts, o fakecluster.Opti
 type memoryCluster struct {
 	*fakecluster.Cluster
 	role    *rbacv1.Role
-	scripts *kubelet.Scripts
+	scripts *containers.Scripts
 	mixed   *mixed // nil if all containers follow scripts
 }
 
@@ -132,9 +132,9 @@ func (c *memoryCluster) Worker(_ context.Context, namespace string, without *sce
 	return kontinue.Config{Clientset: c.Clientset(), Namespace: namespace}, nil
 }
 
-func (c *memoryCluster) Play(namespace string, scripts map[string]kubelet.Script) {
+func (c *memoryCluster) Play(namespace string, scripts map[string]containers.Script) {
 	for name, script := range scripts {
-		c.scripts.On(kubelet.Match{Namespace: namespace, Container: name}, script)
+		c.scripts.On(containers.Match{Namespace: namespace, Container: name}, script)
 		if c.mixed != nil {
 			c.mixed.played[playedKey{namespace, name}] = true
 		}
@@ -165,25 +165,25 @@ var errBroken = apierrors.NewGenericServerResponse(500, "", schema.GroupResource
 // mixed runs the containers that have a script by it, and the others as local
 // processes.
 type mixed struct {
-	*kubelet.Scripts
-	processes *kubelet.Processes
+	*containers.Scripts
+	processes *containers.Processes
 	played    map[playedKey]bool // written before any pod exists
 }
 
 type playedKey struct{ namespace, container string }
 
-func (m *mixed) runtime(spec kubelet.ContainerSpec) kubelet.Runtime {
+func (m *mixed) runtime(spec containers.Spec) containers.Runtime {
 	if m.played[playedKey{spec.Pod.Namespace, spec.Container.Name}] {
 		return m.Scripts
 	}
 	return m.processes
 }
 
-func (m *mixed) Pull(spec kubelet.ContainerSpec, age time.Duration) kubelet.Pull {
+func (m *mixed) Pull(spec containers.Spec, age time.Duration) containers.Pull {
 	return m.runtime(spec).Pull(spec, age)
 }
 
-func (m *mixed) Start(spec kubelet.ContainerSpec, exited func(kubelet.Exit)) (kubelet.Process, error) {
+func (m *mixed) Start(spec containers.Spec, exited func(containers.Exit)) (containers.Process, error) {
 	return m.runtime(spec).Start(spec, exited)
 }
 

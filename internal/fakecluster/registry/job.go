@@ -1,4 +1,4 @@
-package apiserver
+package registry
 
 import (
 	"math"
@@ -18,21 +18,21 @@ const (
 )
 
 // jobStrategy follows pkg/registry/batch/job and pkg/apis/batch of Kubernetes 1.37.
-var jobStrategy = strategy{
-	generation: true,
+var jobStrategy = Strategy{
+	Generation: true,
 	// batch/v1 keeps the pods of a deleted Job unless told otherwise, for
 	// compatibility with its first clients.
-	orphans:    true,
-	name:       apivalidation.NameIsDNSSubdomain,
-	defaults:   func(o object) { defaultJob(as[*batchv1.Job](o)) },
-	onCreate:   func(o object) { prepareJob(as[*batchv1.Job](o)) },
-	onUpdate:   keepJob,
-	validate:   validateJobCreate,
-	revalidate: validateJobUpdate,
-	truncate:   func(o object) { truncateJob(as[*batchv1.Job](o)) },
+	OrphanDependents: true,
+	name:             apivalidation.NameIsDNSSubdomain,
+	defaults:         func(o Object) { defaultJob(As[*batchv1.Job](o)) },
+	create:           func(o Object) { prepareJob(As[*batchv1.Job](o)) },
+	update:           keepJob,
+	validate:         validateJobCreate,
+	validateUpdate:   validateJobUpdate,
+	canonicalize:     func(o Object) { truncateJob(As[*batchv1.Job](o)) },
 	// What changes most often comes first; an equal generation is an equal spec.
-	equal: func(o, c object) bool {
-		job, cur := as[*batchv1.Job](o), as[*batchv1.Job](c)
+	equal: func(o, c Object) bool {
+		job, cur := As[*batchv1.Job](o), As[*batchv1.Job](c)
 		return job.Generation == cur.Generation &&
 			apiequality.Semantic.DeepEqual(job.Status, cur.Status) &&
 			apiequality.Semantic.DeepEqual(job.ObjectMeta, cur.ObjectMeta)
@@ -118,8 +118,8 @@ func prepareJob(job *batchv1.Job) {
 	}
 }
 
-func keepJob(o, c object, sub string) {
-	job, cur := as[*batchv1.Job](o), as[*batchv1.Job](c)
+func keepJob(o, c Object, sub string) {
+	job, cur := As[*batchv1.Job](o), As[*batchv1.Job](c)
 	if sub == "status" {
 		job.Spec = cur.Spec
 		return

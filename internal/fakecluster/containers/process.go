@@ -1,6 +1,6 @@
 //go:build unix
 
-package kubelet
+package containers
 
 import (
 	"errors"
@@ -43,13 +43,13 @@ func NewProcesses() *Processes {
 }
 
 // Pull implements Runtime: every image is there.
-func (p *Processes) Pull(ContainerSpec, time.Duration) Pull { return Pull{Done: true} }
+func (p *Processes) Pull(Spec, time.Duration) Pull { return Pull{Done: true} }
 
 // Forget implements Runtime.
 func (p *Processes) Forget(types.UID) {}
 
 // Start implements Runtime.
-func (p *Processes) Start(spec ContainerSpec, exited func(Exit)) (Process, error) {
+func (p *Processes) Start(spec Spec, exited func(Exit)) (Process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -101,7 +101,7 @@ type process struct {
 	timer *time.Timer
 }
 
-func (p *process) start(starts *starter, spec ContainerSpec) error {
+func (p *process) start(starts *starter, spec Spec) error {
 	dir, err := os.MkdirTemp("", "kontinue-container-")
 	if err != nil {
 		return &StartError{Message: "creating the working directory: " + err.Error()}
@@ -132,7 +132,7 @@ func (p *process) start(starts *starter, spec ContainerSpec) error {
 
 // command prepares the container's command: command and args with $(VAR)
 // expanded, a clean environment, a working directory below dir.
-func command(spec ContainerSpec, dir string) (*exec.Cmd, error) {
+func command(spec Spec, dir string) (*exec.Cmd, error) {
 	c := spec.Container
 	if len(c.Command) == 0 {
 		return nil, &StartError{Message: fmt.Sprintf("container %q has no command, and the entrypoint of image %q is not known to a cluster that runs local processes: set the command", c.Name, c.Image)}
@@ -246,7 +246,7 @@ func (p *process) cleanup() {
 
 func exitOf(state *os.ProcessState, err error) Exit {
 	if state == nil {
-		return Exit{Code: exitStartError, Reason: reasonError, Message: fmt.Sprint(err)}
+		return Exit{Code: ExitStartError, Reason: ReasonError, Message: fmt.Sprint(err)}
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return Exit{Code: 128 + int32(status.Signal())}

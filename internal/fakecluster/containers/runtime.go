@@ -1,4 +1,4 @@
-package kubelet
+package containers
 
 import (
 	"io"
@@ -6,6 +6,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+)
+
+// Exit codes and reasons of containers, as container runtimes report them.
+const (
+	ExitKilled      = 137 // 128 + SIGKILL
+	ExitStartError  = 128
+	ReasonError     = "Error"
+	ReasonOOMKilled = "OOMKilled"
 )
 
 // Role says which part of a pod a container is.
@@ -18,8 +26,8 @@ const (
 	RoleMain
 )
 
-// ContainerSpec is what a Runtime is told about one instance of a container.
-type ContainerSpec struct {
+// Spec is what a Runtime is told about one instance of a container.
+type Spec struct {
 	Pod       *corev1.Pod       // shared: read only
 	Container *corev1.Container // shared: read only
 	Role      Role
@@ -29,6 +37,22 @@ type ContainerSpec struct {
 	Env []EnvVar
 	// Log takes what the container writes to stdout and stderr.
 	Log io.Writer
+}
+
+// Each calls f with every container of the pod and its role: init containers and
+// sidecars in their order, then the main containers.
+func Each(pod *corev1.Pod, f func(*corev1.Container, Role)) {
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			f(c, RoleSidecar)
+		} else {
+			f(c, RoleInit)
+		}
+	}
+	for i := range pod.Spec.Containers {
+		f(&pod.Spec.Containers[i], RoleMain)
+	}
 }
 
 // EnvVar is one resolved environment variable.
@@ -49,7 +73,7 @@ type Exit struct {
 }
 
 // OOMKilled is the end of a container that used more memory than its limit.
-var OOMKilled = Exit{Code: exitKilled, Reason: reasonOOMKilled}
+var OOMKilled = Exit{Code: ExitKilled, Reason: ReasonOOMKilled}
 
 // Pull is the answer to whether a container's image is there.
 type Pull struct {
@@ -75,10 +99,10 @@ type Process interface {
 type Runtime interface {
 	// Pull is asked before a container starts, until it answers Done. age is the
 	// time since it was first asked for this instance.
-	Pull(spec ContainerSpec, age time.Duration) Pull
+	Pull(spec Spec, age time.Duration) Pull
 	// Start starts an instance. exited is called exactly once when it has
 	// ended, possibly before Start returns, unless Start returns an error.
-	Start(spec ContainerSpec, exited func(Exit)) (Process, error)
+	Start(spec Spec, exited func(Exit)) (Process, error)
 	// Forget drops what is remembered of a pod that is gone.
 	Forget(pod types.UID)
 	// Close kills what still runs and waits for it.

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package kubelet
+package containers
 
 import (
 	"os/exec"

@@ -1,4 +1,4 @@
-package apiserver
+package registry
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ const (
 	maxManagedByLength    = 63
 )
 
-func validateJobCreate(o object) field.ErrorList {
-	job := as[*batchv1.Job](o)
+func validateJobCreate(o Object) field.ErrorList {
+	job := As[*batchv1.Job](o)
 	errs := validateGeneratedSelector(job)
 	errs = append(errs, validateJobSpec(&job.Spec)...)
 	return append(errs, validateIndexedName(job)...)
@@ -105,7 +105,7 @@ func validateJobSpec(spec *batchv1.JobSpec) field.ErrorList {
 func validateJobRestartPolicy(spec *batchv1.JobSpec, at *field.Path) field.ErrorList {
 	switch policy := spec.Template.Spec.RestartPolicy; policy {
 	case "", corev1.RestartPolicyAlways:
-		return required(at, fmt.Sprintf("valid values: %q, %q", corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever))
+		return field.ErrorList{field.Required(at, fmt.Sprintf("valid values: %q, %q", corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever))}
 	case corev1.RestartPolicyNever:
 		return nil
 	case corev1.RestartPolicyOnFailure:

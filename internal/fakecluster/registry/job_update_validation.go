@@ -1,4 +1,4 @@
-package apiserver
+package registry
 
 import (
 	batchv1 "k8s.io/api/batch/v1"
@@ -8,8 +8,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-func validateJobUpdate(o, c object, sub string) field.ErrorList {
-	job, cur := as[*batchv1.Job](o), as[*batchv1.Job](c)
+func validateJobUpdate(o, c Object, sub string) field.ErrorList {
+	job, cur := As[*batchv1.Job](o), As[*batchv1.Job](c)
 	if sub == "status" {
 		return validateJobStatus(job, cur)
 	}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package kubelet
+package containers
 
 import (
 	"time"
@@ -15,10 +15,10 @@ type Processes struct{}
 func NewProcesses() *Processes { return &Processes{} }
 
 // Pull implements Runtime.
-func (*Processes) Pull(ContainerSpec, time.Duration) Pull { return Pull{Done: true} }
+func (*Processes) Pull(Spec, time.Duration) Pull { return Pull{Done: true} }
 
 // Start implements Runtime.
-func (*Processes) Start(ContainerSpec, func(Exit)) (Process, error) {
+func (*Processes) Start(Spec, func(Exit)) (Process, error) {
 	return nil, &StartError{Message: "running containers as local processes needs a Unix system"}
 }
 

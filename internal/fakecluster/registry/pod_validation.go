@@ -1,4 +1,4 @@
-package apiserver
+package registry
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-func validatePodCreate(o object) field.ErrorList {
-	return validatePodSpec(&as[*corev1.Pod](o).Spec, field.NewPath("spec"))
+func validatePodCreate(o Object) field.ErrorList {
+	return validatePodSpec(&As[*corev1.Pod](o).Spec, field.NewPath("spec"))
 }
 
 // validatePodSpec checks what a Job's author is likely to get wrong; it is not
@@ -127,14 +127,12 @@ func invalidIf(at *field.Path, value string, messages []string) field.ErrorList 
 	return errs
 }
 
-func validatePodUpdate(o, c object, sub string) field.ErrorList {
-	pod, cur := as[*corev1.Pod](o), as[*corev1.Pod](c)
+func validatePodUpdate(o, c Object, sub string) field.ErrorList {
+	pod, cur := As[*corev1.Pod](o), As[*corev1.Pod](c)
 	at := field.NewPath("spec")
 	switch sub {
 	case "status":
 		return validatePodStatus(pod, cur)
-	case "ephemeralcontainers", "resize":
-		return nil
 	}
 	if pod.Generation == cur.Generation {
 		return nil

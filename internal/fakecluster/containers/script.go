@@ -1,4 +1,4 @@
-package kubelet
+package containers
 
 import (
 	"context"
@@ -39,7 +39,7 @@ type Script struct {
 	Run time.Duration
 	// Do, if set, is run instead of waiting for Run: in a goroutine of its own,
 	// with a context that ends when the container is asked to stop.
-	Do func(ctx context.Context, spec ContainerSpec) Exit
+	Do func(ctx context.Context, spec Spec) Exit
 	// Exit is how the container ends by itself.
 	Exit Exit
 	// IgnoreTERM makes the container survive SIGTERM until it is killed when
@@ -68,10 +68,10 @@ type Match struct {
 	Role      *Role // by default main containers only
 	AnyRole   bool
 	// Where is a further condition.
-	Where func(ContainerSpec) bool
+	Where func(Spec) bool
 }
 
-func (m Match) matches(spec ContainerSpec) bool {
+func (m Match) matches(spec Spec) bool {
 	pod := spec.Pod
 	eq := func(want, have string) bool { return want == "" || want == have }
 	switch {

@@ -1,4 +1,4 @@
-package kubelet
+package containers
 
 import (
 	"context"
@@ -63,7 +63,7 @@ func (a *actor) Stop(grace time.Duration) {
 		if a.cancel != nil {
 			a.cancel()
 		}
-		a.finish(Exit{Code: exitKilled})
+		a.finish(Exit{Code: ExitKilled})
 		return
 	}
 	a.mu.Lock()
@@ -79,7 +79,7 @@ func (a *actor) Stop(grace time.Duration) {
 		code = 143
 	}
 	if a.script.IgnoreTERM || a.script.Do != nil || delay >= grace {
-		code, delay = exitKilled, grace
+		code, delay = ExitKilled, grace
 	}
 	a.stopping = time.AfterFunc(delay, func() { a.finish(Exit{Code: code}) })
 }

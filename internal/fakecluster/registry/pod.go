@@ -1,4 +1,4 @@
-package apiserver
+package registry
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -8,22 +8,22 @@ import (
 )
 
 // podStrategy follows pkg/registry/core/pod and pkg/apis/core of Kubernetes 1.37.
-var podStrategy = strategy{
-	generation: true,
+var podStrategy = Strategy{
+	Generation: true,
 	name:       apivalidation.NameIsDNSSubdomain,
-	defaults:   func(o object) { defaultPod(as[*corev1.Pod](o)) },
-	onCreate: func(o object) {
-		pod := as[*corev1.Pod](o)
+	defaults:   func(o Object) { defaultPod(As[*corev1.Pod](o)) },
+	create: func(o Object) {
+		pod := As[*corev1.Pod](o)
 		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: qosClass(&pod.Spec)}
 	},
-	onUpdate:   keepPod,
-	validate:   validatePodCreate,
-	revalidate: validatePodUpdate,
-	truncate:   func(o object) { truncatePod(as[*corev1.Pod](o)) },
+	update:         keepPod,
+	validate:       validatePodCreate,
+	validateUpdate: validatePodUpdate,
+	canonicalize:   func(o Object) { truncatePod(As[*corev1.Pod](o)) },
 	// What changes most often comes first. A binding changes the spec and not the
 	// generation, so the node counts too.
-	equal: func(o, c object) bool {
-		pod, cur := as[*corev1.Pod](o), as[*corev1.Pod](c)
+	equal: func(o, c Object) bool {
+		pod, cur := As[*corev1.Pod](o), As[*corev1.Pod](c)
 		return pod.Generation == cur.Generation && pod.Spec.NodeName == cur.Spec.NodeName &&
 			apiequality.Semantic.DeepEqual(pod.Status, cur.Status) &&
 			apiequality.Semantic.DeepEqual(pod.ObjectMeta, cur.ObjectMeta)
@@ -46,7 +46,7 @@ func defaultPod(pod *corev1.Pod) {
 		pod.Spec.Priority = ptr.To[int32](0)
 		pod.Spec.PreemptionPolicy = ptr.To(corev1.PreemptLowerPriority)
 	}
-	eachContainer(&pod.Spec, func(c *corev1.Container) {
+	EachContainer(&pod.Spec, func(c *corev1.Container) {
 		for name, quantity := range c.Resources.Limits {
 			if _, ok := c.Resources.Requests[name]; !ok {
 				if c.Resources.Requests == nil {
@@ -84,7 +84,7 @@ func defaultPodSpec(spec *corev1.PodSpec) {
 	if spec.SchedulerName == "" {
 		spec.SchedulerName = corev1.DefaultSchedulerName
 	}
-	eachContainer(spec, defaultContainer)
+	EachContainer(spec, defaultContainer)
 	for i := range spec.Volumes {
 		defaultVolume(&spec.Volumes[i])
 	}
@@ -152,8 +152,8 @@ func latestTag(image string) bool {
 	return true
 }
 
-// eachContainer visits init containers and containers.
-func eachContainer(spec *corev1.PodSpec, f func(*corev1.Container)) {
+// EachContainer visits init containers and containers.
+func EachContainer(spec *corev1.PodSpec, f func(*corev1.Container)) {
 	for i := range spec.InitContainers {
 		f(&spec.InitContainers[i])
 	}
@@ -162,8 +162,8 @@ func eachContainer(spec *corev1.PodSpec, f func(*corev1.Container)) {
 	}
 }
 
-func keepPod(o, c object, sub string) {
-	pod, cur := as[*corev1.Pod](o), as[*corev1.Pod](c)
+func keepPod(o, c Object, sub string) {
+	pod, cur := As[*corev1.Pod](o), As[*corev1.Pod](c)
 	if sub == "status" {
 		pod.Spec = cur.Spec
 		pod.DeletionTimestamp = nil
@@ -182,7 +182,7 @@ func keepPod(o, c object, sub string) {
 // qosClass computes status.qosClass, which the API server sets once.
 func qosClass(spec *corev1.PodSpec) corev1.PodQOSClass {
 	some, guaranteed := false, true
-	eachContainer(spec, func(c *corev1.Container) {
+	EachContainer(spec, func(c *corev1.Container) {
 		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 			request, limit := c.Resources.Requests[name], c.Resources.Limits[name]
 			some = some || !request.IsZero() || !limit.IsZero()
@@ -208,7 +208,7 @@ func truncatePod(pod *corev1.Pod) {
 		truncateTime(&st.Conditions[i].LastProbeTime)
 		truncateTime(&st.Conditions[i].LastTransitionTime)
 	}
-	for _, list := range [][]corev1.ContainerStatus{st.InitContainerStatuses, st.ContainerStatuses, st.EphemeralContainerStatuses} {
+	for _, list := range [][]corev1.ContainerStatus{st.InitContainerStatuses, st.ContainerStatuses} {
 		for i := range list {
 			truncateState(&list[i].State)
 			truncateState(&list[i].LastTerminationState)

@@ -58,29 +58,6 @@ func TestTypesWithoutADirectClient(t *testing.T) {
 	require.Equal(t, "v1.37.2", version.GitVersion)
 }
 
-// TestFakeAsAClient: the stock fake clientset itself is a client of the server.
-func TestFakeAsAClient(t *testing.T) {
-	t.Parallel()
-	s, c := newServer(t)
-	f := s.Fake()
-	_, err := f.BatchV1().Jobs(testNamespace).Create(t.Context(), testJob("a"), metav1.CreateOptions{})
-	require.NoError(t, err)
-	job, err := c.BatchV1().Jobs(testNamespace).Get(t.Context(), "a", metav1.GetOptions{})
-	require.NoError(t, err)
-	require.Equal(t, "a", job.Name)
-	w, err := f.CoreV1().Pods(testNamespace).Watch(t.Context(), metav1.ListOptions{LabelSelector: "app=b"})
-	require.NoError(t, err)
-	defer w.Stop()
-	for _, name := range []string{"a", "b"} {
-		createPod(t, c, testPod(name))
-	}
-	requireObject(t, nextEvent(t, w), watch.Added, "b")
-	require.NoError(t, f.CoreV1().Pods(testNamespace).Bind(t.Context(), &corev1.Binding{
-		ObjectMeta: metav1.ObjectMeta{Name: "b", Namespace: testNamespace}, Target: corev1.ObjectReference{Name: "n"}}, metav1.CreateOptions{}))
-	require.NoError(t, f.CoreV1().Pods(testNamespace).EvictV1(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: "b"}}))
-	require.NotNil(t, getPod(t, c, "b").DeletionTimestamp)
-}
-
 func TestLeaseNeedsAResourceVersion(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)

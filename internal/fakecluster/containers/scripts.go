@@ -1,4 +1,4 @@
-package kubelet
+package containers
 
 import (
 	"context"
@@ -13,8 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// pullBackoff is the kubelet's first delay between two pulls of an image.
-const pullBackoff = 10 * time.Second
+// The kubelet's delays between two pulls of an image.
+const (
+	pullBackoff    = 10 * time.Second
+	pullBackoffMax = 5 * time.Minute
+)
 
 // imageName is the form of an image reference: [domain/]path[:tag][@digest].
 var imageName = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*` +
@@ -25,7 +28,7 @@ var imageName = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]
 // is stopped.
 type Scripts struct {
 	// Default, if set, is the script of containers that no rule matches.
-	Default func(ContainerSpec) (Script, bool)
+	Default func(Spec) (Script, bool)
 
 	mu      sync.Mutex
 	rules   []*rule
@@ -70,7 +73,7 @@ func (s *Scripts) On(match Match, scripts ...Script) {
 }
 
 // script returns the script of an instance; the choice is made once.
-func (s *Scripts) script(spec ContainerSpec) Script {
+func (s *Scripts) script(spec Spec) Script {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := instanceKey{spec.Container.Name, spec.Restart}
@@ -85,7 +88,7 @@ func (s *Scripts) script(spec ContainerSpec) Script {
 	return script
 }
 
-func (s *Scripts) choose(spec ContainerSpec) Script {
+func (s *Scripts) choose(spec Spec) Script {
 	for i := len(s.rules) - 1; i >= 0; i-- {
 		r := s.rules[i]
 		if !r.match.matches(spec) {
@@ -106,28 +109,30 @@ func (s *Scripts) choose(spec ContainerSpec) Script {
 		}
 	}
 	if spec.Role == RoleSidecar {
-		return Script{Run: Forever, TermCode: exitKilled}
+		return Script{Run: Forever, TermCode: ExitKilled}
 	}
 	return Script{}
 }
 
 // Unschedulable implements Delayer.
 func (s *Scripts) Unschedulable(pod *corev1.Pod, age time.Duration) (time.Duration, string) {
-	for _, c := range containersOf(pod) {
-		script := s.script(ContainerSpec{Pod: pod, Container: c.spec, Role: c.role})
-		if left := script.Unschedulable - age; script.Unschedulable > 0 && left > 0 {
-			message := script.UnschedulableMessage
-			if message == "" {
-				message = "0/1 nodes are available: 1 Insufficient cpu."
-			}
-			return left, message
+	var wait time.Duration
+	var message string
+	Each(pod, func(c *corev1.Container, role Role) {
+		script := s.script(Spec{Pod: pod, Container: c, Role: role})
+		if left := script.Unschedulable - age; wait > 0 || script.Unschedulable == 0 || left <= 0 {
+			return
 		}
-	}
-	return 0, ""
+		wait, message = script.Unschedulable-age, script.UnschedulableMessage
+		if message == "" {
+			message = "0/1 nodes are available: 1 Insufficient cpu."
+		}
+	})
+	return wait, message
 }
 
 // Pull implements Runtime.
-func (s *Scripts) Pull(spec ContainerSpec, age time.Duration) Pull {
+func (s *Scripts) Pull(spec Spec, age time.Duration) Pull {
 	script := s.script(spec)
 	if script.PullError != "" {
 		lasts := script.PullErrorFor
@@ -183,12 +188,12 @@ func failingPull(script Script, image string, age, lasts time.Duration) Pull {
 				Message: fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", image, message),
 			}
 		}
-		tried, delay = tried+delay, min(2*delay, crashBackoffMax)
+		tried, delay = tried+delay, min(2*delay, pullBackoffMax)
 	}
 }
 
 // Start implements Runtime.
-func (s *Scripts) Start(spec ContainerSpec, exited func(Exit)) (Process, error) {
+func (s *Scripts) Start(spec Spec, exited func(Exit)) (Process, error) {
 	script := s.script(spec)
 	if script.StartError != "" {
 		return nil, &StartError{Message: script.StartError}
@@ -205,7 +210,7 @@ func (s *Scripts) Start(spec ContainerSpec, exited func(Exit)) (Process, error) 
 
 // enter registers a, unless Scripts is closed, and starts its function if it
 // has one.
-func (s *Scripts) enter(a *actor, spec ContainerSpec) bool {
+func (s *Scripts) enter(a *actor, spec Spec) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
