@@ -3,6 +3,7 @@ package apiserver
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -212,11 +213,53 @@ func TestPatch(t *testing.T) {
 	requireReason(t, patch(types.MergePatchType, `{"metadata":{"uid":"another","annotations":{"k":"w"}}}`), metav1.StatusReasonInvalid, "metadata.uid", "field is immutable")
 	requireReason(t, patch(types.MergePatchType, `{"metadata":{"name":"b"}}`), metav1.StatusReasonBadRequest)
 	requireReason(t, patch(types.MergePatchType, `{`), metav1.StatusReasonBadRequest)
-	requireReason(t, patch(types.MergePatchType, `{"spec":{"parallelism":"many"}}`), metav1.StatusReasonBadRequest)
-	requireReason(t, patch(types.JSONPatchType, `[{"op":"test","path":"/metadata/name","value":"b"}]`), metav1.StatusReasonInvalid)
+	requireReason(t, patch(types.MergePatchType, `{"spec":{"parallelism":"many"}}`), metav1.StatusReasonInvalid, "patch: Invalid value")
 	requireReason(t, patch(types.ApplyPatchType, `{}`), metav1.StatusReasonUnsupportedMediaType, "server-side apply is not supported")
 	require.Equal(t, at, s.ResourceVersion())
 	require.NoError(t, patch(types.MergePatchType, fmt.Sprintf(`{"metadata":{"uid":%q,"resourceVersion":%q,"annotations":{"k":"w"}}}`, got.UID, got.ResourceVersion)))
+}
+
+// TestJSONPatchTestOperation: a patch whose test fails changes nothing and is answered
+// as by a real API server (jsonPatcher.applyJSPatch of k8s.io/apiserver 0.37).
+func TestJSONPatchTestOperation(t *testing.T) {
+	t.Parallel()
+	s, c := newServer(t)
+	jobs := c.BatchV1().Jobs(testNamespace)
+	job := createJob(t, c, testJob("a"))
+	patch := func(ops string) error {
+		_, err := jobs.Patch(t.Context(), "a", types.JSONPatchType, []byte(ops), metav1.PatchOptions{})
+		return err
+	}
+	add := `{"op":"add","path":"/metadata/labels/done","value":"yes"}`
+	at := s.ResourceVersion()
+	for _, test := range []string{
+		`{"op":"test","path":"/metadata/labels/app","value":"b"}`,
+		`{"op":"test","path":"/metadata/annotations/absent","value":"b"}`,
+		`{"op":"test","path":"/metadata/labels/absent","value":"b"}`,
+		`{"op":"remove","path":"/metadata/labels/absent"}`,
+		fmt.Sprintf(`{"op":"test","path":"/metadata/resourceVersion","value":%q}`, job.ResourceVersion+"0"),
+	} {
+		err := patch("[" + test + "," + add + "]")
+		var status apierrors.APIStatus
+		require.ErrorAs(t, err, &status, test)
+		require.EqualValues(t, http.StatusUnprocessableEntity, status.Status().Code)
+		require.Equal(t, metav1.StatusReasonInvalid, status.Status().Reason)
+		require.Equal(t, "the server rejected our request due to an error in our request", status.Status().Message)
+		require.Equal(t, &metav1.StatusDetails{}, status.Status().Details)
+	}
+	require.Equal(t, at, s.ResourceVersion(), "nothing is written")
+
+	require.NoError(t, patch(fmt.Sprintf(`[
+		{"op":"test","path":"/kind","value":"Job"},
+		{"op":"test","path":"/metadata/uid","value":%q},
+		{"op":"test","path":"/metadata/labels/app","value":"a"},
+		{"op":"test","path":"/metadata/labels/done","value":null},
+		%s,{"op":"replace","path":"/spec/activeDeadlineSeconds","value":9}]`, job.UID, add)))
+	got, err := jobs.Get(t.Context(), "a", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"app": "a", "done": "yes"}, got.Labels)
+	require.EqualValues(t, 9, *got.Spec.ActiveDeadlineSeconds)
+	requireReason(t, patch(`{"op":"add"}`), metav1.StatusReasonBadRequest)
 }
 
 // TestPartialPatchEqualsWhole: leaving out the untouched top-level fields is only

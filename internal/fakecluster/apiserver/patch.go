@@ -15,7 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
+
+// maxJSONPatchOperations is the API server's limit.
+const maxJSONPatchOperations = 10000
 
 // patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
 // Apply is refused: there is no field management here.
@@ -42,6 +49,10 @@ func patcher(pt types.PatchType, data []byte) (func(object) (object, error), err
 		ops, err := jsonpatch.DecodePatch(data)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		if len(ops) > maxJSONPatchOperations {
+			return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf(
+				"The allowed maximum operations in a JSON patch is %d, got %d", maxJSONPatchOperations, len(ops)))
 		}
 		return func(cur object) (object, error) {
 			return rewrite(cur, nil, func(doc []byte, _ any) ([]byte, error) {
@@ -90,6 +101,10 @@ func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byt
 	for _, i := range fields {
 		to.Field(i).Set(from.Field(i))
 	}
+	if touched == nil {
+		// A JSON patch can test the kind. Stored objects carry none.
+		setType(partial.Interface())
+	}
 	doc, err := json.Marshal(partial.Interface())
 	if err != nil {
 		return nil, apierrors.NewInternalError(err)
@@ -100,7 +115,8 @@ func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byt
 	}
 	patched := reflect.New(from.Type())
 	if err := utiljson.Unmarshal(doc, patched.Interface()); err != nil {
-		return nil, apierrors.NewBadRequest(err.Error())
+		return nil, apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{
+			field.Invalid(field.NewPath("patch"), string(doc), err.Error())})
 	}
 	result := reflect.ValueOf(obj).Elem()
 	for _, i := range fields {
@@ -122,6 +138,14 @@ func topFields(t reflect.Type, touched map[string]json.RawMessage) []int {
 		}
 	}
 	return found
+}
+
+// setType sets kind and apiVersion of an object of client-go's scheme.
+func setType(o any) {
+	obj := registry.As[object](o)
+	if kinds, _, err := scheme.Scheme.ObjectKinds(obj); err == nil {
+		obj.GetObjectKind().SetGroupVersionKind(kinds[0])
+	}
 }
 
 func unsupported(message string) error {

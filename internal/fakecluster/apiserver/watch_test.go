@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,6 +54,52 @@ func TestWatchSelects(t *testing.T) {
 	require.Equal(t, "in", gone.GetLabels()["app"])
 	label(t, c, "a", "in")
 	requireObject(t, nextEvent(t, w), watch.Added, "a")
+}
+
+// TestAbsentLabelSelects: "!done" selects the objects without the label, in LIST and
+// WATCH. An object that gets the label is DELETED for the watch: with the content
+// from before and the resource version of the change, as the real watch cache sends it.
+func TestAbsentLabelSelects(t *testing.T) {
+	t.Parallel()
+	_, c := newServer(t)
+	jobs := c.BatchV1().Jobs(testNamespace)
+	done := testJob("done")
+	done.Labels["done"] = "yes"
+	createJob(t, c, done)
+	createJob(t, c, testJob("a"))
+	opts := metav1.ListOptions{LabelSelector: "!done"}
+	names := func() (found []string) {
+		list, err := jobs.List(t.Context(), opts)
+		require.NoError(t, err)
+		for _, job := range list.Items {
+			found = append(found, job.Name)
+		}
+		return found
+	}
+	require.Equal(t, []string{"a"}, names())
+	w, err := jobs.Watch(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	requireObject(t, nextEvent(t, w), watch.Added, "a")
+	patch := func(body string) *batchv1.Job {
+		job, err := jobs.Patch(t.Context(), "a", types.MergePatchType, []byte(body), metav1.PatchOptions{})
+		require.NoError(t, err)
+		return job
+	}
+	marked := patch(`{"metadata":{"labels":{"done":"yes"},"annotations":{"result":"1"}}}`)
+	gone := requireObject(t, nextEvent(t, w), watch.Deleted, "a")
+	require.NotContains(t, gone.GetLabels(), "done")
+	require.NotContains(t, gone.GetAnnotations(), "result")
+	require.Equal(t, marked.ResourceVersion, gone.GetResourceVersion())
+	require.Empty(t, names())
+	patch(`{"metadata":{"annotations":{"result":"2"}}}`) // unseen
+	back := patch(`{"metadata":{"labels":{"done":null}}}`)
+	again := requireObject(t, nextEvent(t, w), watch.Added, "a")
+	require.Equal(t, back.ResourceVersion, again.GetResourceVersion())
+	require.Equal(t, "2", again.GetAnnotations()["result"])
+	require.NoError(t, jobs.Delete(t.Context(), "done", metav1.DeleteOptions{}))
+	require.NoError(t, jobs.Delete(t.Context(), "a", metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}))
+	requireObject(t, nextEvent(t, w), watch.Deleted, "a")
 }
 
 func TestWatchFieldsAndNamespace(t *testing.T) {
