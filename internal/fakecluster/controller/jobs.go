@@ -76,13 +76,13 @@ func withOwnStatus(job *batchv1.Job) *batchv1.Job {
 
 func (m *Manager) look(job *batchv1.Job) *facts {
 	m.mu.Lock()
-	record := m.records[job.UID]
+	known := m.backoffs[job.UID]
 	m.mu.Unlock()
 	f := &facts{
 		job:     withOwnStatus(job),
 		pods:    m.cache.Pods.Owned(job.UID),
 		now:     time.Now(),
-		backoff: record.backoff,
+		backoff: known,
 		base:    m.opts.PodBackoff,
 		limit:   m.opts.PodBackoffMax,
 	}
@@ -157,25 +157,13 @@ func (m *Manager) writeStatus(ctx context.Context, f *facts) (bool, error) {
 func (m *Manager) remember(f *facts) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.records[f.job.UID]
-	r.backoff = f.backoff
-	m.records[f.job.UID] = r
+	m.backoffs[f.job.UID] = f.backoff
 }
 
 // scheduleDeadline asks for a look when activeDeadlineSeconds has passed.
 func (m *Manager) scheduleDeadline(f *facts) {
 	left, set := f.deadline()
-	if !set || left <= 0 {
-		return
-	}
-	at := f.now.Add(left)
-	m.mu.Lock()
-	r := m.records[f.job.UID]
-	known := r.deadline.Equal(at)
-	r.deadline = at
-	m.records[f.job.UID] = r
-	m.mu.Unlock()
-	if !known {
+	if set && left > 0 {
 		m.jobs.AddAfter(f.job.UID, left)
 	}
 }

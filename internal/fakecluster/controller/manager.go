@@ -60,16 +60,10 @@ type Manager struct {
 	garbage    *engine.Queue[subject]
 	namespaces *engine.Queue[types.UID]
 
-	mu      sync.Mutex
-	records map[types.UID]record // of unfinished Jobs
+	mu       sync.Mutex
+	backoffs map[types.UID]backoff // of unfinished Jobs
 
 	wg sync.WaitGroup
-}
-
-// record is what is remembered of a Job between two looks at it.
-type record struct {
-	backoff  backoff
-	deadline time.Time // for which a look is already scheduled
 }
 
 // New returns a Manager over cache. Start cache after New and before Start.
@@ -91,12 +85,12 @@ func New(client kubernetes.Interface, cache *engine.Cache, opts Options) *Manage
 		cache:      cache,
 		opts:       opts,
 		events:     recorder{client: client, normal: opts.NormalEvents},
-		jobs:       engine.NewQueue[types.UID](),
-		orphans:    engine.NewQueue[types.UID](),
-		ttl:        engine.NewQueue[types.UID](),
-		garbage:    engine.NewQueue[subject](),
-		namespaces: engine.NewQueue[types.UID](),
-		records:    map[types.UID]record{},
+		jobs:       engine.NewQueue[types.UID](opts.RetryBase, retryMax),
+		orphans:    engine.NewQueue[types.UID](opts.RetryBase, retryMax),
+		ttl:        engine.NewQueue[types.UID](opts.RetryBase, retryMax),
+		garbage:    engine.NewQueue[subject](opts.RetryBase, retryMax),
+		namespaces: engine.NewQueue[types.UID](opts.RetryBase, retryMax),
+		backoffs:   map[types.UID]backoff{},
 		owners:     newOwnerBook(),
 		kinds:      kinds(client, cache),
 	}
@@ -107,31 +101,27 @@ func New(client kubernetes.Interface, cache *engine.Cache, opts Options) *Manage
 // Start runs the controllers until ctx ends; Wait waits for them.
 func (m *Manager) Start(ctx context.Context) {
 	for range m.opts.Workers {
-		m.wg.Go(func() { work(ctx, m.jobs, m.opts.RetryBase, m.syncJob) })
+		m.wg.Go(func() { engine.Work(ctx, m.jobs, m.syncJob) })
 	}
-	m.wg.Go(func() { work(ctx, m.orphans, m.opts.RetryBase, m.syncOrphan) })
-	m.wg.Go(func() { work(ctx, m.ttl, m.opts.RetryBase, m.syncTTL) })
-	m.wg.Go(func() { work(ctx, m.garbage, m.opts.RetryBase, m.syncGarbage) })
-	m.wg.Go(func() { work(ctx, m.namespaces, m.opts.RetryBase, m.syncNamespace) })
+	m.wg.Go(func() { engine.Work(ctx, m.orphans, m.syncOrphan) })
+	m.wg.Go(func() { engine.Work(ctx, m.ttl, m.syncTTL) })
+	m.wg.Go(func() { engine.Work(ctx, m.garbage, m.syncGarbage) })
+	m.wg.Go(func() { engine.Work(ctx, m.namespaces, m.syncNamespace) })
+	context.AfterFunc(ctx, m.shutDown)
 }
 
 // Wait waits for the goroutines of Start to end.
-func (m *Manager) Wait() { m.wg.Wait() }
+func (m *Manager) Wait() {
+	m.wg.Wait()
+	m.shutDown() // in case it was never started
+}
 
-// work hands keys to sync, and hands a key whose sync failed out again later.
-func work[K comparable](ctx context.Context, q *engine.Queue[K], base time.Duration, sync func(context.Context, K) error) {
-	for {
-		key, ok := q.Get(ctx)
-		if !ok {
-			return
-		}
-		if err := sync(ctx, key); err != nil {
-			q.Retry(key, base, retryMax)
-		} else {
-			q.Forget(key)
-		}
-		q.Done(key)
-	}
+func (m *Manager) shutDown() {
+	m.jobs.ShutDown()
+	m.orphans.ShutDown()
+	m.ttl.ShutDown()
+	m.garbage.ShutDown()
+	m.namespaces.ShutDown()
 }
 
 func (m *Manager) subscribe() {
@@ -183,7 +173,7 @@ func (m *Manager) podChanged(old, pod *corev1.Pod) {
 func (m *Manager) forget(job types.UID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.records, job)
+	delete(m.backoffs, job)
 }
 
 // managed tells whether this Job controller is responsible for the Job, which

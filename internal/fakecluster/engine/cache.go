@@ -38,12 +38,12 @@ func NewCache() *Cache {
 // Start fills the Cache from client until ctx ends, and returns once every kind
 // has been listed or ctx has ended. Wait then waits for its goroutines.
 func (c *Cache) Start(ctx context.Context, client kubernetes.Interface) error {
-	reflect(ctx, &c.wg, c.Pods, Pods(client))
-	reflect(ctx, &c.wg, c.Jobs, Jobs(client))
-	reflect(ctx, &c.wg, c.ConfigMaps, ConfigMaps(client))
-	reflect(ctx, &c.wg, c.Secrets, Secrets(client))
-	reflect(ctx, &c.wg, c.Leases, Leases(client))
-	reflect(ctx, &c.wg, c.Namespaces, Namespaces(client))
+	Reflect(ctx, &c.wg, c.Pods, client.CoreV1().Pods(""), client)
+	Reflect(ctx, &c.wg, c.Jobs, client.BatchV1().Jobs(""), client)
+	Reflect(ctx, &c.wg, c.ConfigMaps, client.CoreV1().ConfigMaps(""), client)
+	Reflect(ctx, &c.wg, c.Secrets, client.CoreV1().Secrets(""), client)
+	Reflect(ctx, &c.wg, c.Leases, client.CoordinationV1().Leases(""), client)
+	Reflect(ctx, &c.wg, c.Namespaces, client.CoreV1().Namespaces(), client)
 	for _, synced := range []<-chan struct{}{
 		c.Pods.Synced(), c.Jobs.Synced(), c.ConfigMaps.Synced(),
 		c.Secrets.Synced(), c.Leases.Synced(), c.Namespaces.Synced(),
@@ -59,7 +59,3 @@ func (c *Cache) Start(ctx context.Context, client kubernetes.Interface) error {
 
 // Wait waits for the goroutines of Start to end.
 func (c *Cache) Wait() { c.wg.Wait() }
-
-func reflect[T Object](ctx context.Context, wg *sync.WaitGroup, store *Store[T], lw ListWatch) {
-	wg.Go(func() { Reflect(ctx, store, lw) })
-}

@@ -1,13 +1,11 @@
-// Package engine is what the controllers and the kubelet of the in-memory
-// cluster share: a cache of one kind of object, the loop that fills it from a
-// list and a watch, and a queue of keys to look at, now or later.
+// Package engine is what the controllers and the kubelet of the cluster in memory
+// share: a Store of one kind of object, the reflector that fills it, and the work
+// queue of the keys to sync.
 //
-// It is deliberately smaller than client-go's informers: one goroutine a kind,
-// no resync, no real-time back-off that a test would have to wait for, and a
-// writer may put the answer of its own write into the cache (Put), so that a
-// controller reads its own writes and needs no expectations. Stale watch events
-// are told from newer ones by the resource version, which the in-memory API
-// server takes from one counter.
+// Reflector and queue are client-go's. The Store is not: a writer may put the
+// answer of its own write into it (Put), so that a controller reads its own writes
+// and needs no expectations. An older object never replaces a newer one; the
+// in-memory API server takes the resource versions of all kinds from one counter.
 //
 // All timers come from package time, so everything here runs in virtual time
 // inside a testing/synctest bubble.

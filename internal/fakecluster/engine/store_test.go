@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
@@ -63,7 +62,7 @@ func TestStoreIndexesOwners(t *testing.T) {
 	require.Len(t, s.Owned("job"), 1)
 }
 
-func TestStoreTellsItsSubscribers(t *testing.T) {
+func TestStoreNotifiesSubscribers(t *testing.T) {
 	t.Parallel()
 	s := engine.NewStore[*corev1.Pod]()
 	var seen []string
@@ -112,38 +111,40 @@ func (s *source) set(version string, pods ...*corev1.Pod) {
 	}
 }
 
-func (s *source) listWatch() engine.ListWatch {
-	return engine.ListWatch{
-		List: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.lists++
-			err := s.listErr
-			s.listErr = nil
-			return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: s.version}, Items: s.items}, err
-		},
-		Watch: func(_ context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.from = append(s.from, opts.ResourceVersion)
-			if err := s.refuse; err != nil {
-				s.refuse = nil
-				return nil, err
-			}
-			w := watch.NewFakeWithChanSize(10, false)
-			s.watches <- w
-			return w, nil
-		},
-	}
+// List implements engine.Lister.
+func (s *source) List(context.Context, metav1.ListOptions) (*corev1.PodList, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lists++
+	err := s.listErr
+	s.listErr = nil
+	return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: s.version}, Items: s.items}, err
 }
 
-// reflectInto runs a Reflector for the length of the bubble.
+// Watch implements engine.Lister.
+func (s *source) Watch(_ context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = append(s.from, opts.ResourceVersion)
+	if err := s.refuse; err != nil {
+		s.refuse = nil
+		return nil, err
+	}
+	w := watch.NewFakeWithChanSize(10, false)
+	s.watches <- w
+	return w, nil
+}
+
+// IsWatchListSemanticsUnSupported makes the reflector list and then watch.
+func (s *source) IsWatchListSemanticsUnSupported() bool { return true }
+
+// reflectInto runs a reflector for the length of the bubble.
 func reflectInto(t *testing.T, s *source) *engine.Store[*corev1.Pod] {
 	t.Helper()
 	store := engine.NewStore[*corev1.Pod]()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	wg.Go(func() { engine.Reflect(ctx, store, s.listWatch()) })
+	engine.Reflect(ctx, &wg, store, s, s)
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	<-store.Synced()
 	return store
@@ -157,7 +158,8 @@ func names(store *engine.Store[*corev1.Pod]) map[types.UID]string {
 	return out
 }
 
-func settle() {
+// pass lets a second pass.
+func pass() {
 	timer := time.NewTimer(time.Second)
 	<-timer.C
 	synctest.Wait()
@@ -173,9 +175,9 @@ func TestReflect(t *testing.T) {
 		w.Modify(pod("a", 7))
 		w.Delete(pod("b", 8))
 		w.Action(watch.Bookmark, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "20"}})
-		settle()
+		pass()
 		require.Equal(t, map[types.UID]string{"a": "7", "c": "6"}, names(store))
-		w.Stop() // a cut: it goes on from where it was
+		w.Stop() // a cut: the watch is resumed
 		<-src.watches
 		require.Equal(t, []string{"5", "20"}, src.from)
 		require.Equal(t, 1, src.lists)
@@ -204,7 +206,7 @@ func TestReflectListsAnewAfterAnError(t *testing.T) {
 				src.set("20", pod("a", 11), pod("c", 12))
 				fail(src, w)
 				<-src.watches
-				settle()
+				pass()
 				require.Equal(t, map[types.UID]string{"a": "11", "c": "12", "mine": "30"}, names(store))
 			})
 		})

@@ -77,7 +77,7 @@ func New(client kubernetes.Interface, cache *engine.Cache, runtime containers.Ru
 		cache:     cache,
 		runtime:   runtime,
 		opts:      opts,
-		queue:     engine.NewQueue[types.UID](),
+		queue:     engine.NewQueue[types.UID](10*time.Millisecond, time.Second),
 		works:     map[types.UID]*work{},
 		nodes:     map[string]*node{},
 		share:     len(opts.Nodes) > 0,
@@ -116,27 +116,16 @@ func (k *Kubelet) Start(ctx context.Context) error {
 		}
 	}
 	for range k.opts.Workers {
-		k.wg.Go(func() {
-			for {
-				uid, ok := k.queue.Get(ctx)
-				if !ok {
-					return
-				}
-				if err := k.sync(ctx, uid); err != nil {
-					k.queue.Retry(uid, 10*time.Millisecond, time.Second)
-				} else {
-					k.queue.Forget(uid)
-				}
-				k.queue.Done(uid)
-			}
-		})
+		k.wg.Go(func() { engine.Work(ctx, k.queue, k.sync) })
 	}
+	context.AfterFunc(ctx, k.queue.ShutDown)
 	return nil
 }
 
 // Wait waits for the goroutines of Start to end and kills what still runs.
 func (k *Kubelet) Wait() {
 	k.wg.Wait()
+	k.queue.ShutDown() // in case it was never started
 	k.runtime.Close()
 }
 

@@ -24,7 +24,8 @@ func TestReferencesAreFetched(t *testing.T) {
 		&corev1.ConfigMap{ObjectMeta: meta("state"), Data: map[string]string{"ready": "yes"}},
 		&corev1.Secret{ObjectMeta: meta("creds"), Data: map[string][]byte{"token": []byte("t")}},
 	)
-	k := New(client, engine.NewCache(), nil, Options{})
+	k := New(client, engine.NewCache(), containers.NewScripts(), Options{})
+	defer k.Wait()
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "p", UID: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{
 		Name: "c",
 		Env: []corev1.EnvVar{
