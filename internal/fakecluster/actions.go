@@ -39,7 +39,7 @@ func (c *Cluster) CreateOwner(ctx context.Context, namespace, name string) (meta
 	return *metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap")), nil
 }
 
-// DeleteOwner tells the garbage collector that the owner with that UID is gone,
+// DeleteOwner makes the garbage collector treat the owner with that UID as deleted,
 // whatever kind of object it was.
 func (c *Cluster) DeleteOwner(uid types.UID) { c.controller.DeleteOwner(uid) }
 
@@ -110,7 +110,7 @@ func (c *Cluster) checkServiceAccount(ctx context.Context, a *apiserver.Attribut
 		fmt.Errorf("error looking up service account %s/%s: serviceaccount %q not found", pod.Namespace, name, name))
 }
 
-// found tells a missing object from other failures to get it.
+// found reports whether the object exists, and returns other errors than not found.
 func found(_ *corev1.ServiceAccount, err error) (bool, error) {
 	if apierrors.IsNotFound(err) {
 		return false, nil

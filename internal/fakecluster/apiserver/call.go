@@ -82,7 +82,7 @@ func serve[R any](ctx context.Context, s *Server, c call, op func() (R, error)) 
 	return result, err
 }
 
-// discard releases a stream that the client will never hear of.
+// discard releases a stream that the client does not get.
 func discard(result any) {
 	switch r := result.(type) {
 	case watch.Interface:

@@ -45,7 +45,7 @@ func newClientset(s *Server, user string) *Clientset {
 	return &Clientset{Clientset: f, s: s, user: user}
 }
 
-// IsWatchListSemanticsUnSupported tells reflectors whether to LIST first. The stock
+// IsWatchListSemanticsUnSupported reports whether reflectors must LIST first. The stock
 // fake clientset always says true; a wrapper that hides the method says false.
 func (c *Clientset) IsWatchListSemanticsUnSupported() bool { return c.s.opts.DisableWatchList }
 

@@ -188,8 +188,8 @@ func bumpGeneration(o object) {
 	}
 }
 
-// deletionFinalizers returns obj's finalizers with those that tell the garbage
-// collector what to do with the dependents. The order of precedence is: the request,
+// deletionFinalizers returns obj's finalizers with those that make the garbage
+// collector orphan or delete the dependents. The order of precedence is: the request,
 // a finalizer that is there, the default of the type.
 func deletionFinalizers(r *resource, obj object, opts metav1.DeleteOptions) []string {
 	have := obj.GetFinalizers()

@@ -51,7 +51,7 @@ func (s *Server) StallWatches(m WatchMatch) int {
 	})
 }
 
-// ResumeWatches lets stalled watches go on; nothing was lost. It returns the number
+// ResumeWatches ends the stall; no event was lost. It returns the number
 // of matching watches.
 func (s *Server) ResumeWatches(m WatchMatch) int {
 	return s.eachWatch(m, func(w *watcher) {

@@ -19,7 +19,7 @@ import (
 // token is answered with 410, as after an etcd compaction.
 const maxPages = 64
 
-// page is what is left of a list that was cut at its limit.
+// page is the rest of a list that was cut at its limit.
 type page struct {
 	rv   uint64
 	rest []object

@@ -55,7 +55,7 @@ func newLogRequest(cs *Clientset, ns, name string, opts *corev1.PodLogOptions) *
 	return client.Get().Namespace(ns).Name(name).Resource("pods").SubResource("log").VersionedParams(opts, scheme.ParameterCodec)
 }
 
-// logTransport answers one GET of a pod's log. It knows what is asked for: client-go
+// logTransport answers one GET of a pod's log. It holds the options: client-go
 // can encode the options into a URL, but not decode them.
 type logTransport struct {
 	cs       *Clientset

@@ -51,7 +51,7 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 }
 
 // evict marks the pod with DisruptionTarget and deletes it, as the eviction API
-// does. Disruption budgets are not looked at: an admission function on pods/eviction
+// does. Disruption budgets are ignored: an admission function on pods/eviction
 // can answer 429 in their place.
 func (s *Server) evict(ctx context.Context, c call, in *policyv1.Eviction) error {
 	c.name = in.Name

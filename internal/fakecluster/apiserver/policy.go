@@ -178,7 +178,7 @@ func (s *Server) takeFault(r Request) *Fault {
 	return nil
 }
 
-// AuditFunc is told of every request when it is over; err is what the client got.
+// AuditFunc is called after every request; err is the error that the client got.
 type AuditFunc func(r Request, err error)
 
 // AddAudit registers f until undo is called. It must be quick and may be called

@@ -124,7 +124,7 @@ func (s *Server) ResourceVersion() string {
 }
 
 // Close ends every open watch and waits for their goroutines; later watches are
-// refused. Reads and writes go on working. It is idempotent.
+// refused. Reads and writes still work. It is idempotent.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -9,7 +9,7 @@ import (
 // Stats is a snapshot of what clients did. Counts are exact.
 type Stats struct {
 	// Requests counts by user, verb and resource (with subresource); a watch counts
-	// once, when it is asked for. Requests that a reactor, a rule or a fault answered count.
+	// once, when it is requested. Requests that a rule or a fault answered count.
 	Requests map[RequestKey]int
 	// WatchesOpened and WatchesActive count watches that were accepted and that are open now.
 	WatchesOpened, WatchesActive map[WatchInfo]int

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// WatchInfo tells one open watch from another.
+// WatchInfo describes an open watch.
 type WatchInfo struct {
 	// User is the identity of the client that opened the watch.
 	User string

@@ -21,7 +21,7 @@ type actor struct {
 	line     int // the next one to write
 	timer    *time.Timer
 	stopping *time.Timer
-	over     bool
+	done     bool
 }
 
 // begin writes the lines that are due and arms the timer for what comes next.
@@ -31,7 +31,7 @@ func (a *actor) begin() {
 	if a.started.IsZero() {
 		a.started = time.Now()
 	}
-	if a.over {
+	if a.done {
 		a.mu.Unlock()
 		return
 	}
@@ -68,7 +68,7 @@ func (a *actor) Stop(grace time.Duration) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.over || a.stopping != nil {
+	if a.done || a.stopping != nil {
 		return
 	}
 	if a.cancel != nil {
@@ -87,11 +87,11 @@ func (a *actor) Stop(grace time.Duration) {
 // finish ends the instance, once.
 func (a *actor) finish(exit Exit) {
 	a.mu.Lock()
-	if a.over {
+	if a.done {
 		a.mu.Unlock()
 		return
 	}
-	a.over = true
+	a.done = true
 	for _, t := range []*time.Timer{a.timer, a.stopping} {
 		if t != nil {
 			t.Stop()

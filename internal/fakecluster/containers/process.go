@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TerminationMessageEnv names the variable that tells a local process which
-// file stands for the container's terminationMessagePath.
+// TerminationMessageEnv is the environment variable with the path of the file that
+// stands for the container's terminationMessagePath.
 const TerminationMessageEnv = "TERMINATION_MESSAGE_PATH"
 
 // Processes is a Runtime that runs each container's command as a process of
@@ -28,7 +28,7 @@ const TerminationMessageEnv = "TERMINATION_MESSAGE_PATH"
 // TERMINATION_MESSAGE_PATH and the container's own variables, nothing else of
 // this program's. Images are not pulled and volumes not mounted; a container
 // without a command cannot be started, as the image's entrypoint is not known.
-// When a process ends, what it left running in its group is killed.
+// When a process ends, the rest of its process group is killed.
 type Processes struct {
 	mu     sync.Mutex
 	live   map[*process]struct{}
@@ -96,9 +96,9 @@ type process struct {
 	exited func(Exit)
 	gone   chan struct{} // closed when the process has ended
 
-	mu    sync.Mutex
-	over  bool // the process group is not ours to signal any more
-	timer *time.Timer
+	mu     sync.Mutex
+	reaped bool // the process group may not be signaled any more
+	timer  *time.Timer
 }
 
 func (p *process) start(starts *starter, spec Spec) error {
@@ -187,7 +187,7 @@ func startMessage(name string, err error) string {
 func (p *process) Stop(grace time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over {
+	if p.reaped {
 		return
 	}
 	if grace <= 0 {
@@ -210,12 +210,13 @@ func (p *process) signal(sig syscall.Signal) {
 // descendant that left the process group keep the pipe open.
 const drain = 2 * time.Second
 
-// wait waits for the end, kills what is left of the group and collects the log.
+// wait waits for the process to exit, kills the rest of its group and collects the
+// log.
 func (p *process) wait() Exit {
 	err := p.cmd.Wait()
 	p.mu.Lock()
 	p.signal(syscall.SIGKILL)
-	p.over = true
+	p.reaped = true
 	if p.timer != nil {
 		p.timer.Stop()
 	}

@@ -26,7 +26,7 @@ const (
 	RoleMain
 )
 
-// Spec is what a Runtime is told about one instance of a container.
+// Spec describes one instance of a container.
 type Spec struct {
 	Pod       *corev1.Pod       // shared: read only
 	Container *corev1.Container // shared: read only
@@ -103,7 +103,7 @@ type Runtime interface {
 	// Start starts an instance. exited is called exactly once when it has
 	// ended, possibly before Start returns, unless Start returns an error.
 	Start(spec Spec, exited func(Exit)) (Process, error)
-	// Forget drops what is remembered of a pod that is gone.
+	// Forget drops the state of a deleted pod.
 	Forget(pod types.UID)
 	// Close kills what still runs and waits for it.
 	Close()

@@ -108,7 +108,7 @@ func (f *facts) newlyFinished() (succeeded, failed []*corev1.Pod) {
 	return succeeded, failed
 }
 
-// isFailed tells whether the pod counts as failed: in phase Failed, or, unless
+// isFailed reports whether the pod counts as failed: in phase Failed, or, unless
 // podReplacementPolicy is Failed, deleted before it succeeded.
 func (f *facts) isFailed(pod *corev1.Pod) bool {
 	if pod.Status.Phase == corev1.PodFailed {
@@ -117,7 +117,7 @@ func (f *facts) isFailed(pod *corev1.Pod) bool {
 	return !f.replaceOnlyFailed() && pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded
 }
 
-// spoilsIndex tells whether the pod's failure was the last its index may have.
+// spoilsIndex reports whether the pod's failure was the last its index may have.
 func (f *facts) spoilsIndex(pod *corev1.Pod) bool {
 	if !f.isFailed(pod) {
 		return false
@@ -236,7 +236,7 @@ func finished(job *batchv1.Job) bool {
 	return conditionTrue(&job.Status, batchv1.JobComplete) != nil || conditionTrue(&job.Status, batchv1.JobFailed) != nil
 }
 
-// retained drops the UIDs that are not in keep and tells how many it dropped.
+// retained drops the UIDs that are not in keep and returns how many it dropped.
 func retained(uids []types.UID, keep map[types.UID]bool) ([]types.UID, int32) {
 	var left []types.UID
 	for _, uid := range uids {

@@ -15,7 +15,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
-// subject is one object the garbage collector looks at.
+// subject is an object of the garbage collector's queue.
 type subject struct {
 	kind int // index into kinds
 	uid  types.UID
@@ -60,8 +60,8 @@ func (b *ownerBook) find(uid types.UID) (r resident, alive, gone bool) {
 	return r, alive, gone
 }
 
-// DeleteOwner tells the garbage collector that the object with that UID, of
-// whatever kind, is gone: its dependents are deleted.
+// DeleteOwner makes the garbage collector treat the object with that UID, of
+// whatever kind, as deleted, and delete its dependents.
 func (m *Manager) DeleteOwner(uid types.UID) {
 	m.owners.left(uid)
 	m.queueDependents(uid)
@@ -151,7 +151,7 @@ func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standin
 	return standingSolid
 }
 
-// syncGarbage does what is due for one object: release or wait for its
+// syncGarbage syncs one object: release or wait for its
 // dependents if it is being deleted, delete it if its owners are gone.
 func (m *Manager) syncGarbage(ctx context.Context, s subject) error {
 	obj, ok := m.kinds[s.kind].get(s.uid)

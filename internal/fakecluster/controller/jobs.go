@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// syncJob looks at one Job and does what is due: it creates or deletes pods,
+// syncJob syncs one Job: it creates or deletes pods,
 // then writes the status in the two halves of facts.settle and facts.finish.
 func (m *Manager) syncJob(ctx context.Context, uid types.UID) error {
 	job, ok := m.cache.Jobs.Get(uid)
@@ -130,7 +130,7 @@ func (m *Manager) announce(ctx context.Context, job *batchv1.Job, v verdict) {
 
 // writeStatus stores the status. It returns false when that did not happen:
 // with an error to retry, or without one when the Job is gone or has changed
-// under the write, in which case it is looked at again at once.
+// under the write, in which case it is synced again at once.
 func (m *Manager) writeStatus(ctx context.Context, f *facts) (bool, error) {
 	job := f.job
 	updated, err := m.client.BatchV1().Jobs(job.Namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
@@ -160,7 +160,7 @@ func (m *Manager) remember(f *facts) {
 	m.backoffs[f.job.UID] = f.backoff
 }
 
-// scheduleDeadline asks for a look when activeDeadlineSeconds has passed.
+// scheduleDeadline asks for a sync when activeDeadlineSeconds has passed.
 func (m *Manager) scheduleDeadline(f *facts) {
 	left, set := f.deadline()
 	if set && left > 0 {

@@ -14,7 +14,7 @@ type verdict struct {
 	message string
 }
 
-// undecided is the verdict on a Job that goes on.
+// undecided is the verdict on a Job that is still running.
 var undecided verdict
 
 func (v verdict) decided() bool { return v.interim != "" }
@@ -71,7 +71,7 @@ func (f *facts) judge() verdict {
 	return undecided
 }
 
-// completed tells whether enough pods succeeded while active still run.
+// completed reports whether enough pods succeeded while active still run.
 func (f *facts) completed(active int32) verdict {
 	reached := f.succeeded > 0
 	if f.job.Spec.Completions != nil {

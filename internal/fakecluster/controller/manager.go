@@ -24,9 +24,9 @@ const (
 // Options tune the controllers. The zero value behaves like a real cluster,
 // only without its batching.
 type Options struct {
-	// Workers is how many Jobs are looked at concurrently; default 2.
+	// Workers is how many Jobs are synced concurrently; default 2.
 	Workers int
-	// SyncBatch delays the look at a Job after one of its pods or its status
+	// SyncBatch delays the sync of a Job after one of its pods or its status
 	// changed, as the real controller does by one second. Default 0: at once.
 	SyncBatch time.Duration
 	// PodBackoff is the delay before the first replacement of a failed pod;
@@ -176,7 +176,7 @@ func (m *Manager) forget(job types.UID) {
 	delete(m.backoffs, job)
 }
 
-// managed tells whether this Job controller is responsible for the Job, which
+// managed reports whether this Job controller is responsible for the Job, which
 // spec.managedBy can give to another one (KEP-4368).
 func managed(job *batchv1.Job) bool {
 	return job.Spec.ManagedBy == nil || *job.Spec.ManagedBy == batchv1.JobControllerName

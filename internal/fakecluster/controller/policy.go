@@ -14,7 +14,7 @@ type ruling struct {
 	message string                         // set for FailJob
 }
 
-// counts tells whether the failure counts towards the back-off limit.
+// counts reports whether the failure counts towards the back-off limit.
 func (r ruling) counts() bool { return r.action != batchv1.PodFailurePolicyActionIgnore }
 
 // rule applies the first rule of the policy that matches the pod (KEP-3329).
@@ -70,7 +70,7 @@ func matchCondition(pod *corev1.Pod, patterns []batchv1.PodFailurePolicyOnPodCon
 	return "", false
 }
 
-// matchSuccess tells whether a rule of the successPolicy is met (KEP-3998), and
+// matchSuccess reports whether a rule of the successPolicy is met (KEP-3998), and
 // the message the condition then carries.
 func matchSuccess(policy *batchv1.SuccessPolicy, completions int, succeeded indexSet) (string, bool) {
 	if policy == nil || len(succeeded) == 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxPodsPerSync is how many pods one look at a Job creates or deletes.
+	// maxPodsPerSync is how many pods one sync of a Job creates or deletes.
 	maxPodsPerSync = 500
 	// maxGeneratedPrefix leaves room for the API server's five characters in 63.
 	maxGeneratedPrefix = 58
@@ -20,7 +20,7 @@ const (
 	completionIndexEnv = "JOB_COMPLETION_INDEX"
 )
 
-// scaling is what has to happen to the number of active pods.
+// scaling is the change of the number of active pods that is due.
 type scaling struct {
 	remove []*corev1.Pod // to delete, their finalizer first
 	create []seed

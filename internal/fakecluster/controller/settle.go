@@ -48,7 +48,7 @@ func (f *facts) settle(v verdict) (release []*corev1.Pod, cut bool) {
 	return release, cut
 }
 
-// releasable tells whether the pod needs its finalizer no longer.
+// releasable reports whether the pod needs its finalizer no longer.
 func (f *facts) releasable(pod *corev1.Pod, v verdict, delayed map[int]*corev1.Pod) bool {
 	if f.job.DeletionTimestamp != nil || v.decided() || pod.Status.Phase == corev1.PodSucceeded {
 		return true

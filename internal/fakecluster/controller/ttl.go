@@ -24,7 +24,7 @@ func (m *Manager) syncTTL(ctx context.Context, uid types.UID) error {
 		}
 		return nil
 	}
-	// The TTL may have been changed since: look at the stored Job.
+	// The TTL may have changed: read the stored Job.
 	job, err := m.client.BatchV1().Jobs(cached.Namespace).Get(ctx, cached.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Cache holds every kind of object the controllers and the kubelet look at, so
+// Cache holds every kind of object the controllers and the kubelet read, so
 // that they share one watch a kind.
 type Cache struct {
 	Pods       *Store[*corev1.Pod]

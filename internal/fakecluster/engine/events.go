@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Event is something to tell about an object.
+// Event describes an event about an object.
 type Event struct {
 	About           corev1.ObjectReference
 	Type            string // corev1.EventTypeNormal or corev1.EventTypeWarning

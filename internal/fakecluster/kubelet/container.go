@@ -37,7 +37,7 @@ const (
 type container struct {
 	spec *corev1.Container
 	role containers.Role
-	idle string // waiting reason while there is nothing special to tell
+	idle string // waiting reason without a better one
 
 	waiting    *corev1.ContainerStateWaiting // set while there is no instance
 	running    *corev1.ContainerStateRunning
@@ -53,15 +53,15 @@ type container struct {
 	log       *logBuffer // of the present or last instance
 }
 
-// isRunning tells whether there is an instance that has not ended.
+// isRunning reports whether there is an instance that has not ended.
 func (c *container) isRunning() bool { return c.running != nil }
 
-// ended tells whether the container has run and will not run again.
+// ended reports whether the container has run and will not run again.
 func (c *container) ended() bool { return c.terminated != nil }
 
 // start tries to start an instance. It returns how long until it is worth
 // trying again, 0 if that will show by itself.
-func (c *container) start(k *Kubelet, w *work, now time.Time) time.Duration {
+func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration {
 	if wait := c.notBefore.Sub(now); wait > 0 {
 		return wait
 	}
@@ -108,7 +108,7 @@ func (c *container) await(reason, message string) {
 }
 
 // end records how the instance ended.
-func (c *container) end(w *work, exit containers.Exit, now time.Time) {
+func (c *container) end(w *podWorker, exit containers.Exit, now time.Time) {
 	started := seconds(now)
 	if c.running != nil {
 		started = c.running.StartedAt
@@ -189,7 +189,7 @@ func (c *container) stop(grace time.Duration) {
 }
 
 // status is the container's part of the pod status.
-func (c *container) status(w *work) corev1.ContainerStatus {
+func (c *container) status(w *podWorker) corev1.ContainerStatus {
 	started := c.isRunning()
 	s := corev1.ContainerStatus{
 		Name:         c.spec.Name,
@@ -219,7 +219,7 @@ func (c *container) status(w *work) corev1.ContainerStatus {
 	return s
 }
 
-func (w *work) containerID(c *container) string {
+func (w *podWorker) containerID(c *container) string {
 	return "containerd://" + digest(string(w.uid)+"/"+c.spec.Name+"/"+strconv.Itoa(int(c.restarts)))
 }
 

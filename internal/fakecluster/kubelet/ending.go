@@ -10,7 +10,7 @@ import (
 
 // stopAll stops the main and init containers, then the sidecars, and reaches
 // the end once none runs.
-func (w *work) stopAll(now time.Time) {
+func (w *podWorker) stopAll(now time.Time) {
 	grace := w.grace(now)
 	mains := 0
 	for _, c := range w.containers {
@@ -39,15 +39,14 @@ func (w *work) stopAll(now time.Time) {
 			c.lost()
 		}
 	}
-	w.over = true
-	w.settled.Store(true)
+	w.done.Store(true)
 }
 
 // forgetReasons gives containers that wait to be started for the first time the
 // reason that they began with, as the kubelet does once their pod is deleted: a
 // failed pull or a missing Secret is not in the pod's last status. It reports
 // whether there was something to forget.
-func (w *work) forgetReasons() bool {
+func (w *podWorker) forgetReasons() bool {
 	forgot := false
 	for _, c := range w.containers {
 		if c.waiting == nil || c.ended() || c.last != nil {
@@ -69,7 +68,7 @@ func (w *work) forgetReasons() bool {
 const minGrace = time.Second
 
 // grace is how much time containers have left to end by themselves.
-func (w *work) grace(now time.Time) time.Duration {
+func (w *podWorker) grace(now time.Time) time.Duration {
 	if w.reason == reasonEvicted {
 		return 0
 	}
@@ -85,7 +84,7 @@ func (w *work) grace(now time.Time) time.Duration {
 }
 
 // deadline returns what is left of the pod's activeDeadlineSeconds.
-func (w *work) deadline(now time.Time) (time.Duration, bool) {
+func (w *podWorker) deadline(now time.Time) (time.Duration, bool) {
 	if w.pod.Spec.ActiveDeadlineSeconds == nil {
 		return 0, false
 	}
@@ -94,6 +93,6 @@ func (w *work) deadline(now time.Time) (time.Duration, bool) {
 }
 
 // fail ends the pod for a reason of the kubelet's own.
-func (w *work) fail(reason, message string, conditions ...corev1.PodCondition) {
+func (w *podWorker) fail(reason, message string, conditions ...corev1.PodCondition) {
 	w.ending, w.reason, w.message, w.extra = true, reason, message, conditions
 }

@@ -14,7 +14,7 @@ import (
 
 // resolveEnv returns the container's environment. An error is the message of
 // CreateContainerConfigError; it names objects and keys, never values.
-func (k *Kubelet) resolveEnv(w *work, c *corev1.Container) ([]containers.EnvVar, error) {
+func (k *Kubelet) resolveEnv(w *podWorker, c *corev1.Container) ([]containers.EnvVar, error) {
 	if len(c.Env) == 0 && len(c.EnvFrom) == 0 {
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (k *Kubelet) envSource(namespace string, from corev1.EnvFromSource) (map[st
 
 // envValue resolves one reference; ok is false for an optional one that leads
 // nowhere.
-func (k *Kubelet) envValue(w *work, c *corev1.Container, from *corev1.EnvVarSource) (value string, ok bool, err error) {
+func (k *Kubelet) envValue(w *podWorker, c *corev1.Container, from *corev1.EnvVarSource) (value string, ok bool, err error) {
 	var data map[string]string
 	var key, what string
 	var optional *bool
@@ -114,7 +114,7 @@ func (k *Kubelet) secret(namespace, name string, optional *bool) (map[string]str
 }
 
 // field resolves a downward API field.
-func (w *work) field(path string) (string, error) {
+func (w *podWorker) field(path string) (string, error) {
 	pod := w.pod
 	if name, key, ok := strings.Cut(strings.TrimSuffix(path, "']"), "['"); ok {
 		switch name {
@@ -162,7 +162,7 @@ func resourceField(c *corev1.Container, ref *corev1.ResourceFieldSelector) strin
 
 // missingMount returns the message of the FailedMount event if a volume of the
 // pod cannot be mounted.
-func (k *Kubelet) missingMount(w *work) string {
+func (k *Kubelet) missingMount(w *podWorker) string {
 	for _, v := range w.pod.Spec.Volumes {
 		var err error
 		switch {
@@ -179,9 +179,9 @@ func (k *Kubelet) missingMount(w *work) string {
 }
 
 // warnMounts records a FailedMount event, once for each message.
-func (k *Kubelet) warnMounts(ctx context.Context, w *work) {
-	if w.lastMount != "" && w.lastMount != w.toldMount {
-		w.toldMount = w.lastMount
+func (k *Kubelet) warnMounts(ctx context.Context, w *podWorker) {
+	if w.lastMount != "" && w.lastMount != w.mountEvent {
+		w.mountEvent = w.lastMount
 		k.event(ctx, w, "kubelet", "FailedMount", w.lastMount)
 	}
 }

@@ -25,7 +25,7 @@ func (k *Kubelet) Evict(namespace, name, message string) error {
 	return nil
 }
 
-// takeEviction returns the message of an eviction asked for, once.
+// takeEviction returns the message of a requested eviction, once.
 func (k *Kubelet) takeEviction(uid types.UID) (string, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

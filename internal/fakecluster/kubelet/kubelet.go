@@ -48,7 +48,7 @@ type Kubelet struct {
 	queue   *engine.Queue[types.UID]
 
 	mu        sync.Mutex
-	works     map[types.UID]*work
+	workers   map[types.UID]*podWorker
 	nodes     map[string]*node
 	order     []*node
 	share     bool // capacity is shared out among the pods
@@ -78,7 +78,7 @@ func New(client kubernetes.Interface, cache *engine.Cache, runtime containers.Ru
 		runtime:   runtime,
 		opts:      opts,
 		queue:     engine.NewQueue[types.UID](10*time.Millisecond, time.Second),
-		works:     map[types.UID]*work{},
+		workers:   map[types.UID]*podWorker{},
 		nodes:     map[string]*node{},
 		share:     len(opts.Nodes) > 0,
 		unplaced:  map[types.UID]struct{}{},
@@ -129,32 +129,32 @@ func (k *Kubelet) Wait() {
 	k.runtime.Close()
 }
 
-// sync looks at one pod and moves it on.
+// sync syncs one pod.
 func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 	pod, ok := k.cache.Pods.Get(uid)
 	if !ok {
 		k.forget(uid)
 		return nil
 	}
-	w := k.workFor(pod)
+	w := k.workerFor(pod)
 	w.pod = pod
 	w.collect()
 	if pod.Spec.NodeName == "" {
 		return k.schedule(ctx, w)
 	}
 	if !k.place(w, pod.Spec.NodeName) {
-		return nil // a node of somebody else's
+		return nil // not a node of this cluster
 	}
 	if k.dead(w) {
 		w.killAll()
 		return nil
 	}
-	if terminal(pod) && !w.over {
-		// Somebody else ended it, such as the pod garbage collector.
+	if terminal(pod) && !w.done.Load() {
+		// Another controller ended it, such as the pod garbage collector.
 		w.killAll()
-		w.over = true
+		w.done.Store(true)
 	}
-	if w.over && terminal(pod) {
+	if w.done.Load() && terminal(pod) {
 		k.release(w)
 		return k.remove(ctx, w)
 	}
@@ -165,7 +165,7 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 		}
 		w.startTime = now
 	}
-	if message, asked := k.takeEviction(uid); asked && !w.over {
+	if message, asked := k.takeEviction(uid); asked && !w.done.Load() {
 		w.fail(reasonEvicted, message, disruption(evictionCondition, message))
 	}
 	if next := w.step(k, now); next > 0 {
@@ -175,7 +175,7 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 	return k.writeStatus(ctx, w, now)
 }
 
-func (k *Kubelet) writeStatus(ctx context.Context, w *work, now time.Time) error {
+func (k *Kubelet) writeStatus(ctx context.Context, w *podWorker, now time.Time) error {
 	status := w.status(now)
 	if !equality.Semantic.DeepEqual(&w.pod.Status, &status) {
 		shared := *w.pod // the rest is sent as it is
@@ -183,7 +183,7 @@ func (k *Kubelet) writeStatus(ctx context.Context, w *work, now time.Time) error
 		fresh.Status = status
 		updated, err := k.client.CoreV1().Pods(fresh.Namespace).UpdateStatus(ctx, fresh, metav1.UpdateOptions{})
 		if apierrors.IsConflict(err) {
-			// The pod has changed: look again at what it is now.
+			// The pod has changed: sync it again.
 			updated, err = k.client.CoreV1().Pods(fresh.Namespace).Get(ctx, fresh.Name, metav1.GetOptions{})
 			k.queue.Add(w.uid)
 		}
@@ -198,15 +198,15 @@ func (k *Kubelet) writeStatus(ctx context.Context, w *work, now time.Time) error
 		}
 		return nil // putting it leads to the next look
 	}
-	if w.over {
+	if w.done.Load() {
 		k.release(w)
 		return k.remove(ctx, w)
 	}
 	return nil
 }
 
-// remove tells the API server that a pod being deleted has ended.
-func (k *Kubelet) remove(ctx context.Context, w *work) error {
+// remove completes the deletion of a pod that has ended.
+func (k *Kubelet) remove(ctx context.Context, w *podWorker) error {
 	if w.pod.DeletionTimestamp == nil || w.removed {
 		return nil
 	}
@@ -221,19 +221,19 @@ func (k *Kubelet) remove(ctx context.Context, w *work) error {
 }
 
 // killAll kills every instance at once, as when the node dies.
-func (w *work) killAll() {
+func (w *podWorker) killAll() {
 	for _, c := range w.containers {
 		c.stop(0)
 	}
 }
 
-func (k *Kubelet) workFor(pod *corev1.Pod) *work {
+func (k *Kubelet) workerFor(pod *corev1.Pod) *podWorker {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	w := k.works[pod.UID]
+	w := k.workers[pod.UID]
 	if w == nil {
-		w = newWork(pod)
-		k.works[pod.UID] = w
+		w = newPodWorker(pod)
+		k.workers[pod.UID] = w
 	}
 	return w
 }
@@ -241,7 +241,7 @@ func (k *Kubelet) workFor(pod *corev1.Pod) *work {
 // forget drops a pod that is gone from the API, killing what still runs of it.
 func (k *Kubelet) forget(uid types.UID) {
 	k.mu.Lock()
-	w := k.works[uid]
+	w := k.workers[uid]
 	k.mu.Unlock()
 	if w == nil {
 		return
@@ -254,7 +254,7 @@ func (k *Kubelet) forget(uid types.UID) {
 	k.release(w)
 	w.dropLogs()
 	k.mu.Lock()
-	delete(k.works, uid)
+	delete(k.workers, uid)
 	delete(k.unplaced, uid)
 	k.mu.Unlock()
 	k.runtime.Forget(uid)

@@ -22,14 +22,14 @@ type logBuffer struct {
 	size    int
 	spilled int64 // bytes dropped
 	closed  bool
-	changed chan struct{} // closed at the next change; nil when nobody waits
+	changed chan struct{} // closed at the next change; nil without a waiter
 }
 
 // chunk is a line or, of a long one, a part.
 type chunk struct {
 	at   time.Time
 	text []byte // with its newline, if it has come
-	cont bool   // goes on the line of the chunk before
+	cont bool   // continues the line of the chunk before
 }
 
 func (c chunk) whole() bool { return len(c.text) > 0 && c.text[len(c.text)-1] == '\n' }

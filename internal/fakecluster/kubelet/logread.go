@@ -47,7 +47,7 @@ func (k *Kubelet) Logs(namespace, name, containerName string, opts *corev1.PodLo
 
 func (k *Kubelet) logOf(pod *corev1.Pod, containerName string, previous bool) (*logBuffer, error) {
 	k.mu.Lock()
-	w := k.works[pod.UID]
+	w := k.workers[pod.UID]
 	dead := w != nil && w.node != nil && w.node.dead
 	k.mu.Unlock()
 	if dead {
@@ -75,14 +75,14 @@ func (k *Kubelet) logOf(pod *corev1.Pod, containerName string, previous bool) (*
 // logPair are the logs of the present and of the previous instance.
 type logPair struct{ now, old *logBuffer }
 
-func (w *work) logsOf(container string) logPair {
+func (w *podWorker) logsOf(container string) logPair {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.logs[container]
 }
 
 // openLog gives a new instance of the container its log.
-func (w *work) openLog(container string, limit int) *logBuffer {
+func (w *podWorker) openLog(container string, limit int) *logBuffer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	buffer := newLogBuffer(limit)
@@ -243,7 +243,7 @@ const (
 )
 
 // terminationMessage is the message of the terminated state.
-func (w *work) terminationMessage(c *container, exit containers.Exit) string {
+func (w *podWorker) terminationMessage(c *container, exit containers.Exit) string {
 	message := exit.TerminationMessage
 	limit := min(messageLimit, podMessageLimit/max(1, len(w.containers)))
 	if message == "" && exit.Code != 0 && exit.Reason != reasonCannotRun && exit.Message == "" &&
@@ -259,7 +259,7 @@ func (w *work) terminationMessage(c *container, exit containers.Exit) string {
 }
 
 // dropLogs forgets the logs of a pod that is gone.
-func (w *work) dropLogs() {
+func (w *podWorker) dropLogs() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, logs := range w.logs {

@@ -26,7 +26,7 @@ type node struct {
 	Node
 	ip     string
 	dead   bool
-	pods   map[*work]struct{}
+	pods   map[*podWorker]struct{}
 	cpu    int64 // milli, requested by its pods
 	memory int64 // bytes, requested by its pods
 }
@@ -44,7 +44,7 @@ func (k *Kubelet) AddNode(ctx context.Context, n Node) error {
 		k.mu.Unlock()
 		return fmt.Errorf("node %q exists already", n.Name)
 	}
-	added := &node{Node: n, ip: fmt.Sprintf("192.168.0.%d", 2+len(k.nodes)), pods: map[*work]struct{}{}}
+	added := &node{Node: n, ip: fmt.Sprintf("192.168.0.%d", 2+len(k.nodes)), pods: map[*podWorker]struct{}{}}
 	k.nodes[n.Name] = added
 	k.order = append(k.order, added)
 	k.mu.Unlock()
@@ -62,7 +62,7 @@ func (k *Kubelet) AddNode(ctx context.Context, n Node) error {
 func (k *Kubelet) KillNode(ctx context.Context, name string) error {
 	k.mu.Lock()
 	n := k.nodes[name]
-	var pods []*work
+	var pods []*podWorker
 	if n != nil {
 		n.dead = true
 		for w := range n.pods {

@@ -7,7 +7,7 @@ import (
 )
 
 // place notes which node the pod is on. It returns false for an unknown node.
-func (k *Kubelet) place(w *work, name string) bool {
+func (k *Kubelet) place(w *podWorker, name string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if w.node != nil {
@@ -17,7 +17,7 @@ func (k *Kubelet) place(w *work, name string) bool {
 	if n == nil {
 		return false
 	}
-	if w.boundTo == "" && !w.over { // bound by hand
+	if w.boundTo == "" && !w.done.Load() { // bound by hand
 		n.take(w)
 	}
 	w.node = n
@@ -27,15 +27,15 @@ func (k *Kubelet) place(w *work, name string) bool {
 	return true
 }
 
-func (k *Kubelet) dead(w *work) bool {
+func (k *Kubelet) dead(w *podWorker) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return w.node != nil && w.node.dead
 }
 
-// admitted tells whether the pod may start its containers: it has a slot, if
+// admitted reports whether the pod may start its containers: it has a slot, if
 // those are limited, and its volumes can be mounted.
-func (w *work) admitted(k *Kubelet) bool {
+func (w *podWorker) admitted(k *Kubelet) bool {
 	if w.ranMain || w.running() > 0 {
 		return true
 	}
@@ -59,7 +59,7 @@ func (w *work) admitted(k *Kubelet) bool {
 }
 
 // release gives back what the pod occupies of its node and its slot.
-func (k *Kubelet) release(w *work) {
+func (k *Kubelet) release(w *podWorker) {
 	k.mu.Lock()
 	freed := false
 	if n := k.nodes[w.boundTo]; n != nil {
@@ -75,7 +75,7 @@ func (k *Kubelet) release(w *work) {
 	}
 	if k.slots > 0 && len(k.waitSlots) > 0 {
 		next, k.waitSlots = k.waitSlots[0], k.waitSlots[1:]
-		if waiting := k.works[next]; waiting != nil {
+		if waiting := k.workers[next]; waiting != nil {
 			waiting.queued = false
 		}
 	}
@@ -88,13 +88,13 @@ func (k *Kubelet) release(w *work) {
 	}
 }
 
-// retryWaiting looks again at the pods of a namespace, for a Secret or a
-// ConfigMap has changed there.
+// retryWaiting syncs the pods of a namespace in which a Secret or a ConfigMap has
+// changed.
 func (k *Kubelet) retryWaiting(namespace string) {
 	k.mu.Lock()
 	var uids []types.UID
-	for uid, w := range k.works {
-		if w.namespace == namespace && !w.settled.Load() && w.references {
+	for uid, w := range k.workers {
+		if w.namespace == namespace && !w.done.Load() && w.references {
 			uids = append(uids, uid)
 		}
 	}

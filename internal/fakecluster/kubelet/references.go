@@ -9,8 +9,8 @@ import (
 )
 
 // fetchReferences reads the ConfigMaps and Secrets that a pod refers to into the
-// cache, as a kubelet does when it learns of the pod: what was written before the
-// pod was made must be seen by its containers, and a watch may be behind.
+// cache, as a kubelet does for a new pod: its containers must see all writes from before
+// the pod was created, and a watch may be behind.
 func (k *Kubelet) fetchReferences(ctx context.Context, pod *corev1.Pod) error {
 	configMaps, secrets := references(&pod.Spec)
 	if err := fetch(ctx, configMaps, k.client.CoreV1().ConfigMaps(pod.Namespace).Get, k.cache.ConfigMaps.Put); err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // schedule binds the pod to a node, or writes why it cannot be.
-func (k *Kubelet) schedule(ctx context.Context, w *work) error {
+func (k *Kubelet) schedule(ctx context.Context, w *podWorker) error {
 	pod := w.pod
 	if pod.DeletionTimestamp != nil || terminal(pod) || w.boundTo != "" || len(pod.Spec.SchedulingGates) > 0 {
 		return nil
@@ -55,7 +55,7 @@ func (k *Kubelet) schedule(ctx context.Context, w *work) error {
 
 // choose picks the first node that has room and reserves it, or says in the
 // scheduler's words why none has.
-func (k *Kubelet) choose(w *work) (*node, string) {
+func (k *Kubelet) choose(w *podWorker) (*node, string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	reasons := map[string]int{}
@@ -81,7 +81,7 @@ func (k *Kubelet) choose(w *work) (*node, string) {
 }
 
 // refuse writes PodScheduled=False/Unschedulable and the scheduler's event.
-func (k *Kubelet) refuse(ctx context.Context, w *work, message string) error {
+func (k *Kubelet) refuse(ctx context.Context, w *podWorker, message string) error {
 	if w.lastRefusal == message {
 		return nil
 	}
@@ -104,7 +104,7 @@ func (k *Kubelet) refuse(ctx context.Context, w *work, message string) error {
 	return nil
 }
 
-// retryUnscheduled looks again at the pods no node had room for.
+// retryUnscheduled syncs the pods that no node had room for.
 func (k *Kubelet) retryUnscheduled() {
 	k.mu.Lock()
 	uids := make([]types.UID, 0, len(k.unplaced))
@@ -119,7 +119,7 @@ func (k *Kubelet) retryUnscheduled() {
 }
 
 // refuses returns why the pod does not fit, nothing if it does.
-func (n *node) refuses(w *work, share bool) []string {
+func (n *node) refuses(w *podWorker, share bool) []string {
 	if n.dead {
 		return []string{"node(s) had untolerated taint {node.kubernetes.io/unreachable: }"}
 	}
@@ -146,7 +146,7 @@ func (n *node) refuses(w *work, share bool) []string {
 	return why
 }
 
-func (n *node) take(w *work) {
+func (n *node) take(w *podWorker) {
 	if _, ok := n.pods[w]; ok {
 		return
 	}
@@ -156,7 +156,7 @@ func (n *node) take(w *work) {
 	n.memory += memory
 }
 
-func (n *node) give(w *work) bool {
+func (n *node) give(w *podWorker) bool {
 	if _, ok := n.pods[w]; !ok {
 		return false
 	}
@@ -188,7 +188,7 @@ func requests(spec *corev1.PodSpec) (cpu, memory int64) {
 }
 
 // event records a warning about the pod.
-func (k *Kubelet) event(ctx context.Context, w *work, component, reason, message string) {
+func (k *Kubelet) event(ctx context.Context, w *podWorker, component, reason, message string) {
 	host := ""
 	if w.node != nil {
 		host = w.node.Name

@@ -14,7 +14,7 @@ import (
 
 // status builds the pod's status from the state of its containers. What others
 // write into it (conditions such as DisruptionTarget) is kept.
-func (w *work) status(now time.Time) corev1.PodStatus {
+func (w *podWorker) status(now time.Time) corev1.PodStatus {
 	s := *w.pod.Status.DeepCopy()
 	s.Phase = w.phase()
 	s.StartTime = ptr.To(seconds(w.startTime))
@@ -53,8 +53,8 @@ func (w *work) status(now time.Time) corev1.PodStatus {
 	return s
 }
 
-func (w *work) conditions(s *corev1.PodStatus, initialized, ready bool, now time.Time) {
-	sandbox := w.podIP != "" && !w.over
+func (w *podWorker) conditions(s *corev1.PodStatus, initialized, ready bool, now time.Time) {
+	sandbox := w.podIP != "" && !w.done.Load()
 	reason, message := "", ""
 	switch {
 	case s.Phase == corev1.PodSucceeded:
@@ -95,8 +95,8 @@ func (w *work) conditions(s *corev1.PodStatus, initialized, ready bool, now time
 	}
 }
 
-func (w *work) phase() corev1.PodPhase {
-	if !w.over {
+func (w *podWorker) phase() corev1.PodPhase {
+	if !w.done.Load() {
 		if w.ranMain && w.mainsBegan() {
 			return corev1.PodRunning
 		}
@@ -113,9 +113,9 @@ func (w *work) phase() corev1.PodPhase {
 	return corev1.PodSucceeded
 }
 
-// mainsBegan tells whether every main container has been started at least once;
+// mainsBegan reports whether every main container has been started at least once;
 // until then the pod's phase is Pending.
-func (w *work) mainsBegan() bool {
+func (w *podWorker) mainsBegan() bool {
 	for _, c := range w.containers {
 		if c.role == containers.RoleMain && !c.isRunning() && !c.ended() && c.last == nil {
 			return false

@@ -20,7 +20,7 @@ const (
 // jobStrategy follows pkg/registry/batch/job and pkg/apis/batch of Kubernetes 1.37.
 var jobStrategy = Strategy{
 	Generation: true,
-	// batch/v1 keeps the pods of a deleted Job unless told otherwise, for
+	// batch/v1 keeps the pods of a deleted Job unless the request says otherwise, for
 	// compatibility with its first clients.
 	OrphanDependents: true,
 	name:             apivalidation.NameIsDNSSubdomain,

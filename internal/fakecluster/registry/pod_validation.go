@@ -130,8 +130,7 @@ func invalidIf(at *field.Path, value string, messages []string) field.ErrorList 
 func validatePodUpdate(o, c Object, sub string) field.ErrorList {
 	pod, cur := As[*corev1.Pod](o), As[*corev1.Pod](c)
 	at := field.NewPath("spec")
-	switch sub {
-	case "status":
+	if sub == "status" {
 		return validatePodStatus(pod, cur)
 	}
 	if pod.Generation == cur.Generation {

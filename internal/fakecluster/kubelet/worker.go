@@ -11,13 +11,13 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
-// work is what the kubelet knows of one pod. Only the worker that holds the
+// podWorker is the state of one pod in the kubelet. Only the goroutine that holds the
 // pod's key touches it, but for the mailbox of exits and for the logs.
-type work struct {
+type podWorker struct {
 	uid        types.UID
 	namespace  string
 	references bool        // it refers to Secrets or ConfigMaps
-	settled    atomic.Bool // has ended: nothing to look at again
+	done       atomic.Bool // the final phase has been reached
 	pod        *corev1.Pod // the version being worked on
 	node       *node
 
@@ -33,22 +33,21 @@ type work struct {
 	queued      bool      // waits for one
 	ranMain     bool      // a main container has been started
 	lastMount   string    // why a volume cannot be mounted
-	toldMount   string    // of what an event has told
+	mountEvent  string    // the message of the last FailedMount event
 	podIP       string
 
 	ending  bool   // containers are being stopped for good
 	reason  string // of the pod's failure: Evicted, DeadlineExceeded
 	message string
 	extra   []corev1.PodCondition // that go with it
-	over    bool                  // the final phase has been reached
-	removed bool                  // the API server was told to remove the pod
+	removed bool                  // the pod has been removed from the API server
 
 	mu    sync.Mutex
 	exits []exitNote
 	logs  map[string]logPair // by container name
 }
 
-// exitNote tells that an instance of a container has ended.
+// exitNote records that an instance of a container has ended.
 type exitNote struct {
 	container *container
 	instance  int
@@ -56,8 +55,8 @@ type exitNote struct {
 	at        time.Time
 }
 
-func newWork(pod *corev1.Pod) *work {
-	w := &work{uid: pod.UID, namespace: pod.Namespace, pod: pod, instances: map[*container]int{}, logs: map[string]logPair{}}
+func newPodWorker(pod *corev1.Pod) *podWorker {
+	w := &podWorker{uid: pod.UID, namespace: pod.Namespace, pod: pod, instances: map[*container]int{}, logs: map[string]logPair{}}
 	w.references = len(pod.Spec.Volumes) > 0
 	w.containers = containersOf(pod)
 	for _, c := range w.containers {
@@ -80,13 +79,13 @@ func containersOf(pod *corev1.Pod) []*container {
 	return out
 }
 
-func (w *work) nextInstance() int {
+func (w *podWorker) nextInstance() int {
 	w.instance++
 	return w.instance
 }
 
 // exited is called by the runtime when an instance has ended.
-func (k *Kubelet) exited(w *work, c *container, instance int, exit containers.Exit) {
+func (k *Kubelet) exited(w *podWorker, c *container, instance int, exit containers.Exit) {
 	w.mu.Lock()
 	w.exits = append(w.exits, exitNote{c, instance, exit, time.Now()})
 	w.mu.Unlock()
@@ -94,7 +93,7 @@ func (k *Kubelet) exited(w *work, c *container, instance int, exit containers.Ex
 }
 
 // collect takes the exits out of the mailbox and records them.
-func (w *work) collect() {
+func (w *podWorker) collect() {
 	w.mu.Lock()
 	exits := w.exits
 	w.exits = nil
@@ -106,7 +105,7 @@ func (w *work) collect() {
 	}
 }
 
-func (w *work) running() int {
+func (w *podWorker) running() int {
 	n := 0
 	for _, c := range w.containers {
 		if c.isRunning() {
@@ -119,7 +118,7 @@ func (w *work) running() int {
 // step moves the pod on: it starts what can start, restarts what crashed and
 // stops what has to stop. It returns how long until the next step is due, 0 if
 // the next one follows from an event.
-func (w *work) step(k *Kubelet, now time.Time) time.Duration {
+func (w *podWorker) step(k *Kubelet, now time.Time) time.Duration {
 	var next soonest
 	if left, limited := w.deadline(now); limited && !w.ending {
 		if left <= 0 {
@@ -146,7 +145,7 @@ func (w *work) step(k *Kubelet, now time.Time) time.Duration {
 
 // initialize runs the init containers in order and keeps the sidecars running.
 // It reports whether the main containers may run.
-func (w *work) initialize(k *Kubelet, now time.Time, next *soonest) bool {
+func (w *podWorker) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 	done := true
 	for _, c := range w.containers {
 		if c.role == containers.RoleMain {
@@ -158,7 +157,7 @@ func (w *work) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 		if c.role == containers.RoleSidecar && !done && !c.isRunning() && c.restarts == 0 {
 			break
 		}
-		w.tend(k, c, now, next)
+		w.syncContainer(k, c, now, next)
 		switch {
 		case c.role == containers.RoleSidecar && c.isRunning():
 		case c.role == containers.RoleSidecar && w.ranMain: // it is being restarted beside the main containers
@@ -175,14 +174,14 @@ func (w *work) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 }
 
 // runMain runs the main containers and, once all have ended, stops the sidecars.
-func (w *work) runMain(k *Kubelet, now time.Time, next *soonest) {
+func (w *podWorker) runMain(k *Kubelet, now time.Time, next *soonest) {
 	w.ranMain = true
 	left := 0
 	for _, c := range w.containers {
 		if c.role != containers.RoleMain {
 			continue
 		}
-		w.tend(k, c, now, next)
+		w.syncContainer(k, c, now, next)
 		if !c.ended() {
 			left++
 		}
@@ -193,9 +192,9 @@ func (w *work) runMain(k *Kubelet, now time.Time, next *soonest) {
 	}
 }
 
-// tend starts the container if it is not running, after a crash when its
+// syncContainer starts the container if it is not running, after a crash when its
 // restart policy says so.
-func (w *work) tend(k *Kubelet, c *container, now time.Time, next *soonest) {
+func (w *podWorker) syncContainer(k *Kubelet, c *container, now time.Time, next *soonest) {
 	if c.isRunning() {
 		return
 	}
@@ -212,8 +211,8 @@ func (w *work) tend(k *Kubelet, c *container, now time.Time, next *soonest) {
 	}
 }
 
-// restarts tells whether the container, having ended, is started again.
-func (w *work) restarts(c *container) bool {
+// restarts reports whether the container, having ended, is started again.
+func (w *podWorker) restarts(c *container) bool {
 	failed := c.terminated.ExitCode != 0
 	switch {
 	case c.role == containers.RoleSidecar:
