@@ -228,6 +228,10 @@ func TestPodsOfAReplacedJob(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Equal(t, []string{"a-2"}, podsOf(w, "old"))
+		_, err = client.CoreV1().Pods("ns").Update(t.Context(), pod("a-2", "p2", "2", j, corev1.PodFailed), metav1.UpdateOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, podsOf(w, "old"), "the Job of that name is another one")
 	})
 }
 
