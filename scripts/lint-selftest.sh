@@ -70,6 +70,9 @@ $module/jobs
 $module/logs
 $module/pods
 $module/watch
+$module/internal/kubeclient
+$module/internal/step
+$module/internal/record depguard
 $module/internal/fakecluster depguard
 $module/internal/simtest depguard
 $module/kontinuetest depguard
@@ -103,6 +106,32 @@ $module/logs depguard
 k8s.io/apimachinery/pkg/types
 k8s.io/apimachinery/pkg/labels depguard
 k8s.io/client-go/kubernetes depguard
+EOF
+imports internal/step/step.go step <<EOF
+$module/internal/identity
+$module/internal/record
+$module/dispatch
+$module/internal/kubeclient depguard
+$module/internal/fakecluster depguard
+EOF
+imports internal/record/record.go record <<EOF
+$module/internal/identity depguard
+k8s.io/client-go/kubernetes depguard
+EOF
+imports internal/apicall/apicall.go apicall <<EOF
+$module/internal/identity depguard
+k8s.io/client-go/kubernetes
+EOF
+imports internal/redact/redact.go redact <<EOF
+$module/internal/identity depguard
+EOF
+imports internal/listwatch/listwatch.go listwatch <<EOF
+$module/internal/apicall
+$module/internal/identity depguard
+EOF
+imports internal/kubeclient/kubeclient.go kubeclient <<EOF
+$module/internal/listwatch
+$module/internal/identity depguard
 EOF
 imports internal/identity/identity.go identity <<EOF
 k8s.io/apimachinery/pkg/types
