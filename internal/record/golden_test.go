@@ -89,13 +89,6 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-// TestCommonRecord: the record of a step that succeeded is the text by which the cache's
-// dictionary and its size are tested.
-func TestCommonRecord(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, read(t, "../../watch/testdata/outcome.json"), golden(t, "success"))
-}
-
 func TestEncode(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

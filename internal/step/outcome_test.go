@@ -13,8 +13,7 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// TestCommonOutcome: the record of a step that went well is the text by which the
-// cache's dictionary and its size are tested (watch/testdata).
+// TestCommonOutcome: the record of a step that went well is the golden one.
 func TestCommonOutcome(t *testing.T) {
 	t.Parallel()
 	at := func(second int) metav1.Time {
