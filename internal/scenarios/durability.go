@@ -73,7 +73,7 @@ func durability() []*Scenario {
 			},
 		},
 		{
-			Name: "wait-ended", Shows: "the worker's context ends while it waits; the Job goes on and a resume gets its result",
+			Name: "wait-ended", Shows: "the worker's context ends while it waits; the Job keeps running and a resume returns its result",
 			Pod:       podOf("sleep 2; exit 8"),
 			Want:      podFails(WantExit{Container: "main", Code: 8, Reason: "Error"}, "exit code 8"),
 			Interrupt: true,
