@@ -32,7 +32,7 @@ func (s *step) adoptOrCreate() error {
 	wait.resumed = got.Adopted
 	s.restamp = x.Policy != jobs.None && got.Run.Attempt < x.Attempt && !got.Run.Recorded
 	if got.Run.Recorded {
-		s.outcome, err = s.storedOutcome(ctx, got.Run)
+		s.outcome, err = s.storedOutcome(got.Run)
 		return err
 	}
 	var job *watch.Job

@@ -87,7 +87,7 @@ func (e *Engine) forEachJob(ctx context.Context, execution identity.Execution, d
 	}
 	close(work)
 	wg.Wait()
-	return errors.Join(append(errs, foreign)...)
+	return errors.Join(errors.Join(errs...), foreign)
 }
 
 // jobWorkers is how many Jobs Finish and Cancel patch at a time.

@@ -12,7 +12,7 @@ import (
 )
 
 // storedOutcome is the outcome that was recorded before this call.
-func (s *step) storedOutcome(ctx context.Context, run jobs.Run) (*Outcome, error) {
+func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 	o, err := decode(s.execution().Namespace, run.Name, run.Record, s.engine.Watcher.Pods(s.execution().Namespace, run.UID))
 	if err != nil {
 		return nil, err
