@@ -49,16 +49,18 @@ func (w *wait) checkMissing(ctx context.Context) error {
 func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
 	bounded, cancel := context.WithTimeout(ctx, confirmAfter)
 	defer cancel()
+	var deletions int
+	w.future.Do(func() { deletions = w.state.deletions })
 	live, err := w.engine.Jobs.Get(bounded, w.namespace, w.name)
 	if apierrors.IsNotFound(err) {
-		w.future.Do(func() { w.state.read(nil, w.uid) })
+		w.future.Do(func() { w.state.read(nil, w.uid, deletions) })
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
 	job := watch.NewJob(live)
-	w.future.Do(func() { w.state.read(job, w.uid) })
+	w.future.Do(func() { w.state.read(job, w.uid, deletions) })
 	w.engine.Logger.DebugContext(ctx, "read job that the watch does not show", "namespace", w.namespace, "job", w.name)
 	if job.UID == w.uid && job.RecordedLabel && !record.Readable(job.Record) {
 		if err := w.engine.Jobs.Unlabel(bounded, w.namespace, w.name, w.uid); err != nil && !errors.Is(err, jobs.ErrJobDeleted) {

@@ -41,6 +41,7 @@ type state struct {
 	watched    bool       // the watch or the cache shows the Job
 	unselected bool       // the watch no longer does, and the Job was not read since
 	unread     bool       // that is news
+	deletions  int        // DELETED events of the Job so far
 	gone       bool       // the API server has answered that it does not exist
 	pods       []podState
 }
@@ -102,6 +103,7 @@ func (s *state) applyJob(j *watch.Job, deleted bool) bool {
 	s.watched = !deleted
 	if deleted {
 		s.unselected, s.unread = true, true
+		s.deletions++
 		return true
 	}
 	back := s.unselected
@@ -234,14 +236,17 @@ func (s *state) missing(status jobs.Status) int {
 		int(status.Succeeded)-succeeded)
 }
 
-// read takes in what the API server holds under the Job's name; nil means nothing.
-func (s *state) read(live *watch.Job, uid types.UID) {
+// read takes in what the API server held under the Job's name; nil means nothing.
+// deletions is their number before the read: one that has come since is newer.
+func (s *state) read(live *watch.Job, uid types.UID, deletions int) {
 	if live == nil || live.UID != uid {
 		s.gone = true
 		return
 	}
 	s.take(live)
-	s.unselected, s.unread = false, false
+	if s.deletions == deletions {
+		s.unselected, s.unread = false, false
+	}
 }
 
 // deadline is the Job's activeDeadlineSeconds while they count: not before the

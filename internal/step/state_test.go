@@ -294,3 +294,22 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	require.True(t, half.Failed)
 	require.Empty(t, half.Pods)
 }
+
+// TestDeletedWhileItIsRead: the read does not answer the question that a later event
+// has asked.
+func TestDeletedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	active := batchv1.JobStatus{Active: 1}
+	var v state
+	v.apply(Event{job: testJob(1, active)})
+	v.apply(Event{job: testJob(2, active), deleted: true})
+	before := v.deletions
+	v.apply(Event{job: testJob(3, active)})
+	v.apply(Event{job: testJob(4, active), deleted: true})
+	v.read(testJob(2, active), "j", before)
+	require.Equal(t, unobserved, v.decision())
+	require.True(t, v.unread)
+	v.read(testJob(4, active), "j", v.deletions)
+	require.Equal(t, running, v.decision())
+	require.False(t, v.unread)
+}

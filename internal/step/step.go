@@ -133,12 +133,12 @@ func singlePodFailed(r record.Record) bool {
 func (s *step) close() {
 	if s.wait != nil {
 		s.wait.end()
-	}
-	if s.release != nil {
-		s.release(s.outcome != nil)
 		if s.outcome == nil {
 			s.run.runs.Invalidate() // the next call must not believe what this one knew
 		}
+	}
+	if s.release != nil {
+		s.release(s.outcome != nil)
 	}
 	s.engine.calls.Done()
 }

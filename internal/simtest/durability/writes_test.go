@@ -224,3 +224,18 @@ func TestRequestsOfAStep(t *testing.T) {
 		require.Equal(t, 3, reads)
 	})
 }
+
+// TestBadInputCostsNothing: a call that was refused before any request does not make
+// the next step read what exists.
+func TestBadInputCostsNothing(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		p := w.Worker()
+		ktx := p.ExecutionContext()
+		_, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{StepOptions: kontinue.StepOptions{Name: "a", Timeout: -1}, Image: "alpine:3", Command: "true"})
+		require.ErrorIs(t, err, kontinue.ErrInvalid)
+		_, err = kontinue.RunScript(ktx, simtest.Script("a", "true"))
+		require.NoError(t, err)
+		require.Equal(t, 2, p.Requests(""), "the create and the record")
+	})
+}
