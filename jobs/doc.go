@@ -4,7 +4,7 @@
 // [Request.Build] is pure: it validates the user's spec and adds what kontinue
 // needs, which is the fixed name, the owner, labels, annotations and the deadline.
 // [Client.Acquire] creates the object, or adopts the one that an earlier worker
-// created, and tells the two apart from a stranger's. [Classify] reads a status:
+// created, and refuses one of another owner. [Classify] reads a status:
 // only the conditions Complete and Failed end a Job. [Policy.Plan] decides which
 // run of a step counts when its Execution is retried.
 //

@@ -36,7 +36,7 @@ type APIError struct {
 	Verb string
 	// Resource is jobs.batch, the form in which RBAC errors name it.
 	Resource string
-	// Namespace and Name tell the object; Name is empty for a list.
+	// Namespace and Name name the object; Name is empty for a list.
 	Namespace, Name string
 	// Err is the cause, as client-go returned it.
 	Err error

@@ -87,7 +87,7 @@ func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types
 		return true, fmt.Errorf("%w: %w", ErrJobDeleted, failure)
 	case apierrors.IsConflict(err), apierrors.IsInvalid(err):
 		// The UID differs, two writers met, or the change itself is refused: the
-		// live object tells the first from the others.
+		// live object distinguishes the first from the others.
 		if gone, _ := c.gone(ctx, namespace, name, uid); gone {
 			return true, fmt.Errorf("%w: another object has its name now: %w", ErrJobDeleted, failure)
 		}

@@ -14,11 +14,11 @@ import (
 
 const (
 	firstDelay = 200 * time.Millisecond
-	// maxDelay spares a server in trouble; nobody waits for a gone Job longer than
-	// maxGoneDelay for nothing.
+	// maxDelay spares a server in trouble. A Job that is gone is noticed within
+	// maxGoneDelay.
 	maxDelay     = 10 * time.Second
 	maxGoneDelay = 2 * time.Second
-	// maxBusyDelay is for a server that has no room: whoever waits for it keeps a
+	// maxBusyDelay is for a server that has no room: a call that waits for it keeps its
 	// slot, which bounds the requests, and a long pause would only let those overtake
 	// that have just begun.
 	maxBusyDelay = 2 * time.Second

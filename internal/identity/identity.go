@@ -30,7 +30,7 @@ const (
 const LabelRecorded = Prefix + "recorded"
 
 // Annotations on a Job. [AnnotationAttempt] and [AnnotationSpecHash] are on its pod
-// template as well, which the API server lets nobody change once the Job has started.
+// template as well, which cannot be changed once the Job has started.
 const (
 	// AnnotationExecution holds the Execution's name, which may be longer than a label value.
 	AnnotationExecution = Prefix + "execution"

@@ -15,7 +15,7 @@ const (
 	// random characters, or is cut.
 	maxJobName = 52
 	// hashChars of base32 carry 65 bits: two steps of one namespace do not collide
-	// in practice, and if they did, the owner's UID would tell them apart.
+	// in practice, and if they did, the owner's UID would distinguish them.
 	hashChars = 13
 	maxPrefix = maxJobName - 1 - hashChars
 

@@ -74,9 +74,9 @@ func keyError(what, key string, problems []string) error {
 	return fmt.Errorf("%s %q: %s", what, key, strings.Join(problems, "; "))
 }
 
-// reserved tells the keys that kontinue writes, and those that the API server
-// generates for a Job's pods (batch.kubernetes.io/controller-uid and their forms
-// without prefix): a Job that brings them is refused or adopted by the wrong hand.
+// reserved reports whether a key is one that kontinue writes, or that the API server
+// generates for a Job's pods (batch.kubernetes.io/controller-uid and its like, with and
+// without prefix): a Job that brings one is refused or adopted by another controller.
 func reserved(key string) bool {
 	k := strings.ToLower(key)
 	return strings.HasPrefix(k, Prefix) || strings.HasPrefix(k, "batch.kubernetes.io/") ||

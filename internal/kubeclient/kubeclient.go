@@ -23,7 +23,7 @@ type Options struct {
 // New returns a clientset. It works on a copy of config.
 //
 // The client-side rate limit is off unless QPS or RateLimiter is set: client-go's own
-// default of 5 requests a second would slow down whoever runs more than a handful of
+// default of 5 requests a second would slow down users who run more than a handful of
 // steps, and API servers protect themselves (API Priority and Fairness). A Timeout is
 // ignored, since it would cut the watches too. Objects travel as protobuf unless
 // ContentType or AcceptContentTypes is set, and always uncompressed.

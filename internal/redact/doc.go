@@ -6,5 +6,5 @@
 // a Job's [Hidden] fields, and [Secrets.Hide] replaces them in a text, however it quotes
 // them. [Secrets.ErrorText] also removes each value that a validation error (422) quotes
 // from the pod template, since the server quotes values that it has defaulted or cut as
-// well. The error itself is left as it is: whoever unwraps it gets the whole answer.
+// well. The error itself is left as it is: a caller that unwraps it gets the whole answer.
 package redact
