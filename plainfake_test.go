@@ -10,9 +10,12 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/simtest"
 )
 
 // client-go's fake clientset stores objects and sends watch events. It assigns no
@@ -101,4 +104,57 @@ func TestPlainFakeClientset(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRecordedBetweenPlanAndWait: the watch ceases to show a Job after the step has
+// adopted it and before the step waits, so no event about it is left to come.
+func TestRecordedBetweenPlanAndWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clientset := fake.NewClientset()
+		client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
+		require.NoError(t, err)
+		require.NoError(t, client.Start(t.Context()))
+		defer func() { require.NoError(t, client.Stop(context.Background())) }()
+		run := func(command string) (*kontinue.PodResult, error) {
+			ktx, err := client.NewExecutionContext(t.Context(), kontinue.Execution{
+				Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "uid-of-deploy"},
+			})
+			require.NoError(t, err)
+			return kontinue.RunScript(ktx, simtest.Script("a", command))
+		}
+		only := func() *batchv1.Job {
+			list, err := clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
+			require.NoError(t, err)
+			require.Len(t, list.Items, 1)
+			return &list.Items[0]
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err := run("true")
+			require.NoError(t, err)
+		}()
+		synctest.Wait()
+		running := only()
+		endJob(t.Context(), t, clientset, running.DeepCopy(), 0)
+		<-done
+		recorded := only()
+
+		jobs := batchv1.SchemeGroupVersion.WithResource("jobs")
+		require.NoError(t, clientset.Tracker().Update(jobs, running, "ns"))
+		synctest.Wait()
+		// The step reads the Job that it adopts, since its spec is another one.
+		clientset.PrependReactor("get", "jobs", func(k8stesting.Action) (bool, runtime.Object, error) {
+			require.NoError(t, clientset.Tracker().Update(jobs, recorded, "ns"))
+			synctest.Wait()
+			return false, nil, nil
+		})
+		began := time.Now()
+		resumed, err := run("false")
+		require.NoError(t, err)
+		require.True(t, resumed.Succeeded())
+		require.NotEmpty(t, resumed.Drift())
+		require.Zero(t, time.Since(began))
+	})
 }

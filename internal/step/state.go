@@ -40,7 +40,7 @@ type state struct {
 	recorded   bool       // a readable record is on it
 	watched    bool       // the watch or the cache shows the Job
 	unselected bool       // the watch no longer does, and the Job was not read since
-	unread     bool       // that is news
+	unread     bool       // it is to be read at once: the watch may have ceased to show it
 	deletions  int        // DELETED events of the Job so far
 	gone       bool       // the API server has answered that it does not exist
 	pods       []podState

@@ -109,6 +109,9 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 		for _, p := range w.engine.Watcher.Pods(namespace, uid) {
 			w.state.applyPod(p, false)
 		}
+		// A Job that exists, says a list or the cache of a moment ago: either the watch
+		// has not shown it yet, or it has ceased to, and no event is left to come.
+		w.state.unread = job == nil && !w.state.watched
 	})
 	return nil
 }
