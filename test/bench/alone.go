@@ -150,6 +150,15 @@ func (r *runner) finish(ctx context.Context, w *world) error {
 		fmt.Fprintf(r.Progress, "%d finished steps in another process: %.0f bytes each (%.0f live)\n",
 			n, f.Memory.total()/float64(n), float64(f.Memory.Live)/float64(n))
 	}
+	for range r.Runs {
+		f, err := r.attachOnce(ctx, w, resumeAll)
+		if err != nil {
+			return err
+		}
+		r.report.value("finished-resume", n, f.Took)
+		r.report.value("finished-resume-cpu", n, f.CPU)
+		fmt.Fprintf(r.Progress, "%d finished steps resumed in %.3f s (%.3f s of CPU), %d requests\n", n, f.Took, f.CPU, f.Requests)
+	}
 	return nil
 }
 

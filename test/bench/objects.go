@@ -59,9 +59,14 @@ func newJob(namespace string, owner metav1.OwnerReference, step string) (*batchv
 	return r.Build()
 }
 
-// execution is the Execution whose steps wait.
+// execution is the Execution whose steps are launched.
 func execution(owner metav1.OwnerReference) kontinue.Execution {
 	return kontinue.Execution{Owner: owner}
+}
+
+// resumed is that Execution after its worker was started again.
+func resumed(owner metav1.OwnerReference) kontinue.Execution {
+	return kontinue.Execution{Owner: owner, Resumptions: 1}
 }
 
 // newPod is the Pod that the Job controller would make for the Job, bound to a

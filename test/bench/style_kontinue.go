@@ -46,7 +46,7 @@ func (w *waiter) runPods(ctx context.Context, tell func(kontinue.Progress)) erro
 	if err := client.Start(ctx); err != nil {
 		return err
 	}
-	ktx, err := client.NewExecutionContext(ctx, execution(w.owner))
+	ktx, err := client.NewExecutionContext(ctx, resumed(w.owner))
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ const (
 	Teller        Style = "kontinue-progress"
 	Floor         Style = "floor"
 	clientAlone   Style = "client-alone" // for what is kept of finished steps
+	resumeAll     Style = "resume-finished"
 )
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which every
@@ -55,6 +56,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	Kontinue:      runPods,
 	Teller:        runPodsTelling,
 	clientAlone:   cacheOnly,
+	resumeAll:     resumeFinished,
 }
 
 // attachLimit is when a style that does not come to wait is given up.
