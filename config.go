@@ -59,8 +59,10 @@ type Config struct {
 	// StopTimeout bounds Stop. Default: 10 s.
 	StopTimeout time.Duration
 	// MaxInFlight is how many requests the client's steps have open at the API
-	// server at a time; additional ones queue in the process. Default: 64, which
-	// stays below the 100 streams that an API server allows on a connection.
+	// server at a time; additional ones queue in the process. An eighth of them, at
+	// least one of two or more, is not available to creates, so that results, Cancel
+	// and Finish do not wait behind new Jobs. Default: 64, which stays below the 100
+	// streams that an API server allows on a connection.
 	MaxInFlight int
 }
 

@@ -23,6 +23,8 @@ const (
 	// defaultMaxInFlight stays below the 100 streams that an API server allows on
 	// one HTTP/2 connection.
 	defaultMaxInFlight = 64
+	// createReserve is the divisor of MaxInFlight for what creates cannot take.
+	createReserve = 8
 )
 
 // Options configure a [Client]. The zero value means the defaults.
@@ -36,8 +38,11 @@ type Options struct {
 	// node, longer. Default: 10 minutes.
 	GoneFor time.Duration
 	// MaxInFlight is how many requests of this client are open at a time. Additional
-	// requests queue in FIFO order. A call releases its slot while it backs off, except
-	// after a 429, when it holds the slot until it succeeds or gives up. Default: 64.
+	// requests queue in FIFO order. An eighth of them, and at least one unless
+	// MaxInFlight is 1, is not available to creates: results, cancels and deletes never
+	// wait behind thousands of new Jobs. A call releases its slot while it backs off,
+	// except after a 429, when it holds the slot until it succeeds or gives up.
+	// Default: 64.
 	MaxInFlight int
 	// Logger gets retries and adoptions at level Debug. Default: none.
 	Logger *slog.Logger
@@ -47,9 +52,9 @@ type Options struct {
 // concurrent use.
 type Client struct {
 	clientset kubernetes.Interface
-	retries   limits        // of a request that fails
-	deletion  limits        // of the wait until a Job is gone
-	slots     chan struct{} // one for each open request
+	retries   limits // of a request that fails
+	creates   limits // of one that creates a Job
+	deletion  limits // of the wait until a Job is gone
 	log       *slog.Logger
 }
 
@@ -67,11 +72,13 @@ func NewClient(clientset kubernetes.Interface, o Options) *Client {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	every := make(slots, o.MaxInFlight)
+	creating := make(slots, max(1, o.MaxInFlight-max(1, o.MaxInFlight/createReserve)))
 	return &Client{
 		clientset: clientset,
-		retries:   limits{all: o.RetryFor, pause: maxDelay},
-		deletion:  limits{all: o.GoneFor, pause: maxGoneDelay},
-		slots:     make(chan struct{}, o.MaxInFlight),
+		retries:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{every}},
+		creates:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{creating, every}},
+		deletion:  limits{all: o.GoneFor, pause: maxGoneDelay, slots: []slots{every}},
 		log:       o.Logger,
 	}
 }

@@ -15,7 +15,7 @@ import (
 func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 	a.name = a.request.name()
 	e := &creation{c: a.c, request: a.request, namespace: a.request.Execution.Namespace, name: a.name}
-	err := a.c.retry(ctx, "create job", a.c.retries, e.try)
+	err := a.c.retry(ctx, "create job", a.c.creates, e.try)
 	a.unknown = e.unknown
 	switch {
 	case err != nil:

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -20,10 +21,12 @@ import (
 )
 
 // server answers each request after a second, with what status says, and counts
-// how many are open: the fake clientset would let only one in at a time.
+// how many are open: the fake clientset would let only one in at a time. A create is
+// answered with creates, if that is set.
 type server struct {
 	open, most atomic.Int64
 	status     func(n int64) int
+	creates    int
 	requests   atomic.Int64
 }
 
@@ -41,9 +44,12 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	code := s.status(n)
+	if r.Method == http.MethodPost && s.creates != 0 {
+		code = s.creates
+	}
 	body := `{"kind":"Job","apiVersion":"batch/v1","metadata":{"name":"j","uid":"u"}}`
 	if code != http.StatusOK {
-		body = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","message":"failed calling webhook","code":500}`
+		body = fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"failed calling webhook","code":%d}`, code)
 	}
 	return &http.Response{
 		StatusCode: code, Request: r, Body: io.NopCloser(strings.NewReader(body)),
@@ -127,4 +133,34 @@ func TestMaxInFlightContext(t *testing.T) {
 		require.NoError(t, first)
 		require.EqualValues(t, 1, s.requests.Load(), "the second was never sent")
 	})
+}
+
+// TestCreatesLeaveRoom: neither a queue of creates nor creates that an overloaded API
+// server refuses hold back the request of another kind.
+func TestCreatesLeaveRoom(t *testing.T) {
+	t.Parallel()
+	for _, creates := range []int{http.StatusOK, http.StatusInternalServerError, http.StatusTooManyRequests} {
+		for limit, want := range map[int]int64{2: 1, 4: 3, 64: 56} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{status: ok, creates: creates}
+				client := s.client(t, jobs.Options{MaxInFlight: limit})
+				ctx, cancel := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				for i := range 400 {
+					all.Go(func() {
+						_, _ = acquire(ctx, client, changed(func(r *jobs.Request) { r.Step = fmt.Sprintf("step-%d", i) }))
+					})
+				}
+				synctest.Wait()
+				require.Equal(t, want, s.most.Load(), "creates at a time")
+				for range 10 {
+					began := time.Now()
+					require.NoError(t, client.Cancel(t.Context(), "ns", "j", "u"))
+					require.LessOrEqual(t, time.Since(began), 2*time.Second, "%d creates, answered with %d", 400, creates)
+				}
+				cancel()
+				all.Wait()
+			})
+		}
+	}
 }

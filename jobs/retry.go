@@ -24,24 +24,31 @@ const (
 	maxBusyDelay = 2 * time.Second
 )
 
-// limits bound a call that is tried several times: in all, and each pause.
-type limits struct{ all, pause time.Duration }
+// limits bound a call that is tried several times: in all, and each pause. Each try
+// needs one of each of the slots.
+type limits struct {
+	all, pause time.Duration
+	slots      []slots
+}
+
+// slots has one element for each request that is open.
+type slots chan struct{}
 
 // retry calls try until it says done, with growing and jittered pauses, until the
 // limit is reached or ctx has ended. The error then wraps the last one of try,
 // and the cause of ctx if that has ended: backoff's own Retry would drop one of
-// them. Each try takes one of the client's slots, and a pause takes none, unless the
+// them. Each try takes the slots of l, and a pause takes none, unless the
 // server is overloaded: then those that have begun keep their slots, or all that are
 // in the queue would come between, and none would get on. The wait for the first slot
 // does not count against the limit, since nothing has failed yet.
 func (c *Client) retry(ctx context.Context, what string, l limits, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(l.pause), backoff.WithMaxElapsedTime(l.all))
-	slot := slot{slots: c.slots}
-	defer slot.release()
+	place := place{slots: l.slots}
+	defer place.release()
 	var err error
 	for n := 1; ; n++ {
-		if !slot.acquire(ctx) {
+		if !place.acquire(ctx) {
 			return stopped(ctx, err)
 		}
 		if n == 1 {
@@ -58,7 +65,7 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 		if apicall.Overloaded(err) {
 			pauses.MaxInterval = min(l.pause, maxBusyDelay)
 		} else {
-			slot.release()
+			place.release()
 		}
 		delay := pauses.NextBackOff()
 		if s, ok := apierrors.SuggestsClientDelay(err); ok && delay != backoff.Stop {
@@ -78,34 +85,32 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 	}
 }
 
-// slot is the place of one call among the requests in flight, from its first try on.
-type slot struct {
-	slots chan struct{}
-	held  bool
+// place is what one call holds of the slots, from its first try on.
+type place struct {
+	slots []slots // in the order in which every call takes them
+	held  int     // so many of them
 }
 
-// acquire waits for a slot, unless one is held, in FIFO order. It returns false when
-// ctx has ended.
-func (s *slot) acquire(ctx context.Context) bool {
+// acquire waits for a slot of each kind, unless they are held, in FIFO order. It
+// returns false when ctx has ended.
+func (p *place) acquire(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if s.held {
-		return true
+	for ; p.held < len(p.slots); p.held++ {
+		select {
+		case p.slots[p.held] <- struct{}{}:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	select {
-	case s.slots <- struct{}{}:
-		s.held = true
-	case <-ctx.Done():
-	}
-	return s.held
+	return true
 }
 
-// release gives the slot back, if one is held.
-func (s *slot) release() {
-	if s.held {
-		<-s.slots
-		s.held = false
+// release gives the slots back that are held.
+func (p *place) release() {
+	for ; p.held > 0; p.held-- {
+		<-p.slots[p.held-1]
 	}
 }
 
