@@ -1,16 +1,6 @@
 package watch
 
-import (
-	"context"
-	"strings"
-
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/kontinue/kontinue/internal/apicall"
-)
+import "k8s.io/apimachinery/pkg/types"
 
 // Job returns the cached Job of that name. False means that it is not in the cache, not
 // that it does not exist.
@@ -69,30 +59,4 @@ func (w *Watcher) store() *store {
 		return nil
 	}
 	return w.run.store
-}
-
-// ListPods reads the Pods that a Job controls from the API server, never from the cache:
-// one consistent read of the present state.
-func (w *Watcher) ListPods(ctx context.Context, namespace string, job types.UID) ([]*Pod, error) {
-	requirements := []string{batchv1.ControllerUidLabel + "=" + string(job)}
-	if strings.Contains(string(job), "/") {
-		requirements = nil // no label value, but the stand-in for a missing UID: see NewJob
-	}
-	if w.cfg.PodSelector != "" {
-		requirements = append(requirements, w.cfg.PodSelector)
-	}
-	opts := metav1.ListOptions{LabelSelector: strings.Join(requirements, ",")}
-	list, err := apicall.Bounded(ctx, func(ctx context.Context) (*corev1.PodList, error) {
-		return w.cfg.Clientset.CoreV1().Pods(namespace).List(ctx, opts)
-	})
-	if err != nil {
-		return nil, &Error{Verb: "list", Resource: "pods", Namespace: namespace, Err: err}
-	}
-	pods := make([]*Pod, 0, len(list.Items))
-	for i := range list.Items {
-		if pod := NewPod(&list.Items[i]); pod.JobUID == job {
-			pods = append(pods, pod)
-		}
-	}
-	return pods, nil
 }

@@ -59,7 +59,8 @@ type Config struct {
 // Watcher holds the living Jobs of one worker group and their Pods in memory: see the
 // package comment. Make it with [New]; all methods are safe for concurrent use.
 type Watcher struct {
-	cfg Config
+	cfg   Config
+	reads podReads
 
 	mu      sync.Mutex
 	stopped bool
@@ -74,7 +75,7 @@ func New(cfg Config) *Watcher {
 	if cfg.Readable == nil {
 		cfg.Readable = func(string) bool { return true }
 	}
-	return &Watcher{cfg: cfg}
+	return &Watcher{cfg: cfg, reads: podReads{sending: make(chan struct{}, maxPodLists)}}
 }
 
 // Start opens the two watches, of Jobs first, and returns when both caches are synced
