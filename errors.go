@@ -47,6 +47,7 @@ var (
 
 var (
 	errNilContext   = errors.New("the context is nil")
+	errNoClient     = errors.New("the Client was not made by New")
 	errNilOptions   = errors.New("the options are nil")
 	errNilExecution = errors.New("the ExecutionContext is nil or was not made by Client.NewExecutionContext")
 )

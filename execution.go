@@ -112,7 +112,7 @@ func (e Execution) check(namespace string) (step.Execution, Execution, error) {
 		errs = append(errs, fmt.Errorf("Namespace %q is not the client's %q: use one client for each namespace", e.Namespace, namespace))
 	}
 	if o := e.Owner; o.APIVersion == "" || o.Kind == "" || o.Name == "" || o.UID == "" {
-		errs = append(errs, errors.New("Owner needs APIVersion, Kind, Name and UID: take them from the object as the API server returned it"))
+		errs = append(errs, errors.New("Owner needs APIVersion, Kind, Name and UID: typed clients return objects without the first two, so take those from the kind's GroupVersionKind, as metav1.NewControllerRef does"))
 	}
 	if e.Attempts < 0 || e.Resumptions < 0 {
 		errs = append(errs, errors.New("Attempts and Resumptions must not be negative"))

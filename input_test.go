@@ -3,6 +3,7 @@ package kontinue_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -274,5 +275,56 @@ func TestEndedContextSendsNothing(t *testing.T) {
 		_, err = kontinue.RunScript(ktx, &kontinue.ScriptOptions{Image: "i", Command: "true"})
 		require.ErrorIs(t, err, context.Canceled)
 		requireNoWrite(t, clientset)
+	})
+}
+
+// TestClientThatNewDidNotMake: every method returns an error.
+func TestClientThatNewDidNotMake(t *testing.T) {
+	t.Parallel()
+	for _, client := range []*kontinue.Client{nil, {}} {
+		_, err := client.NewExecutionContext(t.Context(), kontinue.Execution{Owner: owner()})
+		for what, err := range map[string]error{
+			"Start": client.Start(t.Context()), "Stop": client.Stop(t.Context()), "Healthy": client.Healthy(),
+			"Finish": client.Finish(t.Context(), kontinue.Execution{Owner: owner()}),
+			"Cancel": client.Cancel(t.Context(), kontinue.Execution{Owner: owner()}), "NewExecutionContext": err,
+		} {
+			require.ErrorIs(t, err, kontinue.ErrInvalid, what)
+			require.ErrorContains(t, err, "not made by New", what)
+		}
+	}
+}
+
+// TestOptionsThatDifferInNothing: an unnamed step is resumed by the same function with a
+// default spelled out, or with its variables in another order.
+func TestOptionsThatDifferInNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, clientset := newClient(t)
+		spec := jobSpec()
+		spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}}
+		run := func(spec batchv1.JobSpec) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			ktx, err := client.NewExecutionContext(ctx, kontinue.Execution{Owner: owner()})
+			require.NoError(t, err)
+			_, err = kontinue.RunJob(ktx, &kontinue.JobOptions{Spec: spec})
+			return err
+		}
+		for _, change := range []func(*batchv1.JobSpec){
+			func(*batchv1.JobSpec) {},
+			func(s *batchv1.JobSpec) { s.Suspend = new(false) },
+			func(s *batchv1.JobSpec) { s.Template.Spec.RestartPolicy = corev1.RestartPolicyNever },
+			func(s *batchv1.JobSpec) { slices.Reverse(s.Template.Spec.Containers[0].Env) },
+		} {
+			same := *spec.DeepCopy()
+			change(&same)
+			require.ErrorIs(t, run(same), context.DeadlineExceeded, "the step waits for its Job")
+		}
+		other := *spec.DeepCopy()
+		other.Template.Spec.Containers[0].Env[0].Value = "3"
+		require.ErrorIs(t, run(other), kontinue.ErrSpecDrift)
+		list, err := clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		require.Len(t, list.Items, 1)
 	})
 }

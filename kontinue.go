@@ -18,7 +18,7 @@ import (
 // for concurrent use.
 type Client struct {
 	cfg    Config
-	engine *step.Engine
+	engine *step.Engine // nil unless made by New
 }
 
 // New validates the configuration and returns a client that is not started.
@@ -51,8 +51,8 @@ func newClient(cfg Config, w *watch.Watcher, d *dispatch.Dispatcher[step.Event],
 // then be called again. ctx bounds the start, not the client's life. Start is
 // idempotent; after Stop it fails with [ErrNotRunning].
 func (c *Client) Start(ctx context.Context) error {
-	if ctx == nil {
-		return invalid("Start", errNilContext)
+	if err := c.checkCall(ctx); err != nil {
+		return invalid("Start", err)
 	}
 	if err := c.engine.Start(ctx, c.cfg.StartTimeout); err != nil {
 		return fmt.Errorf("kontinue: start: %w", err)
@@ -68,8 +68,8 @@ func (c *Client) Start(ctx context.Context) error {
 // idempotent. Called from Config.OnProgress it would wait for the step that it is
 // called by.
 func (c *Client) Stop(ctx context.Context) error {
-	if ctx == nil {
-		return invalid("Stop", errNilContext)
+	if err := c.checkCall(ctx); err != nil {
+		return invalid("Stop", err)
 	}
 	if err := c.engine.Stop(ctx, c.cfg.StopTimeout); err != nil {
 		return fmt.Errorf("kontinue: stop: %w", err)
@@ -82,6 +82,9 @@ func (c *Client) Stop(ctx context.Context) error {
 // failing and why. Waits survive that: the client opens its watches again. It suits a
 // readiness probe.
 func (c *Client) Healthy() error {
+	if err := c.checkCall(context.Background()); err != nil {
+		return invalid("Healthy", err)
+	}
 	if err := c.engine.Healthy(); err != nil {
 		return fmt.Errorf("kontinue: %w", err)
 	}
@@ -92,8 +95,8 @@ func (c *Client) Healthy() error {
 // the waits of its steps, never their Jobs. It sends no request; an Execution
 // that cannot be an owner is an [ErrInvalid].
 func (c *Client) NewExecutionContext(ctx context.Context, execution Execution) (*ExecutionContext, error) {
-	if ctx == nil {
-		return nil, invalid("NewExecutionContext", errNilContext)
+	if err := c.checkCall(ctx); err != nil {
+		return nil, invalid("NewExecutionContext", err)
 	}
 	x, execution, err := execution.check(c.cfg.Namespace)
 	if err != nil {
@@ -107,6 +110,11 @@ func (c *Client) NewExecutionContext(ctx context.Context, execution Execution) (
 // the Job's own spec, held back until now, comes before Execution.TTL; a Job
 // with neither stays until the owner is deleted. TTLs are rounded up to whole
 // seconds.
+//
+// Note on the Execution's object first that it has ended, and call Finish after that.
+// Once the TTL has passed the results are gone: a worker that dies between a Finish and
+// the note, and resumes the function later, would run its steps again. A worker that dies
+// between the note and the Finish leaves Jobs that stay until Finish is called again.
 //
 // Finish costs one LIST and one PATCH for each Job, may be called again, and
 // joins the errors of the Jobs that it could not patch.
@@ -136,8 +144,8 @@ func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 
 // end checks the input of Finish and Cancel and words their errors.
 func (c *Client) end(ctx context.Context, what string, execution Execution, do func(step.Execution) error) error {
-	if ctx == nil {
-		return invalid(what, errNilContext)
+	if err := c.checkCall(ctx); err != nil {
+		return invalid(what, err)
 	}
 	x, _, err := execution.check(c.cfg.Namespace)
 	if err == nil {
@@ -147,4 +155,16 @@ func (c *Client) end(ctx context.Context, what string, execution Execution, do f
 		return fmt.Errorf("kontinue: %s: %w", what, err)
 	}
 	return nil
+}
+
+// checkCall refuses a nil context and a client that New did not make.
+func (c *Client) checkCall(ctx context.Context) error {
+	switch {
+	case c == nil || c.engine == nil:
+		return errNoClient
+	case ctx == nil:
+		return errNilContext
+	default:
+		return nil
+	}
 }

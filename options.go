@@ -14,7 +14,9 @@ type StepOptions struct {
 	// once in an attempt. Default: the step's ordinal in the function,
 	// "step-1", "step-2" and so on; steps that run at the same time need names.
 	// A step that returned an error gives name and ordinal back, so that calling
-	// it again resumes what there is of it.
+	// it again resumes what there is of it. An unnamed step that follows one that
+	// returned an error is therefore taken for the same step: name the steps of a
+	// function that continues after an error.
 	Name string
 	// DisplayName is the step's title for people. It becomes an annotation.
 	DisplayName string

@@ -129,16 +129,15 @@ func TestRecordedBetweenPlanAndWait(t *testing.T) {
 			require.Len(t, list.Items, 1)
 			return &list.Items[0]
 		}
-		done := make(chan struct{})
+		done := make(chan error, 1)
 		go func() {
-			defer close(done)
 			_, err := run("true")
-			require.NoError(t, err)
+			done <- err
 		}()
 		synctest.Wait()
 		running := only()
 		endJob(t.Context(), t, clientset, running.DeepCopy(), 0)
-		<-done
+		require.NoError(t, <-done)
 		recorded := only()
 
 		jobs := batchv1.SchemeGroupVersion.WithResource("jobs")

@@ -60,6 +60,17 @@ func (r *JobResult) Drift() []string {
 	return r.outcome.Drift
 }
 
+// Changes lists the fields that the cluster has changed in the Job, in the form of Drift:
+// an admission webhook rewrites images or sets a TTL, a queue suspends it, an API server
+// drops a field that it does not know. It is known to the call that created the Job and
+// to one that resumed it while it had no record, and is logged at level Warn.
+func (r *JobResult) Changes() []string {
+	if r.outcome == nil {
+		return nil
+	}
+	return r.outcome.Changes
+}
+
 // Err returns nil if the Job succeeded and otherwise an [*ExitError] about the
 // pod that failed first.
 func (r *JobResult) Err() error {
@@ -133,6 +144,15 @@ func (r *PodResult) Drift() []string {
 		return nil
 	}
 	return r.outcome.Drift
+}
+
+// Changes lists the fields that the cluster has changed in the Job, as
+// [JobResult.Changes] does.
+func (r *PodResult) Changes() []string {
+	if r.outcome == nil {
+		return nil
+	}
+	return r.outcome.Changes
 }
 
 // Err returns nil if the pod succeeded and otherwise an [*ExitError].

@@ -87,6 +87,7 @@ func podStep(opts *PodOptions) *step.Spec {
 	s := newSpec(&opts.StepOptions)
 	job := pods.JobSpec(opts.Spec)
 	s.Job, s.Labels, s.Annotations, s.SinglePod = &job, opts.ExtraLabels, opts.ExtraAnnotations, true
+	s.Submitted = &opts.Spec
 	return s
 }
 
@@ -96,12 +97,22 @@ func scriptStep(opts *ScriptOptions) (*step.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return podStep(&PodOptions{
+	s := podStep(&PodOptions{
 		StepOptions:      opts.StepOptions,
 		Spec:             pod,
 		ExtraAnnotations: opts.ExtraAnnotations,
 		ExtraLabels:      opts.ExtraLabels,
-	}), nil
+	})
+	s.Submitted = submittedScript{Image: opts.Image, Command: opts.Command, Shell: opts.Shell}
+	return s, nil
+}
+
+// submittedScript is what the hash of a script covers, by these names: fields are only
+// added, and left out when they are not set.
+type submittedScript struct {
+	Image   string   `json:"image"`
+	Command string   `json:"command"`
+	Shell   []string `json:"shell,omitempty"`
 }
 
 func newSpec(o *StepOptions) *step.Spec {

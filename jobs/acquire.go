@@ -12,10 +12,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/kontinue/kontinue/internal/apicall"
-	"github.com/kontinue/kontinue/internal/identity"
 )
 
 // Acquired is the run of a step whose result counts.
@@ -30,8 +26,12 @@ type Acquired struct {
 	Adopted bool
 	// Drift lists the fields in which the spec of an adopted Job differs from the
 	// submitted one, "path: there -> submitted"; empty when it was made from the
-	// same spec. Values of env, args and command are not shown.
+	// same spec, or from one that differs in nothing, such as the order of variables or
+	// a default that is spelled out. Values of env, args and command are not shown.
 	Drift []string
+	// Changes lists in the same way what the cluster has made of a Job that was made
+	// from the same spec: at its create, or before it was adopted.
+	Changes []string
 }
 
 // maxPlans bounds how often one call plans. Each plan after the first follows a
@@ -217,7 +217,9 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 			return Acquired{}, err
 		}
 	}
-	if run.SpecHash != identity.SpecHash(&r.Spec) {
+	other := !r.madeFrom(run.SpecHash)
+	changed := !run.Recorded && run.Contents != 0 && run.Contents != contents(&r.Spec.Template.Spec)
+	if other || changed {
 		live, err := c.Get(ctx, r.Execution.Namespace, run.Name)
 		switch {
 		case apierrors.IsNotFound(err):
@@ -226,7 +228,11 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 			return Acquired{}, err
 		}
 		r.Run = run.Number
-		got.Drift = Drift(live, r.build())
+		if drift := Drift(live, r.build()); other {
+			got.Drift = drift
+		} else {
+			got.Changes = drift
+		}
 	}
 	c.log.DebugContext(ctx, "adopted job", "namespace", r.Execution.Namespace, "name", run.Name, "drift", len(got.Drift))
 	return got, nil
@@ -268,25 +274,4 @@ func (a *acquirer) explain(err error) error {
 		err = fmt.Errorf("%w; job %s/%s may have been created all the same: a resume will find it", err, namespace, a.name)
 	}
 	return err
-}
-
-// waitEnded returns when no Job with that UID is left under the name or, unless gone
-// is set, when it is terminal or being deleted.
-func (c *Client) waitEnded(ctx context.Context, namespace, name string, uid types.UID, gone bool) error {
-	if gone {
-		return c.waitGone(ctx, namespace, name, uid)
-	}
-	return c.retry(ctx, "wait until the job has ended", c.deletion, func(ctx context.Context) (bool, error) {
-		live, err := c.get(ctx, namespace, name)
-		switch {
-		case err != nil && apierrors.IsNotFound(err):
-			return true, nil
-		case err != nil:
-			return !err.Transient(), err
-		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name), live.DeletionTimestamp != nil, Classify(&live.Status).Terminal:
-			return true, nil
-		default:
-			return false, fmt.Errorf("job %s/%s has a recorded result and its pods have not ended yet", namespace, name)
-		}
-	})
 }

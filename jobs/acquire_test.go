@@ -52,6 +52,7 @@ func TestAcquireCreates(t *testing.T) {
 	got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), r)
 	require.NoError(t, err)
 	require.Equal(t, "job-1", string(got.Job.UID))
+	got.Run.Contents = 0
 	require.Equal(t, jobs.Run{
 		Name: build(t).Name, UID: "job-1", Group: "blue", SpecHash: identity.SpecHash(&request().Spec),
 	}, got.Run)

@@ -201,3 +201,24 @@ func (c *Client) gone(ctx context.Context, namespace, name string, uid types.UID
 		return false, err
 	}
 }
+
+// waitEnded returns when no Job with that UID is left under the name or, unless gone
+// is set, when it is terminal or being deleted.
+func (c *Client) waitEnded(ctx context.Context, namespace, name string, uid types.UID, gone bool) error {
+	if gone {
+		return c.waitGone(ctx, namespace, name, uid)
+	}
+	return c.retry(ctx, "wait until the job has ended", c.deletion, func(ctx context.Context) (bool, error) {
+		live, err := c.get(ctx, namespace, name)
+		switch {
+		case err != nil && apierrors.IsNotFound(err):
+			return true, nil
+		case err != nil:
+			return !err.Transient(), err
+		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name), live.DeletionTimestamp != nil, Classify(&live.Status).Terminal:
+			return true, nil
+		default:
+			return false, fmt.Errorf("job %s/%s has a recorded result and its pods have not ended yet", namespace, name)
+		}
+	})
+}

@@ -50,6 +50,8 @@ type Run struct {
 	Group string
 	// SpecHash is the hash of the spec that was submitted.
 	SpecHash string
+	// Contents is as in [Found].
+	Contents uint64
 }
 
 // finished reports whether the run has a result: a record, or the Job's verdict.

@@ -30,6 +30,10 @@ type Request struct {
 	// activeDeadlineSeconds is at most 2147483647 (68 years): the Job controller
 	// overflows on very long ones, and fails the Job at once.
 	Spec batchv1.JobSpec
+	// Submitted is what the user gave where Spec was made from it, such as the spec of a
+	// pod. Its hash is on the Job, so that a later version of this library may make
+	// another Spec of the same. Default: Spec.
+	Submitted any
 	// Timeout becomes spec.activeDeadlineSeconds, rounded up to whole seconds, when
 	// that is shorter than the user's own. The cluster measures it from
 	// status.startTime, which has whole seconds: it may end up to one second early.
@@ -119,7 +123,7 @@ func (r *Request) annotations() map[string]string {
 	all[identity.AnnotationExecution] = r.Execution.Name
 	all[identity.AnnotationRun] = strconv.Itoa(r.Run)
 	all[identity.AnnotationAttempt] = strconv.Itoa(r.Attempt)
-	all[identity.AnnotationSpecHash] = identity.SpecHash(&r.Spec)
+	all[identity.AnnotationSpecHash] = r.hash()
 	if ttl := r.Spec.TTLSecondsAfterFinished; ttl != nil {
 		all[identity.AnnotationTTL] = strconv.Itoa(int(*ttl))
 	}
@@ -130,6 +134,19 @@ func (r *Request) annotations() map[string]string {
 		all[identity.AnnotationDescription] = r.Description
 	}
 	return all
+}
+
+func (r *Request) hash() string {
+	if r.Submitted != nil {
+		return identity.Hash(r.Submitted)
+	}
+	return identity.SpecHash(&r.Spec)
+}
+
+// madeFrom reports whether a Job with that hash was made from what r submits. Before
+// Submitted, the hash of every Job was that of its spec.
+func (r *Request) madeFrom(hash string) bool {
+	return hash == r.hash() || r.Submitted != nil && hash == identity.SpecHash(&r.Spec)
 }
 
 // deadline is the shorter of the user's and the timeout; nil is none.

@@ -20,6 +20,8 @@ type Found struct {
 	OwnerUID types.UID
 	// Metadata is what kontinue wrote on the Job.
 	Metadata identity.Metadata
+	// Contents is a hash of what the Job's containers run; 0 means that it is not known.
+	Contents uint64
 	// Terminal and Failed are as in [Status].
 	Terminal, Failed bool
 	// Deleting reports whether the Job has a deletion timestamp.
@@ -30,6 +32,7 @@ func find(job *batchv1.Job) Found {
 	s := Classify(&job.Status)
 	f := Found{
 		Name: job.Name, UID: apicall.UIDOf(job.UID, job.Namespace, job.Name), Metadata: identity.MetadataOf(job),
+		Contents: contents(&job.Spec.Template.Spec),
 		Terminal: s.Terminal, Failed: s.Failed, Deleting: job.DeletionTimestamp != nil,
 	}
 	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
@@ -50,6 +53,7 @@ func (r *Request) runOf(f Found) (Run, bool) {
 	run := Run{
 		Name: f.Name, UID: f.UID, Number: number, Attempt: m.Attempt, Group: m.Group, SpecHash: m.SpecHash,
 		Terminal: f.Terminal, Failed: f.Failed, Deleting: f.Deleting, Record: m.Record, Labeled: m.RecordedLabel,
+		Contents: f.Contents,
 	}
 	if m.Record == "" {
 		return run, true

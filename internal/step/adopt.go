@@ -25,10 +25,10 @@ func (s *step) adoptOrCreate() error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkDrift(got.Run.Name, got.Drift); err != nil {
-		return err
+	if len(got.Drift) > 0 && !s.named {
+		return s.specDrift(got.Run.Name, got.Drift)
 	}
-	s.request, s.drift = nil, got.Drift
+	s.request, s.drift, s.changes = nil, got.Drift, got.Changes
 	wait.resumed = got.Adopted
 	s.restamp = x.Policy != jobs.None && got.Run.Attempt < x.Attempt && !got.Run.Recorded
 	if got.Run.Recorded {
@@ -55,12 +55,9 @@ func found(cached []*watch.Job) []jobs.Found {
 	return all
 }
 
-// checkDrift does not let an unnamed step take the result of a Job that was
+// specDrift is the error of an unnamed step that would take the result of a Job that was
 // made from another spec.
-func (s *step) checkDrift(job string, drift []string) error {
-	if len(drift) == 0 || s.named {
-		return nil
-	}
+func (s *step) specDrift(job string, drift []string) error {
 	err := fmt.Errorf("%w: job %s/%s: the step has no Name, so its place in the function may be another step's now; give each step a StepOptions.Name, or run the function as it was",
 		ErrSpecDrift, s.execution().Namespace, job)
 	for _, line := range drift {

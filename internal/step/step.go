@@ -23,6 +23,8 @@ type Spec struct {
 	Timeout time.Duration
 	// Job is the spec of the Job.
 	Job *batchv1.JobSpec
+	// Submitted is what the user gave where Job was made from it, or nil.
+	Submitted any
 	// Labels and Annotations are added to the Job.
 	Labels, Annotations map[string]string
 	// SinglePod says that the Job makes one pod, whose end is the step's.
@@ -48,6 +50,7 @@ type step struct {
 
 	wait    *wait
 	drift   []string
+	changes []string
 	outcome *Outcome          // nil until there is one to return
 	release func(result bool) // see claimName
 }
@@ -107,6 +110,7 @@ func (r *Run) newStep(spec *Spec) (_ *step, err error) {
 		DisplayName: spec.DisplayName,
 		Description: spec.Description,
 		Spec:        *spec.Job,
+		Submitted:   spec.Submitted,
 		Timeout:     spec.Timeout,
 		Labels:      spec.Labels,
 		Annotations: spec.Annotations,

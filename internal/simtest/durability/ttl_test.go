@@ -132,8 +132,39 @@ func TestKilledInFinish(t *testing.T) {
 	}
 }
 
-// TestJobThatVanishedKeepsItsEnd has an admission policy that sets a TTL of 0, so
-// that each Job is deleted as soon as it has ended, whether it is recorded or not.
+// setsTTL is an admission policy that sets a TTL at the create of a Job and, if always,
+// at each change.
+func setsTTL(seconds int32, always bool) func(context.Context, *apiserver.Attributes) error {
+	return func(_ context.Context, a *apiserver.Attributes) error {
+		if job, ok := a.Object.(*batchv1.Job); ok && (always || a.Verb == "create") {
+			job.Spec.TTLSecondsAfterFinished = &seconds
+		}
+		return nil
+	}
+}
+
+// TestTTLOfAPolicyIsTakenBack: a worker that restarts after the TTL has passed finds the
+// result.
+func TestTTLOfAPolicyIsTakenBack(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.APIServer().AddAdmission(setsTTL(60, false))
+		p := w.Worker()
+		r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("a", "true"))
+		require.NoError(w, err)
+		require.Empty(w, r.Changes())
+		p.Kill()
+		w.Sleep(2 * time.Minute)
+		r, err = kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "true"))
+		require.NoError(w, err)
+		require.True(w, r.Resumed())
+		w.RequireRanOnce(map[string]int{"a": 1})
+	})
+}
+
+// TestJobThatVanishedKeepsItsEnd has an admission policy that sets a TTL of 0, again and
+// again, so that each Job is deleted as soon as it has ended, whether it is recorded or
+// not. The result says so.
 func TestJobThatVanishedKeepsItsEnd(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]time.Duration{
@@ -143,18 +174,15 @@ func TestJobThatVanishedKeepsItsEnd(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
 				w.Cluster.On(containers.Match{}, containers.Script{Run: 5 * time.Second, Exit: containers.Exit{Code: 6}})
-				w.Cluster.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
-					if job, ok := a.Object.(*batchv1.Job); ok && a.Verb == "create" {
-						job.Spec.TTLSecondsAfterFinished = new(int32(0))
-					}
-					return nil
-				})
+				w.Cluster.APIServer().AddAdmission(setsTTL(0, true))
 				p := w.Worker()
 				w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User, Verb: "patch"}, Delay: slow})
 				r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("fleeting", "exit 6"))
 				require.NoError(t, err)
 				require.False(t, r.Succeeded())
 				require.Contains(t, r.Message, "exit code 6")
+				require.Len(t, r.Changes(), 1)
+				require.Contains(t, r.Changes()[0], "ttlSecondsAfterFinished: 0 -> unset")
 				w.Sleep(time.Minute)
 				require.Empty(t, w.Jobs())
 			})
