@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/apicall"
+	"github.com/kontinue/kontinue/internal/redact"
 )
 
 // create asks for the planned run under its name.
@@ -45,8 +46,9 @@ type creation struct {
 	namespace, name string
 	job             *batchv1.Job // that the request builds; nil before the first try
 
-	look    bool         // the next request is a get
-	failure *APIError    // the answer to the last create
+	look    bool      // the next request is a get
+	failure *APIError // the answer to the last create
+	secrets redact.Secrets
 	unknown bool         // a create may have taken effect although it failed
 	created *batchv1.Job // by this call
 	live    *batchv1.Job // that has the name, found by a look
@@ -70,7 +72,11 @@ func (e *creation) try(ctx context.Context) (done bool, _ error) {
 			e.failure = apiError("create", e.namespace, e.name, err)
 			return true, nil
 		}
-		e.failure = createError(e.job, err)
+		if e.secrets == nil {
+			e.secrets = redact.Of(e.job)
+		}
+		e.failure = apiError("create", e.namespace, e.name, err)
+		e.failure.secrets = e.secrets // which the answer may quote
 		e.unknown = e.unknown || e.failure.unknown()
 		if apicall.Overloaded(err) {
 			return false, e.failure // a look would only take the place of another's create

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -90,7 +89,7 @@ func (e *APIError) Advice() string {
 		return "the API server does not accept the worker's credentials: renew them"
 	case apierrors.IsNotFound(e.Err) && e.Verb == "create":
 		return fmt.Sprintf("create namespace %s first", e.Namespace)
-	case apierrors.IsRequestEntityTooLargeError(e.Err):
+	case apierrors.IsRequestEntityTooLargeError(e.Err), apierrors.IsInternalError(e.Err) && !e.Transient():
 		return "the Job is too large: move scripts and data to a ConfigMap or a volume"
 	case e.Verb == "create" && (apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err)):
 		return "the API server refuses the spec: correct the fields it names"
@@ -106,11 +105,4 @@ func (e *APIError) unknown() bool {
 
 func apiError(verb, namespace, name string, err error) *APIError {
 	return &APIError{Verb: verb, Resource: "jobs.batch", Namespace: namespace, Name: name, Err: err}
-}
-
-// createError also knows what must not be repeated from the server's answer.
-func createError(job *batchv1.Job, err error) *APIError {
-	e := apiError("create", job.Namespace, job.Name, err)
-	e.secrets = redact.Of(job)
-	return e
 }

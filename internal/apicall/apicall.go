@@ -67,8 +67,14 @@ func Transient(err error) bool {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusGone:
 		return true
 	default:
-		return s.Code >= http.StatusInternalServerError
+		return s.Code >= http.StatusInternalServerError && !tooLarge(s.Message)
 	}
+}
+
+// tooLarge reports whether a 500 is etcd's, or the API server's client of it, for an
+// object that it can never store. The API server has no status of its own for that.
+func tooLarge(message string) bool {
+	return strings.Contains(message, "request is too large") || strings.Contains(message, "message larger than max")
 }
 
 // Overloaded reports whether the API server rejected the request before processing

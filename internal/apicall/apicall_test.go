@@ -102,6 +102,8 @@ func TestTransientAndOverloaded(t *testing.T) {
 		"forbidden":          {apierrors.NewForbidden(jobs, "j", io.EOF), false, false},
 		"not found":          {apierrors.NewNotFound(jobs, "j"), false, false},
 		"invalid":            {apierrors.NewInvalid(schema.GroupKind{}, "j", nil), false, false},
+		"too large for etcd": {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), false, false},
+		"too large for gRPC": {apierrors.NewInternalError(errors.New("rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097312 vs. 2097152)")), false, false},
 		"too large":          {apierrors.NewRequestEntityTooLargeError("x"), false, false},
 	} {
 		require.Equal(t, tc.transient, apicall.Transient(tc.err), name)

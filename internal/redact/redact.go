@@ -29,10 +29,30 @@ const (
 	longLine = 8
 )
 
+// vocabulary are words of the API server's own answers, which nobody keeps secret: a
+// variable whose value is "limit" must not make an error about a quota unreadable.
+var vocabulary = words(`
+	true false none default null
+	admission annotations args batch command container containers count cpu create denied
+	env error exceeded failed field forbidden image init invalid job jobs kubernetes label
+	labels limit limited limits memory metadata name names namespace namespaces pod pods
+	policy quota request requested requests required resource resources run script secret
+	secrets spec storage template type types unsupported used user value values volume
+	volumes webhook
+`)
+
+func words(text string) map[string]bool {
+	all := map[string]bool{}
+	for word := range strings.FieldsSeq(text) {
+		all[word] = true
+	}
+	return all
+}
+
 // hidden are the fields whose values may be confidential.
 var hidden = map[string]bool{
 	"env": true, "args": true, "command": true, "annotations": true, "httpHeaders": true,
-	"volumeAttributes": true, "options": true,
+	"httpGet": true, "volumeAttributes": true, "options": true,
 }
 
 // Hidden reports whether the value of a field of a pod template, such as env, may be
@@ -61,10 +81,9 @@ func Of(job *batchv1.Job) Secrets {
 		}
 	}
 	collect(tree, "", add)
-	// These are not secrets, and every answer has them.
-	for _, known := range []string{"", "true", "false", job.Namespace, job.Name} {
-		delete(all, known)
-	}
+	maps.DeleteFunc(all, func(v string, _ bool) bool {
+		return v == "" || v == job.Namespace || v == job.Name || vocabulary[v]
+	})
 	return slices.Collect(maps.Keys(all))
 }
 
@@ -85,7 +104,8 @@ func collect(node any, under string, add func(string)) {
 		for k, e := range n {
 			switch {
 			case (under == "env" || under == "httpHeaders") && k != "value":
-			case under == "" && hidden[k]:
+			case under == "httpGet" && k != "path" && k != "httpHeaders": // a token may be part of the path
+			case (under == "" || under == "httpGet") && hidden[k]:
 				collect(e, k, add)
 			default:
 				collect(e, under, add)
@@ -98,7 +118,9 @@ func collect(node any, under string, add func(string)) {
 func (s Secrets) Hide(text string) string {
 	var all []form
 	for _, v := range s {
-		if len(v) <= len(text) { // quoting never makes it shorter
+		// Quoting never makes it shorter, and leaves letters and digits as they are. A
+		// script has hundreds of lines, and each has dozens of forms.
+		if len(v) <= len(text) && strings.Contains(text, core(v)) {
 			all = append(all, forms(v)...)
 		}
 	}
@@ -108,6 +130,18 @@ func (s Secrets) Hide(text string) string {
 		text = f.replace(text)
 	}
 	return text
+}
+
+// core returns the longest part of v that every form of it has: ASCII letters and digits.
+func core(v string) (longest string) {
+	for part := range strings.FieldsFuncSeq(v, func(r rune) bool {
+		return r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		if len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
 }
 
 // form is one way to write a value, which has that many characters itself.

@@ -42,6 +42,9 @@ func canaried(secret string) map[string]func(*corev1.Container) {
 		"probe": func(c *corev1.Container) {
 			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: run()}}
 		},
+		"path": func(c *corev1.Container) {
+			c.LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: secret}}}
+		},
 		"header": func(c *corev1.Container) {
 			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: get()}}
 		},
@@ -79,6 +82,18 @@ func TestSecretsAreHidden(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWordsOfTheAPIAreNoSecrets: an error about a quota stays readable whatever the
+// values of a template are.
+func TestWordsOfTheAPIAreNoSecrets(t *testing.T) {
+	t.Parallel()
+	const text = `jobs.batch "deploy" is forbidden: exceeded quota: small, requested: count/jobs.batch=1, used: count/jobs.batch=5, limited: count/jobs.batch=5`
+	secrets := redact.Of(job(func(c *corev1.Container) {
+		c.Args = []string{"jobs", "--what=limit", "batch", "count", "quota", "exceeded", "used", "--port=http"}
+		c.LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Host: "deploy", Scheme: "HTTP"}}}
+	}))
+	require.Equal(t, text, secrets.Hide(text))
 }
 
 // TestShortValuesAreHiddenAsWords: the rest of the text stays readable.
