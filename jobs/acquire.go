@@ -110,7 +110,7 @@ func (a *acquirer) plan(ctx context.Context, p Policy) (got Acquired, done bool,
 func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 	r := a.request
 	var listed []Found
-	if r.Attempt > 0 || !slices.ContainsFunc(a.cached, a.living) {
+	if r.Attempt > 0 || a.runs.invalid() || !slices.ContainsFunc(a.cached, a.living) {
 		var fresh bool
 		var err error
 		if listed, fresh, err = a.runs.of(ctx, r.Step); err != nil {

@@ -18,6 +18,7 @@ type Runs struct {
 
 	mu      sync.Mutex
 	stale   bool               // the next plan needs a list that begins after this
+	doubted bool               // also one that finds a living run in the cache
 	begun   int                // number of the last list that has begun, from 1
 	done    int                // number of the last one that has succeeded
 	listing chan struct{}      // closed at the end of the list under way; nil without one
@@ -31,11 +32,18 @@ func (c *Client) NewRuns(e identity.Execution, resumed bool) *Runs {
 	return &Runs{client: c, execution: e, stale: resumed}
 }
 
-// Invalidate makes the next plan read the Jobs again.
+// Invalidate makes the next plan read the Jobs again, whatever a cache shows.
 func (r *Runs) Invalidate() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stale = true
+	r.stale, r.doubted = true, true
+}
+
+// invalid reports whether the cache may show a Job that is known to be gone.
+func (r *Runs) invalid() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.doubted
 }
 
 // of returns the Jobs of a step, and reads them first if they may be stale. It also
@@ -82,14 +90,14 @@ func (r *Runs) read(ctx context.Context, number int) error {
 		}
 		r.begun++
 		this, under := r.begun, make(chan struct{})
-		r.listing, r.stale = under, false
+		r.listing, r.stale, r.doubted = under, false, false
 		r.mu.Unlock()
 		steps, err := r.list(ctx)
 		r.mu.Lock()
 		r.listing = nil
 		close(under)
 		if err != nil {
-			r.stale = true
+			r.stale, r.doubted = true, true
 			return err
 		}
 		r.steps, r.done = steps, this
