@@ -2,6 +2,9 @@ package kontinue_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -161,4 +164,43 @@ func TestOnProgressPanics(t *testing.T) {
 		require.Zero(w, w.StopClient(client))
 		w.RequireRanOnce(map[string]int{"a": 1})
 	})
+}
+
+// TestResultsAreTheCallersOwn: two calls of one step get the same result, and what one
+// caller writes into it reaches neither the other nor the client.
+func TestResultsAreTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute, Exit: containers.Exit{Code: 3}})
+		p := w.Worker()
+		var results [2]*kontinue.PodResult
+		var errs [2]error
+		var calls sync.WaitGroup
+		for i := range results {
+			ktx := p.ExecutionContext()
+			calls.Go(func() {
+				results[i], errs[i] = kontinue.RunScript(ktx, simtest.Script("a", "exit 3"))
+				if errs[i] == nil {
+					scribble(results[i], i)
+				}
+			})
+		}
+		calls.Wait()
+		require.NoError(w, errors.Join(errs[:]...))
+		for i, r := range results {
+			require.Equal(w, fmt.Sprint("mine", i), r.Pod.Labels["owner"])
+			require.Equal(w, fmt.Sprint("mine", i), r.Pod.Spec.Containers[0].Image)
+			var failed *kontinue.ExitError
+			require.ErrorAs(w, r.Err(), &failed)
+			require.EqualValues(w, 3, failed.ExitCode)
+		}
+		require.NotSame(w, results[0].Pod, results[1].Pod)
+	})
+}
+
+func scribble(r *kontinue.PodResult, i int) {
+	mine := fmt.Sprint("mine", i)
+	r.Pod.Labels["owner"], r.Pod.Spec.Containers[0].Image = mine, mine
+	r.Pod.Status.ContainerStatuses[0].State.Terminated.ExitCode = int32(100 + i)
+	r.Message = mine
 }

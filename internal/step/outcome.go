@@ -151,11 +151,12 @@ func (o *Outcome) complete(seen []pods.Outcome) {
 	o.Pods = all
 }
 
-// Object returns the object of one of the outcome's pods, restored from the
-// record if the object itself is gone.
+// Object returns the object of one of the outcome's pods, restored from the record if
+// the object itself is gone. It is the caller's own: what the watch holds is shared with
+// other calls of the step.
 func (o *Outcome) Object(p pods.Outcome) *corev1.Pod {
 	if object := o.objects[p.UID]; object != nil && object.Status.Phase == p.Phase {
-		return object
+		return object.DeepCopy()
 	}
 	return pods.Restore(o.Namespace, p)
 }
