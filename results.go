@@ -60,15 +60,15 @@ func (r *JobResult) Drift() []string {
 	return r.outcome.Drift
 }
 
-// Changes lists the fields that the cluster has changed in the Job, in the form of Drift:
+// Mutations lists the fields that the cluster has changed in the Job, in the form of Drift:
 // an admission webhook rewrites images or sets a TTL, a queue suspends it, an API server
 // drops a field that it does not know. It is known to the call that created the Job and
 // to one that resumed it while it had no record, and is logged at level Warn.
-func (r *JobResult) Changes() []string {
+func (r *JobResult) Mutations() []string {
 	if r.outcome == nil {
 		return nil
 	}
-	return r.outcome.Changes
+	return r.outcome.Mutations
 }
 
 // Err returns nil if the Job succeeded and otherwise an [*ExitError] about the
@@ -146,13 +146,13 @@ func (r *PodResult) Drift() []string {
 	return r.outcome.Drift
 }
 
-// Changes lists the fields that the cluster has changed in the Job, as
-// [JobResult.Changes] does.
-func (r *PodResult) Changes() []string {
+// Mutations lists the fields that the cluster has changed in the Job, as
+// [JobResult.Mutations] does.
+func (r *PodResult) Mutations() []string {
 	if r.outcome == nil {
 		return nil
 	}
-	return r.outcome.Changes
+	return r.outcome.Mutations
 }
 
 // Err returns nil if the pod succeeded and otherwise an [*ExitError].

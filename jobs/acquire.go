@@ -29,9 +29,9 @@ type Acquired struct {
 	// same spec, or from one that differs in nothing, such as the order of variables or
 	// a default that is spelled out. Values of env, args and command are not shown.
 	Drift []string
-	// Changes lists in the same way what the cluster has made of a Job that was made
+	// Mutations lists in the same way what the cluster has made of a Job that was made
 	// from the same spec: at its create, or before it was adopted.
-	Changes []string
+	Mutations []string
 }
 
 // maxPlans bounds how often one call plans. Each plan after the first follows a
@@ -75,16 +75,17 @@ func (c *Client) Acquire(ctx context.Context, r *Request, p Policy, runs *Runs, 
 
 // acquirer is the state of one Acquire.
 type acquirer struct {
-	c       *Client
-	request *Request
-	runs    *Runs
-	cached  []Found
-	taken   string          // the name for which a create was answered AlreadyExists
-	exists  error           // that answer
-	pauses  backoff.BackOff // between creates for which the name is taken and free by turns
-	live    *Found          // what a look by name found
-	name    string          // the last name that was asked for
-	unknown bool            // a create may have taken effect although it failed
+	c         *Client
+	request   *Request
+	runs      *Runs
+	cached    []Found
+	taken     string          // the name for which a create was answered AlreadyExists
+	exists    error           // that answer
+	pauses    backoff.BackOff // between creates for which the name is taken and free by turns
+	live      *Found          // what a look by name found
+	name      string          // the last name that was asked for
+	unknown   bool            // a create may have taken effect although it failed
+	mutations []string        // what the cluster has made of that Job
 }
 
 // plan goes one step ahead; done is false when the runs have to be planned again.
@@ -211,7 +212,7 @@ func (a *acquirer) ours(live *batchv1.Job) (Found, error) {
 // Job that has no record.
 func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 	r, c := a.request, a.c
-	got := Acquired{Run: run, Adopted: true}
+	got := Acquired{Run: run, Adopted: true, Mutations: a.mutations}
 	if run.Labeled && !run.Recorded {
 		if err := c.Unlabel(ctx, r.Execution.Namespace, run.Name, run.UID); err != nil && !errors.Is(err, ErrJobDeleted) {
 			return Acquired{}, err
@@ -231,7 +232,7 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 		if drift := Drift(live, r.build()); other {
 			got.Drift = drift
 		} else {
-			got.Changes = drift
+			got.Mutations = drift
 		}
 	}
 	c.log.DebugContext(ctx, "adopted job", "namespace", r.Execution.Namespace, "name", run.Name, "drift", len(got.Drift))

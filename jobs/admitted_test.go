@@ -64,7 +64,7 @@ func TestChangesAtTheCreate(t *testing.T) {
 			client := jobs.NewClient(c, jobs.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			got, err := acquire(t.Context(), client, changed(submitted))
 			require.NoError(t, err)
-			require.Equal(t, tc.want, got.Changes)
+			require.Equal(t, tc.want, got.Mutations)
 			require.Empty(t, got.Drift)
 			require.Equal(t, len(tc.want), bytes.Count(log.Bytes(), []byte("level=WARN")))
 			require.NotContains(t, log.String(), "hunter")
@@ -75,6 +75,29 @@ func TestChangesAtTheCreate(t *testing.T) {
 	}
 }
 
+// TestChangesBehindALostAnswer: the Job that a look finds is compared as well.
+func TestChangesBehindALostAnswer(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	c.answer("create", func(n int, a ktesting.Action) error {
+		if n > 1 {
+			return nil
+		}
+		job := a.(ktesting.CreateAction).GetObject().(*batchv1.Job).DeepCopy()
+		job.UID, job.Spec.Suspend, job.Spec.TTLSecondsAfterFinished = "live", new(true), new(int32(60))
+		require.NoError(t, c.Tracker().Add(job))
+		return errEOF
+	})
+	client := jobs.NewClient(c, jobs.Options{})
+	got, err := acquire(t.Context(), client, request())
+	require.NoError(t, err)
+	require.True(t, got.Adopted)
+	require.Equal(t, []string{"suspend: true -> unset (removed, or added by the cluster)"}, got.Mutations)
+	live, err := client.Get(t.Context(), "ns", got.Run.Name)
+	require.NoError(t, err)
+	require.Nil(t, live.Spec.TTLSecondsAfterFinished)
+}
+
 // TestTTLThatIsSetAgain cannot be taken back, and is reported.
 func TestTTLThatIsSetAgain(t *testing.T) {
 	t.Parallel()
@@ -83,8 +106,8 @@ func TestTTLThatIsSetAgain(t *testing.T) {
 	c.instead("patch", func() {})
 	got, err := acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 	require.NoError(t, err)
-	require.Len(t, got.Changes, 1)
-	require.Contains(t, got.Changes[0], "ttlSecondsAfterFinished: 60 -> unset (the cluster sets it again")
+	require.Len(t, got.Mutations, 1)
+	require.Contains(t, got.Mutations[0], "ttlSecondsAfterFinished: 60 -> unset (the cluster sets it again")
 }
 
 // TestCopyOfAJob: a Job that somebody made from a copy of the step's, under its name,
@@ -101,8 +124,8 @@ func TestCopyOfAJob(t *testing.T) {
 		require.NoError(t, err, name)
 		require.True(t, got.Adopted, name)
 		require.Empty(t, got.Drift, name)
-		require.Len(t, got.Changes, 1, name)
-		require.Contains(t, got.Changes[0], "template.spec.containers[0].", name)
+		require.Len(t, got.Mutations, 1, name)
+		require.Contains(t, got.Mutations[0], "template.spec.containers[0].", name)
 	}
 }
 

@@ -26,9 +26,12 @@ func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 		if !ok {
 			return Acquired{}, false, fmt.Errorf("job %s/%s was created with another name or owner: does an admission webhook change them?", e.namespace, e.name)
 		}
-		return Acquired{Run: run, Job: e.created, Changes: a.c.admitted(ctx, e.created, e.job)}, true, nil
+		return Acquired{Run: run, Job: e.created, Mutations: a.c.admitted(ctx, e.created, e.job)}, true, nil
 	case e.live != nil:
 		f, err := a.ours(e.live)
+		if err == nil && e.unknown { // it is most likely this call's
+			a.mutations = a.c.admitted(ctx, e.live, e.job)
+		}
 		a.live, a.unknown = &f, false
 		return Acquired{}, false, err
 	default:

@@ -28,7 +28,7 @@ func (s *step) adoptOrCreate() error {
 	if len(got.Drift) > 0 && !s.named {
 		return s.specDrift(got.Run.Name, got.Drift)
 	}
-	s.request, s.drift, s.changes = nil, got.Drift, got.Changes
+	s.request, s.drift, s.mutations = nil, got.Drift, got.Mutations
 	wait.resumed = got.Adopted
 	s.restamp = x.Policy != jobs.None && got.Run.Attempt < x.Attempt && !got.Run.Recorded
 	if got.Run.Recorded {

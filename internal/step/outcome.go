@@ -30,8 +30,8 @@ type Outcome struct {
 	Resumed bool
 	// Drift lists the fields in which the Job differs from this call's spec.
 	Drift []string
-	// Changes lists what the cluster made of the Job: see [jobs.Acquired].
-	Changes []string
+	// Mutations lists what the cluster made of the Job: see [jobs.Acquired].
+	Mutations []string
 
 	cut     bool // the record that this was read from had no room for all pods
 	objects map[types.UID]*corev1.Pod

@@ -17,7 +17,7 @@ func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Drift, o.Changes = s.drift, s.changes
+	o.Drift, o.Mutations = s.drift, s.mutations
 	if s.wait.observed() {
 		s.report(o.progress())
 	}
@@ -29,7 +29,7 @@ func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 // is on the Job, should another worker have been first.
 func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 	o := s.wait.outcome(s.attempt())
-	o.Resumed, o.Drift, o.Changes = s.wait.resumed, s.drift, s.changes
+	o.Resumed, o.Drift, o.Mutations = s.wait.resumed, s.drift, s.mutations
 	if stored := s.wait.record(); stored != "" {
 		return s.mergeStored(ctx, o, stored, true)
 	}
@@ -63,7 +63,7 @@ func (s *step) mergeStored(ctx context.Context, o *Outcome, stored string, byOth
 		return nil, err
 	}
 	first.Resumed = o.Resumed || byOther
-	first.objects, first.Drift, first.Changes = o.objects, o.Drift, o.Changes
+	first.objects, first.Drift, first.Mutations = o.objects, o.Drift, o.Mutations
 	first.complete(o.Pods)
 	return first, nil
 }

@@ -48,11 +48,11 @@ type step struct {
 	displayName string
 	began       time.Time
 
-	wait    *wait
-	drift   []string
-	changes []string
-	outcome *Outcome          // nil until there is one to return
-	release func(result bool) // see claimName
+	wait      *wait
+	drift     []string
+	mutations []string
+	outcome   *Outcome          // nil until there is one to return
+	release   func(result bool) // see claimName
 }
 
 // Do runs a step's Job to its end, or resumes one that exists already.
