@@ -13,16 +13,17 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// launches are compared with each other. The first has the freshest etcd, most often.
+// launches are compared with each other. The order rotates from run to run, because
+// etcd gets slower each time so many Jobs are deleted.
 var launches = []string{launchRaw, launchWatched, launchKontinue}
 
-// experiments are the measurements besides the comparison.
+// experiments takes the measurements that are not part of the comparison.
 func (r *runner) experiments(ctx context.Context) error {
 	for run := range r.Runs {
 		if r.Launch == 0 {
 			break
 		}
-		// In turns: etcd is slower after each deletion of so many Jobs.
+		// Rotate the order: see launches.
 		for i := range launches {
 			what := launches[(run+i)%len(launches)]
 			if err := r.launch(ctx, what, fmt.Sprintf("%s-%d", what, run)); err != nil {
@@ -77,7 +78,8 @@ func (r *runner) launch(ctx context.Context, what, name string) error {
 	return deleteJobs(ctx, r.client, experimentNamespace, identity.ExecutionSelector(owner.UID))
 }
 
-// attachOnce has a worker wait for all Jobs of a world, and ends it.
+// attachOnce starts a worker that waits for all Jobs of a world, and kills it once
+// all waits have begun.
 func (r *runner) attachOnce(ctx context.Context, w *world, style Style) (figures, error) {
 	p, err := r.attach(ctx, w, style)
 	if err != nil {
@@ -100,7 +102,7 @@ func (r *runner) empty(ctx context.Context) error {
 	return nil
 }
 
-// finish measures what a process keeps of steps that have ended.
+// finish measures the memory that a process keeps for finished steps.
 func (r *runner) finish(ctx context.Context, w *world) error {
 	p, err := r.attach(ctx, w, Kontinue)
 	if err != nil {
@@ -131,7 +133,7 @@ func (r *runner) finish(ctx context.Context, w *world) error {
 	requests := float64(f.Requests) / float64(n)
 	r.report.value("finish-writes", n, float64(f.Writes)/float64(n))
 	r.report.value("finish-requests", n, requests)
-	if err := pause(ctx, time.Second); err != nil { // the watch brings the records
+	if err := pause(ctx, time.Second); err != nil { // until the watch has delivered the records
 		return err
 	}
 	if f, err = p.ask("memory"); err != nil {
@@ -162,8 +164,8 @@ func (r *runner) finish(ctx context.Context, w *world) error {
 	return nil
 }
 
-// among measures kontinue's start and memory without and with the pods of others
-// in its namespace.
+// among measures kontinue's start and memory without and with unrelated pods in its
+// namespace.
 func (r *runner) among(ctx context.Context, w *world) error {
 	measure := func(name string) error {
 		for range r.Runs {

@@ -20,13 +20,13 @@ func TestMain(m *testing.M) {
 	if Worker() {
 		return
 	}
-	// It would slow every error down to one in a millisecond.
+	// The handlers after the first limit error reporting to one a millisecond.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	goleak.VerifyTestMain(m)
 }
 
-// TestSmoke runs every style and experiment once, small, and checks what does not
-// depend on the machine.
+// TestSmoke runs every style and experiment once, at a small scale, and checks the
+// figures that do not depend on the machine.
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 	const n = 20
@@ -52,7 +52,7 @@ func TestSmoke(t *testing.T) {
 		}
 	}
 	k, _ := report.summary(Kontinue, n)
-	require.EqualValues(t, 4, k.requests, "a list and a watch each of Jobs and Pods")
+	require.EqualValues(t, 4, k.requests, "a LIST and a watch of Jobs, and of Pods")
 	require.EqualValues(t, 1, k.writes, "the record")
 	require.EqualValues(t, 1, k.perCompletion)
 	writes, steps, ok := report.last("finish-writes")
@@ -66,9 +66,9 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
-// example is a report without a cluster.
+// example is a report made without a cluster.
 func example() *Report {
-	r := newReport("v1.0.0", Options{Runs: 3, Waits: []int{10, 100}, Styles: []Style{Floor, Poll, Informer, Kontinue, Teller}, Command: "go run ./driver"})
+	r := newReport("v1.0.0", Options{Runs: 3, Waits: []int{10, 100}, Styles: []Style{Floor, Poll, Informer, Kontinue, KontinueProgress}, Command: "go run ./driver"})
 	for _, n := range r.Waits {
 		for run := range 3 {
 			add := func(s Style, memory uint64, requests int64, wake, cpu float64) {
@@ -82,7 +82,7 @@ func example() *Report {
 			add(Poll, 5000, int64(n), 1, 9)
 			add(Informer, 30000, 0, 0.0005, 2)
 			add(Kontinue, 9000, 0, 0.0004, 2)
-			add(Teller, 9100, 0, 0.0003, 2)
+			add(KontinueProgress, 9100, 0, 0.0003, 2)
 		}
 	}
 	r.value("list", 100, 0.9)
@@ -109,7 +109,7 @@ func TestReport(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "| hand-written informers (Jobs, Pods), map of channels | 4 | 2 | 0.0 | 30000 (3.33×) | 500 µs | 500 µs | 500 µs | 500 µs | 500.00 (1×) | 1.00 s (1×) |")
 	require.Contains(t, string(text), "| 3. … of those of the hand-written informers | 0.30 | ≤ 0.33 | yes |")
-	require.Contains(t, string(text), "| 2. wake, 100 waits, less that of: hand-written informers (Jobs, Pods), map of channels; median, p99 | -200 µs, -200 µs | ≤ 0 | yes |")
+	require.Contains(t, string(text), "| 2. wake, 100 waits, minus that of: hand-written informers (Jobs, Pods), map of channels; median, p99 | -200 µs, -200 µs | ≤ 0 | yes |")
 	require.Contains(t, string(text), "| 6. launch of 50 steps against a plain loop of creates | 0.80× (80/s, 100/s) | ≥ 0.9× | **no** |\n| 6. … against such a loop in a process that watches the Jobs | 0.89× (90/s) | ≥ 0.9× | **no** |")
 	lines, err := os.ReadFile(filepath.Join(dir, "figures.txt"))
 	require.NoError(t, err)
@@ -129,14 +129,14 @@ func TestReport(t *testing.T) {
 			polylines++
 		}
 	}
-	require.Equal(t, 2*4, polylines, "a line for each style in each of the two panels, none for the floor")
+	require.Equal(t, 2*4, polylines, "one line for each style in each of the two panels, none for the floor")
 }
 
-func TestStyleThatCannotBeRunIsInTheTable(t *testing.T) {
+func TestTableShowsStyleThatCannotRun(t *testing.T) {
 	t.Parallel()
 	r := newReport("v1.0.0", Options{Runs: 1, Waits: []int{10}, Styles: []Style{Poll, Kontinue}})
 	r.cannot(Poll, 10, "too many open files")
-	require.Contains(t, r.Markdown(), "cannot be run: too many open files")
+	require.Contains(t, r.Markdown(), "failed: too many open files")
 }
 
 func TestQuantile(t *testing.T) {
@@ -150,7 +150,7 @@ func TestQuantile(t *testing.T) {
 	require.False(t, math.IsNaN(median(nil)))
 }
 
-func TestSecondsForPeople(t *testing.T) {
+func TestSeconds(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]float64{"1.50 s": 1.5, "2.00 ms": 0.002, "-2.00 ms": -0.002, "12 µs": 0.000012} {
 		require.Equal(t, want, seconds(s))

@@ -6,8 +6,8 @@ import (
 	"github.com/kontinue/kontinue/test/bench"
 )
 
-// The styles of a run. A program that calls Run calls Worker first, since it is
-// its own worker.
+// The styles of a run. A program that calls Run must call Worker first, because Run
+// starts the program again as its worker processes.
 func Example() {
 	if bench.Worker() {
 		return

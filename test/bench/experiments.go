@@ -17,7 +17,7 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// The experiments besides the styles: each answers with one line.
+// The experiments besides the styles. Each answers with one line.
 const (
 	rawList        = "raw-list"
 	launchRaw      = "launch-raw"
@@ -32,10 +32,10 @@ var experiments = map[string]func(context.Context, *order, *rest.Config) error{
 	launchKontinue: createKontinue,
 }
 
-// pageSize is client-go's own for lists in pages.
+// pageSize is client-go's default page size.
 const pageSize = 500
 
-// listInPages reads all Jobs and then all Pods in pages, and keeps nothing.
+// listInPages reads all Jobs and then all Pods in pages, and discards them.
 func listInPages(ctx context.Context, o *order, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -61,12 +61,12 @@ func listInPages(ctx context.Context, o *order, config *rest.Config) error {
 			}
 		}
 	}
-	tell(figures{Took: time.Since(began).Seconds()})
+	reply(figures{Took: time.Since(began).Seconds()})
 	return nil
 }
 
-// createRaw creates the Jobs of N steps in a plain loop. They are made before the
-// clock runs.
+// createRaw creates the Jobs of N steps in a plain loop. The Jobs are built before
+// the clock starts.
 func createRaw(ctx context.Context, o *order, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -92,12 +92,12 @@ func createRaw(ctx context.Context, o *order, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	tell(f)
+	reply(f)
 	return nil
 }
 
-// createWatched is createRaw in a process that also watches the Jobs, as whoever
-// waits for them does.
+// createWatched is createRaw in a process that also watches the Jobs, as any process
+// that waits for them must.
 func createWatched(ctx context.Context, o *order, config *rest.Config) error {
 	seen, err := newFloor(ctx, config, o.Namespace, o.N)
 	if err != nil {
@@ -107,8 +107,8 @@ func createWatched(ctx context.Context, o *order, config *rest.Config) error {
 	return createRaw(ctx, o, config)
 }
 
-// createKontinue calls RunPod for N steps at once and ends when the last Job has
-// been created; nobody runs them.
+// createKontinue calls RunPod for N steps at once and returns when the last Job has
+// been created. No controller runs the Jobs.
 func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -168,7 +168,7 @@ func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 	if most.Load() > int64(o.Concurrency) {
 		return fmt.Errorf("%d creates were open at a time, more than %d", most.Load(), o.Concurrency)
 	}
-	tell(f)
+	reply(f)
 	return nil
 }
 

@@ -15,19 +15,19 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// floor is a raw watch of the Jobs without anything around it: it notes when the
-// terminal event of a Job has reached the process.
+// floor is a raw watch of the Jobs with nothing around it. It records when the
+// terminal event of each Job reached the process.
 type floor struct {
 	mu       sync.Mutex
 	terminal map[types.UID]time.Time
-	news     func(types.UID) // is told of each, if set
+	news     func(types.UID) // called for each terminal event, if set
 	ended    sync.WaitGroup
 	cancel   context.CancelFunc
 }
 
 func newFloor(ctx context.Context, config *rest.Config, namespace string, n int) (*floor, error) {
-	// A connection of its own for all styles: client-go shares one between clients of
-	// like settings, and two streams of one connection arrive together.
+	// Use a separate connection in all styles: client-go shares connections between
+	// clients with equal settings, and two streams on one connection arrive together.
 	config = rest.CopyConfig(config)
 	config.Dial = (&net.Dialer{}).DialContext
 	client, err := kubernetes.NewForConfig(config)
@@ -69,7 +69,7 @@ func (f *floor) read(w watch.Interface) {
 	}
 }
 
-// at is when the terminal event came; false if it has not.
+// at returns when the terminal event of a Job arrived, and false if it has not.
 func (f *floor) at(uid types.UID) (time.Time, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,8 +77,8 @@ func (f *floor) at(uid types.UID) (time.Time, bool) {
 	return t, ok
 }
 
-// tell has news called for each terminal event from now on.
-func (f *floor) tell(news func(types.UID)) {
+// notify calls news for each terminal event from now on.
+func (f *floor) notify(news func(types.UID)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.news = news

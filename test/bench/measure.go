@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// measurement is one run of one style.
+// measurement has the figures of one run of one style.
 type measurement struct{ Attach, Idle, Sample figures }
 
 // perWait is the memory of one of n waits, in bytes.
@@ -18,14 +18,14 @@ func (m measurement) perThousand() float64 {
 	return m.Sample.CPU / float64(len(m.Sample.Wake)) * 1000
 }
 
-// String is a line for the progress.
+// String returns a line for Options.Progress.
 func (m measurement) String() string {
 	return fmt.Sprintf("attach %.3fs %d requests %d streams %.1f MB (%.1f live, %.1f stacks); idle %.1f/s; wake %s %s %s; cpu/1000 %.2fs",
 		m.Attach.Took, m.Attach.Requests, m.Idle.Watches, m.Attach.Memory.total()/1e6, float64(m.Attach.Memory.Live)/1e6, float64(m.Attach.Memory.Stacks)/1e6, m.idleRate(),
 		seconds(quantile(m.Sample.Wake, 0.5)), seconds(quantile(m.Sample.Wake, 0.99)), seconds(quantile(m.Sample.Wake, 1)), m.perThousand())
 }
 
-// quantile of unsorted values, by the nearest rank; 0 of none.
+// quantile returns the nearest-rank quantile of unsorted values, or 0 if there are none.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -36,7 +36,7 @@ func quantile(values []float64, q float64) float64 {
 
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
-// seconds is a duration for people, of three figures.
+// seconds formats a duration for readers, to about three significant digits.
 func seconds(s float64) string {
 	switch abs := max(s, -s); {
 	case abs >= 1:

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// memory is what a process holds: heap spans in use and stacks, after garbage
-// collection. Live is what of the heap is reachable.
+// memory is what a process holds after garbage collection: heap spans in use, and
+// stacks. Live is the reachable part of the heap.
 type memory struct{ Heap, Stacks, Live uint64 }
 
 func (m memory) total() float64 { return float64(m.Heap + m.Stacks) }
 
-// since is what was added after before.
+// since returns what was added since before was read.
 func (m memory) since(before memory) memory {
 	return memory{
 		Heap: m.Heap - min(before.Heap, m.Heap), Stacks: m.Stacks - min(before.Stacks, m.Stacks), Live: m.Live - min(before.Live, m.Live),
 	}
 }
 
-// readMemory collects garbage until stacks have shrunk: each collection halves
-// those that use less than a quarter.
+// readMemory collects garbage several times so that stacks shrink: each collection
+// halves those of which less than a quarter is in use.
 func readMemory() memory {
 	for range 5 {
 		runtime.GC()
@@ -36,7 +36,7 @@ func readMemory() memory {
 	return memory{Heap: s.HeapInuse, Stacks: s.StackInuse, Live: s.HeapAlloc}
 }
 
-// cpuTime is the CPU time that the process has used, user and system.
+// cpuTime returns the user and system CPU time of the process.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -45,12 +45,12 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// counter counts the requests of a style, and tells of each before it is sent.
+// counter counts the requests of a style, and calls onPatch before each PATCH.
 type counter struct {
 	next     http.RoundTripper
 	requests atomic.Int64
 	writes   atomic.Int64
-	watches  atomic.Int64 // opened, in all
+	watches  atomic.Int64 // opened so far
 	streams  atomic.Int64 // open now
 	open     atomic.Int64 // other requests, open now
 	onPatch  func(path string)
@@ -81,23 +81,23 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 		open.Add(-1)
 		return response, err
 	}
-	response.Body = &closeTeller{ReadCloser: response.Body, closed: func() { open.Add(-1) }}
+	response.Body = &closeNotifier{ReadCloser: response.Body, closed: func() { open.Add(-1) }}
 	return response, nil
 }
 
-type closeTeller struct {
+type closeNotifier struct {
 	io.ReadCloser
 	once   sync.Once
 	closed func()
 }
 
-func (c *closeTeller) Close() error {
+func (c *closeNotifier) Close() error {
 	c.once.Do(c.closed)
 	return c.ReadCloser.Close()
 }
 
-// quiet reports that no goroutine runs or could run, but this one and those of
-// the runtime.
+// quiet reports whether no goroutine is running or runnable, except this one and
+// those of the runtime.
 func quiet() bool {
 	samples := []metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}, {Name: "/sched/goroutines/running:goroutines"}}
 	metrics.Read(samples)

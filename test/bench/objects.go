@@ -23,8 +23,8 @@ const (
 	tracking = batchv1.JobTrackingFinalizer
 )
 
-// podSpec is the pod of every step, of a common size: one container with ten
-// environment variables, resources, and three volumes besides the token.
+// podSpec returns the pod spec of every step, of a common size: one container with
+// ten environment variables, resources, and three volumes besides the token.
 func podSpec() corev1.PodSpec {
 	container := corev1.Container{
 		Name: "main", Image: "registry.example.com/team/worker:2026.11.24",
@@ -47,10 +47,10 @@ func podSpec() corev1.PodSpec {
 	return spec
 }
 
-// stepName is the name of the i-th step.
+// stepName returns the name of the i-th step.
 func stepName(i int) string { return fmt.Sprintf("wait-%05d", i) }
 
-// newJob is the Job that RunPod would make for the i-th step.
+// newJob returns the Job that RunPod would create for a step.
 func newJob(namespace string, owner metav1.OwnerReference, step string) (*batchv1.Job, error) {
 	r := jobs.Request{
 		Execution: identity.Execution{Namespace: namespace, Name: owner.Name, UID: owner.UID},
@@ -59,18 +59,18 @@ func newJob(namespace string, owner metav1.OwnerReference, step string) (*batchv
 	return r.Build()
 }
 
-// execution is the Execution whose steps are launched.
+// execution returns the Execution whose steps are launched.
 func execution(owner metav1.OwnerReference) kontinue.Execution {
 	return kontinue.Execution{Owner: owner}
 }
 
-// resumed is that Execution after its worker was started again.
+// resumed returns the same Execution after a restart of its worker.
 func resumed(owner metav1.OwnerReference) kontinue.Execution {
 	return kontinue.Execution{Owner: owner, Resumptions: 1}
 }
 
-// newPod is the Pod that the Job controller would make for the Job, bound to a
-// node.
+// newPod returns the Pod that the Job controller would create for the Job, bound to
+// a node.
 func newPod(job *batchv1.Job, number int) *corev1.Pod {
 	labels := map[string]string{
 		batchv1.JobNameLabel: job.Name, "job-name": job.Name,
@@ -91,7 +91,7 @@ func newPod(job *batchv1.Job, number int) *corev1.Pod {
 	}
 }
 
-// running is the status of a pod whose container runs.
+// running returns the status of a pod whose container is running.
 func running(now metav1.Time) corev1.PodStatus {
 	status := podStatus(now)
 	status.Phase = corev1.PodRunning
@@ -100,7 +100,7 @@ func running(now metav1.Time) corev1.PodStatus {
 	return status
 }
 
-// succeeded is the status of a pod whose container has ended with exit code 0.
+// succeeded returns the status of a pod whose container has exited with code 0.
 func succeeded(now metav1.Time) corev1.PodStatus {
 	status := podStatus(now)
 	status.Phase = corev1.PodSucceeded
@@ -112,7 +112,7 @@ func succeeded(now metav1.Time) corev1.PodStatus {
 	return status
 }
 
-// podStatus is what the two have in common, as a kubelet writes it.
+// podStatus returns what the two have in common, as a kubelet writes it.
 func podStatus(now metav1.Time) corev1.PodStatus {
 	status := corev1.PodStatus{
 		HostIP: "10.0.0.7", HostIPs: []corev1.HostIP{{IP: "10.0.0.7"}},
@@ -130,8 +130,8 @@ func podStatus(now metav1.Time) corev1.PodStatus {
 	return status
 }
 
-// jobRunning, jobDecided and jobComplete are the Job controller's three writes
-// after the pod was made, as merge patches of the status.
+// jobRunning, jobDecided and jobComplete return the Job controller's three writes
+// after it has created the pod, as merge patches of the status.
 func jobRunning(now metav1.Time) map[string]any {
 	return map[string]any{"active": 1, "ready": 1, "startTime": now, "uncountedTerminatedPods": map[string]any{}}
 }
@@ -157,7 +157,7 @@ func condition(t batchv1.JobConditionType, now metav1.Time) batchv1.JobCondition
 	}
 }
 
-// terminal reports that a Job has ended.
+// terminal reports whether a Job has ended.
 func terminal(job *batchv1.Job) bool {
 	for i := range job.Status.Conditions {
 		c := &job.Status.Conditions[i]
@@ -168,5 +168,5 @@ func terminal(job *batchv1.Job) bool {
 	return false
 }
 
-// wholeSeconds is now as the API writes it.
+// wholeSeconds returns the current time in the API's resolution.
 func wholeSeconds() metav1.Time { return metav1.NewTime(time.Now().Truncate(time.Second)) }

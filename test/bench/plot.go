@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// plot draws the bytes of a wait and the CPU time of a completion over N, one
-// line a style, both axes logarithmic. It is a plain SVG, so that it needs no
-// library.
+// plot draws bytes per wait and CPU time per completion over N, with one line per
+// style and logarithmic axes. It writes plain SVG, which needs no library.
 func (r *Report) plot() string {
 	var b strings.Builder
 	fmt.Fprint(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="960" height="420" font-family="sans-serif" font-size="12">`+"\n")

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// process is a worker at its work.
+// process is a running worker process.
 type process struct {
 	command *exec.Cmd
 	in      io.WriteCloser
@@ -21,7 +21,7 @@ type process struct {
 	stderr  bytes.Buffer
 }
 
-// start runs a worker process: this program again, with an order.
+// start runs this program again as a worker process, with an order.
 func start(ctx context.Context, o order) (*process, error) {
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -32,7 +32,6 @@ func start(ctx context.Context, o order) (*process, error) {
 		return nil, err
 	}
 	p := &process{command: exec.CommandContext(ctx, self)}
-	// Two cores also where the driver has more: its own share is not measured.
 	p.command.Env = append(os.Environ(), workerEnv+"="+string(text))
 	p.command.Stderr = &p.stderr
 	p.command.WaitDelay = time.Second
@@ -68,7 +67,8 @@ func (p *process) ask(command string) (figures, error) {
 	return f, nil
 }
 
-// styleError is what a style could not do.
+// styleError says why a style could not run. It is the worker's own error, as opposed
+// to a failure of the process.
 type styleError struct{ text string }
 
 func (e *styleError) Error() string { return e.text }
@@ -78,7 +78,7 @@ func (p *process) explain(err error) error {
 	return fmt.Errorf("worker: %w: %s", err, strings.TrimSpace(p.stderr.String()))
 }
 
-// end kills the process, for which nothing is left to do, and waits for it.
+// end kills the process, which has nothing left to do, and waits for it.
 func (p *process) end() {
 	_ = p.in.Close()
 	_ = p.command.Process.Kill()

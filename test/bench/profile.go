@@ -6,7 +6,7 @@ import (
 	"runtime/pprof"
 )
 
-// startProfile begins a CPU profile in the file path.cpu; empty means none.
+// startProfile starts a CPU profile in the file path.cpu, or none if path is empty.
 func startProfile(path string) (stop func(), err error) {
 	if path == "" {
 		return func() {}, nil
@@ -24,7 +24,7 @@ func startProfile(path string) (stop func(), err error) {
 	}, nil
 }
 
-// writeHeap leaves a heap profile in the file path.heap.
+// writeHeap writes a heap profile to the file path.heap.
 func writeHeap(path string) error {
 	if path == "" {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// figures renders all runs in the format of Go's benchmarks, so that benchstat
-// compares them with those of another time:
+// figures renders all runs in the format of Go's benchmarks, so that benchstat can
+// compare them with later ones:
 //
 //	benchstat docs/benchmarks/figures.txt new/figures.txt
 func (r *Report) figures() string {

@@ -8,20 +8,20 @@ import (
 	"runtime"
 )
 
-// Report is what a [Run] has measured.
+// Report holds the measurements of a [Run].
 type Report struct {
 	Go, Kubernetes string
 	Cores, Runs    int
 	Waits          []int
 	Styles         []Style
-	// Command made it.
+	// Command is the command that made the report.
 	Command string
 
 	Cells  []*runsOf
 	Values []*valuesOf
 }
 
-// runsOf are all runs of a style at one N.
+// runsOf holds all runs of a style at one N.
 type runsOf struct {
 	Style  Style
 	N      int
@@ -29,7 +29,7 @@ type runsOf struct {
 	Reason string // why it could not be run
 }
 
-// valuesOf are the figures of an experiment.
+// valuesOf holds the figures of an experiment.
 type valuesOf struct {
 	Name   string
 	N      int
@@ -42,7 +42,7 @@ func newReport(kubernetes string, o Options) *Report {
 	}
 }
 
-// cell finds the runs of a style, or begins them.
+// cell returns the runs of a style at n, and adds an empty cell if there are none.
 func (r *Report) cell(s Style, n int) *runsOf {
 	for _, c := range r.Cells {
 		if c.Style == s && c.N == n {
@@ -72,7 +72,7 @@ func (r *Report) value(name string, n int, v float64) {
 	r.Values = append(r.Values, &valuesOf{name, n, []float64{v}})
 }
 
-// of is the median of an experiment; false if it was not made.
+// of returns the median of an experiment, and false if it was not run.
 func (r *Report) of(name string, n int) (float64, bool) {
 	for _, x := range r.Values {
 		if x.Name == name && x.N == n {
@@ -82,7 +82,7 @@ func (r *Report) of(name string, n int) (float64, bool) {
 	return 0, false
 }
 
-// last is the median of an experiment at its largest N.
+// last returns the median of an experiment at its largest N.
 func (r *Report) last(name string) (value float64, n int, ok bool) {
 	for _, x := range r.Values {
 		if x.Name == name && x.N >= n {
@@ -92,7 +92,7 @@ func (r *Report) last(name string) (value float64, n int, ok bool) {
 	return value, n, ok
 }
 
-// summary is the medians of a cell.
+// summary holds the medians of a cell.
 type summary struct {
 	attach, memory, idle, cpu         float64
 	requests, streams                 float64
@@ -100,7 +100,7 @@ type summary struct {
 	perCompletion, writes             float64
 }
 
-// summary returns false for a style that was not run at n.
+// summary returns the medians of a style at n, and false if it was not run.
 func (r *Report) summary(s Style, n int) (summary, bool) {
 	runs := r.cell(s, n).Runs
 	if len(runs) == 0 {
@@ -130,12 +130,12 @@ func (r *Report) summary(s Style, n int) (summary, bool) {
 	}, true
 }
 
-// machine describes where the figures come from.
+// machine describes the machine and versions behind the figures.
 func (r *Report) machine() string {
 	return fmt.Sprintf("%d cores, %s, Kubernetes %s, medians of %d runs", r.Cores, r.Go, r.Kubernetes, r.Runs)
 }
 
-// Save leaves all measurements in a file, in JSON, for [Load].
+// Save writes all measurements to a file as JSON, for [Load].
 func (r *Report) Save(file string) error {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -144,7 +144,7 @@ func (r *Report) Save(file string) error {
 	return os.WriteFile(file, text, 0o644)
 }
 
-// Load reads what Save has written.
+// Load reads a file written by Save.
 func Load(file string) (*Report, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -154,8 +154,8 @@ func Load(file string) (*Report, error) {
 	return r, json.Unmarshal(text, r)
 }
 
-// Write leaves the tables and the plot in a directory, and with record the
-// figures for benchstat.
+// Write writes the tables and the plot to a directory, and also the figures for
+// benchstat if record is set.
 func (r *Report) Write(dir string, record bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -19,35 +19,37 @@ import (
 
 // Options configure [Run]. The zero value of each field is its default.
 type Options struct {
-	// Runs is how often each style runs at each N. Default: 5.
+	// Runs is the number of runs of each style at each N. Default: 5.
 	Runs int
-	// Waits are the N, the numbers of concurrent waits. Default: 100, 1,000, 10,000.
+	// Waits are the numbers of concurrent waits (N). Default: 100, 1,000, 10,000.
 	Waits []int
 	// Styles default to [AllStyles].
 	Styles []Style
-	// Pace is how many Jobs of a sample end a second at most. Default: 25. A wake is
-	// measured against a raw watch in the same process: where the machine has no core
-	// to spare, as at 100 a second with two, it tells which of the two had one first.
+	// Pace is the maximum number of Jobs of a sample that end per second. Default: 25.
+	// Wake latency is measured against a raw watch in the same process. On a saturated
+	// machine, such as two cores at 100 a second, it only shows which of the two was
+	// scheduled first.
 	Pace int
-	// Launch is how many steps are launched at once; Finish how many end, for what
-	// is kept of them; Foreign how many pods of others there are. 0 leaves an
-	// experiment out.
+	// Launch is the number of steps to launch at once. Finish is the number of steps to
+	// finish, to measure what is kept of them. Foreign is the number of unrelated pods
+	// in the namespace. 0 skips an experiment.
 	Launch, Finish, Foreign int
 	// Profile, if set, is a directory for CPU and heap profiles of the workers.
 	Profile string
-	// LogDir is where the log files of the control plane stay. Default: they go.
+	// LogDir is the directory for the log files of the control plane. Default: they are
+	// removed.
 	LogDir string
-	// Command is what the report says that it was made by.
+	// Command is the command that the report names as its origin.
 	Command string
-	// Progress is where a line is written now and then. Default: nowhere.
+	// Progress receives a line for each measurement. Default: none.
 	Progress io.Writer
 }
 
 const (
 	startLimit = 5 * time.Minute
 	stopLimit  = time.Minute
-	// inFlight is how many requests the launch experiments have open: kontinue's
-	// default.
+	// inFlight is the number of concurrent requests of the launch experiments, which is
+	// kontinue's default.
 	inFlight = 64
 )
 
@@ -66,10 +68,10 @@ func (o Options) complete() Options {
 	return o
 }
 
-// sampleOf is how many of n waits end in a run.
+// sampleOf returns how many of n waits end in a run.
 func sampleOf(n int) int { return min(n, max(n/20, min(n/2, 200))) }
 
-// runner is one Run.
+// runner is the state of one Run.
 type runner struct {
 	Options
 	dir     string
@@ -116,7 +118,7 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	if err := c.CreateNamespace(ctx, experimentNamespace); err != nil {
 		return nil, err
 	}
-	// From here on the driver is the Job controller.
+	// From here on, this process plays the Job controller.
 	if err := c.Kill(ctx, cluster.ControllerManager); err != nil {
 		return nil, err
 	}
@@ -135,44 +137,45 @@ const experimentNamespace = "bench-experiments"
 
 func namespaceOf(n int) string { return fmt.Sprintf("bench-%d", n) }
 
-// waits measures all styles with n waits, in turns.
+// waits measures all styles with n waits, alternating between them.
 func (r *runner) waits(ctx context.Context, n int) error {
 	began := time.Now()
 	w, err := newWorld(ctx, r.client, namespaceOf(n), n)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(r.Progress, "%d jobs and pods run after %s\n", n, time.Since(began).Round(time.Second))
-	given := map[Style]bool{} // styles that cannot be run, or not again, at this n
+	fmt.Fprintf(r.Progress, "%d jobs and pods running after %s\n", n, time.Since(began).Round(time.Second))
+	done := map[Style]bool{} // styles that are not run again at this n
 	for run := range r.Runs {
 		if err := r.list(ctx, w, n); err != nil {
 			return err
 		}
 		for _, style := range r.Styles {
-			if given[style] {
+			if done[style] {
 				continue
 			}
 			began := time.Now()
 			m, err := r.one(ctx, w, style, sampleOf(n))
 			var cannot *styleError
 			if errors.As(err, &cannot) {
-				given[style] = true
+				done[style] = true
 				r.report.cannot(style, n, cannot.text)
-				fmt.Fprintf(r.Progress, "n=%d run=%d %s: cannot be run: %s\n", n, run, style, cannot.text)
+				fmt.Fprintf(r.Progress, "n=%d run=%d %s: failed: %s\n", n, run, style, cannot.text)
 				continue
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", style, err)
 			}
 			r.report.add(style, n, m)
-			given[style] = run > 0 && time.Since(began) > slow
+			done[style] = run > 0 && time.Since(began) > slow
 			fmt.Fprintf(r.Progress, "n=%d run=%d %-17s %s (%s)\n", n, run, style, m, time.Since(began).Round(time.Second))
 		}
 	}
 	return deleteJobs(ctx, r.client, w.namespace, identity.Selector(group))
 }
 
-// slow is a run after which there is no other, from the second on.
+// slow ends a style at this n: after its second or a later run took longer, it is not
+// run again.
 const slow = time.Minute
 
 // list measures the raw LIST of the same objects.
@@ -209,8 +212,8 @@ func (r *runner) one(ctx context.Context, w *world, style Style, k int) (m measu
 		}
 	}
 	sample := w.sample(k)
-	// What a style does when its waits have ended must be over before the Jobs are
-	// replaced.
+	// The worker must be gone before the Jobs are replaced: it may still act on waits
+	// that have ended.
 	defer func() {
 		p.end()
 		err = errors.Join(err, w.restore(ctx, sample))

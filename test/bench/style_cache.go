@@ -38,9 +38,9 @@ func mapper() meta.RESTMapper {
 	return m
 }
 
-// statusWatcher has one watcher of cli-utils for all Jobs, and a channel for each
-// wait. For kstatus a Job that has started is Current, so the conditions are
-// looked at besides.
+// statusWatcher uses one watcher of cli-utils for all Jobs, and a channel for each
+// wait. kstatus reports a Job as Current once it has started, so the conditions are
+// checked as well.
 func statusWatcher(ctx context.Context, w *waiter) error {
 	client, err := dynamic.NewForConfig(w.config)
 	if err != nil {
@@ -88,7 +88,7 @@ func ended(u *unstructured.Unstructured) bool {
 	return false
 }
 
-// channel starts the i-th waiter on a channel that is closed for it.
+// channel starts the i-th waiter, and returns the channel to close to wake it.
 func (w *waiter) channel(i int) chan struct{} {
 	c := make(chan struct{})
 	go func() {
@@ -98,7 +98,7 @@ func (w *waiter) channel(i int) chan struct{} {
 	return c
 }
 
-// handlerPerWait has the Jobs and Pods in controller-runtime's cache, and an
+// handlerPerWait keeps the Jobs and Pods in controller-runtime's cache, and adds an
 // event handler for each wait.
 func handlerPerWait(ctx context.Context, w *waiter) error {
 	scheme := runtime.NewScheme()
@@ -126,13 +126,13 @@ func handlerPerWait(ctx context.Context, w *waiter) error {
 		return err
 	}
 	if !c.WaitForCacheSync(ctx) {
-		return errors.New("the cache is not synced")
+		return errors.New("the cache did not sync")
 	}
 	var begun atomic.Int64
 	began := time.Now()
 	for i, t := range w.targets {
 		if time.Since(began) > attachLimit {
-			return fmt.Errorf("after %s %d of %d handlers have been added", attachLimit, i, len(w.targets))
+			return fmt.Errorf("only %d of %d handlers were added within %s", i, len(w.targets), attachLimit)
 		}
 		done := w.channel(i)
 		var once sync.Once
@@ -151,13 +151,13 @@ func handlerPerWait(ctx context.Context, w *waiter) error {
 	return w.attached(ctx, &begun, failed)
 }
 
-// informer is what one would write by hand: a shared informer each for Jobs and
-// Pods, whole objects, one handler and a map of channels. The waiter takes the
+// informer is what one would write by hand: a shared informer for Jobs and one for
+// Pods, with whole objects, one handler and a map of channels. The waiter reads the
 // Pod from the cache.
 func informer(ctx context.Context, w *waiter) error { return w.inform(ctx, nil) }
 
-// informerRecord also leaves a record of the result on the Job, by one PATCH, as
-// one must who wants a result to survive its pod and its process.
+// informerRecord also records the result on the Job with one PATCH, which is needed
+// for a result to outlive its pod and its process.
 func informerRecord(ctx context.Context, w *waiter) error {
 	return w.inform(ctx, func(client kubernetes.Interface, job *batchv1.Job, pod *corev1.Pod) error {
 		record, err := json.Marshal(map[string]any{"job": job.Status, "pod": pod.Name, "node": pod.Spec.NodeName, "containers": pod.Status.ContainerStatuses})
@@ -175,10 +175,10 @@ func informerRecord(ctx context.Context, w *waiter) error {
 	})
 }
 
-// inform is both; record may be nil.
+// inform implements informer and informerRecord. record may be nil.
 func (w *waiter) inform(ctx context.Context, record func(kubernetes.Interface, *batchv1.Job, *corev1.Pod) error) error {
 	if record != nil {
-		w.tellPatches()
+		w.wakeOnPatch()
 	}
 	client, err := kubernetes.NewForConfig(w.config)
 	if err != nil {
@@ -219,7 +219,7 @@ func (w *waiter) inform(ctx context.Context, record func(kubernetes.Interface, *
 					fail(failed, err)
 					return
 				}
-				w.gave(i)
+				w.returned(i)
 			}
 		}()
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// cacheOnly starts a client and calls no step.
+// cacheOnly starts a client and runs no step.
 func cacheOnly(ctx context.Context, w *waiter) error {
 	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
 	if err != nil {
@@ -20,17 +20,17 @@ func cacheOnly(ctx context.Context, w *waiter) error {
 	return client.Start(ctx)
 }
 
-// runPods resumes all steps: their Jobs are there. A waiter has gone on when the
-// record of its outcome is about to be sent, which is the first that can be seen
-// from the outside; it has its result when RunPod returns.
+// runPods resumes all steps, whose Jobs exist. A waiter counts as woken when the PATCH
+// that records its outcome is about to be sent, which is its first visible action. It
+// has its result when RunPod returns.
 func runPods(ctx context.Context, w *waiter) error {
-	w.tellPatches()
+	w.wakeOnPatch()
 	return w.runPods(ctx, nil)
 }
 
-// runPodsTelling has its waiters tell of the end, which they do as soon as they
-// know it and before they record it, as those of the informers do.
-func runPodsTelling(ctx context.Context, w *waiter) error {
+// runPodsProgress is runPods with a progress callback. A step reports that it has
+// succeeded before it records it, so wakes compare with those of the informers.
+func runPodsProgress(ctx context.Context, w *waiter) error {
 	return w.runPods(ctx, func(p kontinue.Progress) {
 		if p.State == kontinue.StepSucceeded {
 			w.woke(w.index[p.Job])
@@ -38,8 +38,8 @@ func runPodsTelling(ctx context.Context, w *waiter) error {
 	})
 }
 
-func (w *waiter) runPods(ctx context.Context, tell func(kontinue.Progress)) error {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, OnProgress: tell})
+func (w *waiter) runPods(ctx context.Context, onProgress func(kontinue.Progress)) error {
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, OnProgress: onProgress})
 	if err != nil {
 		return err
 	}
@@ -64,14 +64,14 @@ func (w *waiter) runPods(ctx context.Context, tell func(kontinue.Progress)) erro
 				fail(failed, err)
 				return
 			}
-			w.gave(i)
+			w.returned(i)
 		}()
 	}
 	return w.attached(ctx, &begun, failed)
 }
 
-// tellPatches takes the sending of a Job's PATCH for the waking of its waiter.
-func (w *waiter) tellPatches() {
+// wakeOnPatch counts a waiter as woken when the PATCH of its Job is sent.
+func (w *waiter) wakeOnPatch() {
 	w.count.onPatch = func(url string) {
 		if i, ok := w.index[path.Base(url)]; ok {
 			w.woke(i)
@@ -79,15 +79,16 @@ func (w *waiter) tellPatches() {
 	}
 }
 
-// podOptions are those of the i-th step. They are not in the frame of the
-// goroutine that waits, which needs them no more by then.
+// podOptions returns the options of the i-th step. It is not inlined, to keep them out
+// of the stack frame of the waiting goroutine, which no longer needs them.
 //
 //go:noinline
 func podOptions(i int, spec *corev1.PodSpec) *kontinue.PodOptions {
 	return &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: stepName(i)}, Spec: *spec}
 }
 
-// wrong tells what is wrong with the result of the i-th step: it has the whole pod.
+// wrong returns an error if the result of the i-th step is not a resumed success with
+// the complete pod.
 //
 //go:noinline
 func wrong(i int, r *kontinue.PodResult) error {

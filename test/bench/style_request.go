@@ -21,12 +21,12 @@ import (
 // pollEvery is the period of the polling style.
 const pollEvery = 2 * time.Second
 
-// openAtOnce is how many requests poll and watchPerWait open at a time: Go dials a
-// connection for each that finds no free stream, and thousands of TLS handshakes
-// at once all time out.
+// openAtOnce is how many requests poll and watchPerWait open at a time. Go dials a
+// connection for each request that finds no free stream, and thousands of concurrent
+// TLS handshakes time out.
 const openAtOnce = 90
 
-// poll asks for each Job every two seconds, the waits spread over the period.
+// poll reads each Job every two seconds. The waits are spread over the period.
 func poll(ctx context.Context, w *waiter) error {
 	client, err := kubernetes.NewForConfig(w.config)
 	if err != nil {
@@ -73,11 +73,11 @@ func poll(ctx context.Context, w *waiter) error {
 	case err := <-failed:
 		return err
 	case <-limit.C:
-		return fmt.Errorf("after %s %d of %d jobs have been asked for", attachLimit, asked.Load(), len(w.targets))
+		return fmt.Errorf("only %d of %d jobs were read within %s", asked.Load(), len(w.targets), attachLimit)
 	}
 }
 
-// watchPerWait has an informer and a watch stream for each wait.
+// watchPerWait uses an informer and a watch stream for each wait.
 func watchPerWait(ctx context.Context, w *waiter) error {
 	client, err := kubernetes.NewForConfig(w.config)
 	if err != nil {
@@ -102,7 +102,7 @@ func watchPerWait(ctx context.Context, w *waiter) error {
 			slots <- struct{}{}
 			var once sync.Once
 			ended := func(e watch.Event) (bool, error) {
-				once.Do(func() { // by the event of the initial state
+				once.Do(func() { // with the event of the initial state
 					synced.Add(1)
 					<-slots
 				})

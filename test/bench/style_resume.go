@@ -8,8 +8,8 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// resumeFinished calls all steps of an Execution whose Jobs have their records, and
-// returns when it has all results.
+// resumeFinished resumes all steps of an Execution whose Jobs are recorded, and returns
+// when it has all results.
 func resumeFinished(ctx context.Context, w *waiter) error {
 	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
 	if err != nil {

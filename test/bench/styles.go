@@ -14,56 +14,56 @@ type Style = string
 
 // The styles, in the order of the table.
 const (
-	Poll          Style = "poll"
-	WatchPerWait  Style = "watch-per-wait"
-	StatusWatcher Style = "status-watcher"
-	HandlerCache  Style = "handler-per-wait"
-	Informer      Style = "informer"
-	Recorder      Style = "informer-record"
-	Kontinue      Style = "kontinue"
-	Teller        Style = "kontinue-progress"
-	Floor         Style = "floor"
-	clientAlone   Style = "client-alone" // for what is kept of finished steps
-	resumeAll     Style = "resume-finished"
+	Poll             Style = "poll"
+	WatchPerWait     Style = "watch-per-wait"
+	StatusWatcher    Style = "status-watcher"
+	HandlerCache     Style = "handler-per-wait"
+	Informer         Style = "informer"
+	Recorder         Style = "informer-record"
+	Kontinue         Style = "kontinue"
+	KontinueProgress Style = "kontinue-progress"
+	Floor            Style = "floor"
+	clientAlone      Style = "client-alone" // measures what is kept of finished steps
+	resumeAll        Style = "resume-finished"
 )
 
-// AllStyles are the styles of a run. Floor is the raw watch alone, which every
-// process has.
-var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, Teller}
+// AllStyles are the styles of a run. Floor is the raw watch alone, which the processes
+// of all styles hold.
+var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress}
 
 var descriptions = map[Style]string{
-	Floor:         "raw watch of the Jobs, nothing else",
-	Poll:          "GET of the Job each 2 s per wait",
-	WatchPerWait:  "one watch per wait (`watchtools.UntilWithSync`, as `kubectl wait`)",
-	StatusWatcher: "cli-utils `StatusWatcher`, one for all Jobs",
-	HandlerCache:  "controller-runtime cache, one handler per wait",
-	Informer:      "hand-written informers (Jobs, Pods), map of channels",
-	Recorder:      "the same, with a record of each result (one PATCH)",
-	Kontinue:      "kontinue (`RunPod`)",
-	Teller:        "the same, with `Config.OnProgress`",
+	Floor:            "raw watch of the Jobs, nothing else",
+	Poll:             "GET of the Job each 2 s per wait",
+	WatchPerWait:     "one watch per wait (`watchtools.UntilWithSync`, as `kubectl wait`)",
+	StatusWatcher:    "cli-utils `StatusWatcher`, one for all Jobs",
+	HandlerCache:     "controller-runtime cache, one handler per wait",
+	Informer:         "hand-written informers (Jobs, Pods), map of channels",
+	Recorder:         "the same, with a record of each result (one PATCH)",
+	Kontinue:         "kontinue (`RunPod`)",
+	KontinueProgress: "the same, with `Config.OnProgress`",
 }
 
-// styles attach to all Jobs and return when every wait waits. What they start
-// ends with the process.
+// styles start a wait for each Job, and return when all waits have begun. What they
+// start ends with the process.
 var styles = map[Style]func(context.Context, *waiter) error{
-	Floor:         rawWatch,
-	Poll:          poll,
-	WatchPerWait:  watchPerWait,
-	StatusWatcher: statusWatcher,
-	HandlerCache:  handlerPerWait,
-	Informer:      informer,
-	Recorder:      informerRecord,
-	Kontinue:      runPods,
-	Teller:        runPodsTelling,
-	clientAlone:   cacheOnly,
-	resumeAll:     resumeFinished,
+	Floor:            rawWatch,
+	Poll:             poll,
+	WatchPerWait:     watchPerWait,
+	StatusWatcher:    statusWatcher,
+	HandlerCache:     handlerPerWait,
+	Informer:         informer,
+	Recorder:         informerRecord,
+	Kontinue:         runPods,
+	KontinueProgress: runPodsProgress,
+	clientAlone:      cacheOnly,
+	resumeAll:        resumeFinished,
 }
 
-// attachLimit is when a style that does not come to wait is given up.
+// attachLimit bounds the time until all waits of a style have begun.
 const attachLimit = 4 * time.Minute
 
-// attached returns when so many waits have begun and nothing moves any more: no
-// request is open and no goroutine could run.
+// attached returns when all waits have begun and the process is idle: no request is
+// open and no goroutine is runnable.
 func (w *waiter) attached(ctx context.Context, begun *atomic.Int64, failed <-chan error) error {
 	limit := time.NewTimer(attachLimit)
 	defer limit.Stop()
@@ -80,7 +80,7 @@ func (w *waiter) attached(ctx context.Context, begun *atomic.Int64, failed <-cha
 		case err := <-failed:
 			return err
 		case <-limit.C:
-			return fmt.Errorf("after %s %d of %d waits have begun, %d requests are open", attachLimit, begun.Load(), len(w.targets), w.count.open.Load())
+			return fmt.Errorf("only %d of %d waits began within %s; %d requests are open", begun.Load(), len(w.targets), attachLimit, w.count.open.Load())
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -88,7 +88,7 @@ func (w *waiter) attached(ctx context.Context, begun *atomic.Int64, failed <-cha
 	return nil
 }
 
-// fail leaves the first error in a channel of capacity 1.
+// fail sends the first error to a channel of capacity 1, and drops the others.
 func fail(to chan<- error, err error) {
 	select {
 	case to <- err:
@@ -96,13 +96,13 @@ func fail(to chan<- error, err error) {
 	}
 }
 
-// rawWatch waits by the watch that every process has.
+// rawWatch waits with the raw watch that every process holds.
 func rawWatch(_ context.Context, w *waiter) error {
 	index := make(map[types.UID]int, len(w.targets))
 	for i, t := range w.targets {
 		index[t.UID] = i
 	}
-	w.floor.tell(func(uid types.UID) {
+	w.floor.notify(func(uid types.UID) {
 		if i, ok := index[uid]; ok {
 			w.woke(i)
 		}

@@ -34,7 +34,7 @@ func (r *Report) waitsTable(b *strings.Builder, n int) {
 		s, ok := r.summary(style, n)
 		switch {
 		case !ok:
-			fmt.Fprintf(b, "| %s | cannot be run: %s | | | | | | | | | |\n", descriptions[style], r.cell(style, n).Reason)
+			fmt.Fprintf(b, "| %s | failed: %s | | | | | | | | | |\n", descriptions[style], r.cell(style, n).Reason)
 		case style == Floor:
 			fmt.Fprintf(b, "| %s | | 1 | 0 | | 0 | 0 | 0 | | %.2f | |\n", descriptions[style], s.cpu)
 		default:
@@ -46,33 +46,34 @@ func (r *Report) waitsTable(b *strings.Builder, n int) {
 	}
 }
 
-// method says what the columns are.
-const method = `Each style waits for the same Jobs in a process of its own, on one control plane
-whose Job controller and kubelet are played by the driver; 5 % of the Jobs end (at
-most half, at least 200), at most so many a second as -pace says (by default 25), the rest is
-waited for on. Each process holds one raw watch of the Jobs besides. In parentheses:
-the ratio to kontinue.
+// method explains the measurement and the columns.
+const method = `Each style waits for the same Jobs in a separate process, on one control plane whose
+Job controller and kubelet are simulated by the driver. 5 % of the Jobs end (at least
+200, but no more than half), at most -pace of them per second (25 by default). The
+waits for the others continue. Each process also holds one raw watch of the Jobs. The
+figures in parentheses are ratios to kontinue.
 
-- *requests to attach*: until all waits wait; *idle* requests are those after that.
-- *bytes per wait*: heap in use and stacks after garbage collection, less those of
-  the process before, by the number of waits. Connections and other constant costs
-  are in it, which counts at few waits.
-- *wake*: from the terminal event's arrival through the raw watch until the waiter
-  goes on. It is negative where the style's own stream was faster. Of kontinue
-  without OnProgress, and of the informers that record, the sending of the record is
-  taken, which is later: the record is made by then. *Result*: until the waiter has
-  its result, which is when a record is on the Job.
-- *CPU*: user and system time of the process while the sample ends, less that of the
-  process with the raw watch alone. A record is one more event of the Job, for the
-  style's own watch and for the raw one.
-- *attach*: from nothing until all waits wait.
+- *requests to attach*: those sent until all waits have begun. *Idle* requests are those
+  sent after that.
+- *bytes per wait*: heap in use and stacks after garbage collection, minus those of the
+  process before, divided by the number of waits. They include connections and other
+  constant costs, which matter with few waits.
+- *wake*: the time from the arrival of the terminal event on the raw watch until the
+  waiter runs. It is negative if the style's own stream was faster. For kontinue without
+  OnProgress, and for the informers that record, it ends later, when the record is built
+  and about to be sent. *Result*: the time until the waiter has its result, which is
+  after the record is on the Job if the style writes one.
+- *CPU*: user and system time of the process while the sample ends, minus that of the
+  process with the raw watch alone. A record causes one more event of the Job, on the
+  style's own watch and on the raw one.
+- *attach*: the time from the start of the style until all waits have begun.
 - A style whose second or later run took more than a minute is not run again.
-- The client's own rate limit is off in all styles, and the user is exempt from the
-  API server's. A watch per wait needs as many streams: client-go opens further
-  connections by itself, no limit was raised for it. That style and the polling one
-  open 90 requests at a time at most, since thousands of TLS handshakes at once time
-  out; 10,000 polls in 2 s are more than the API server answers on such a machine.
+- No style has a client-side rate limit, and the user is exempt from API Priority and
+  Fairness. A watch per wait needs one stream for each: client-go opens more connections
+  by itself; no limit was raised. That style and polling open at most 90 requests at a
+  time, since thousands of concurrent TLS handshakes time out. 10,000 polls in 2 s are
+  more than the API server can answer on such a machine.
 
-What was run with other settings than these, and what is known of targets that
-were not reached, is in [NOTES.md](NOTES.md).
+[NOTES.md](NOTES.md) says which figures come from other settings, and what is known
+about targets that were missed.
 `

@@ -16,42 +16,42 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// workerEnv holds the order of a worker process, in JSON. A program that calls
-// [Run] calls [Worker] first.
+// workerEnv holds the order of a worker process, as JSON. A program that calls
+// [Run] must call [Worker] first.
 const workerEnv = "KONTINUE_BENCH_WORKER"
 
-// order is what a worker process has to do.
+// order says what a worker process is to do.
 type order struct {
 	Kubeconfig, Namespace string
-	// Style names the style, or the experiment.
+	// Style is the name of the style or experiment.
 	Style string
 	Owner metav1.OwnerReference
 	// Targets is the file of the Jobs to wait for.
 	Targets string
-	// N is how many Jobs an experiment makes.
+	// N is the number of Jobs that an experiment creates.
 	N int `json:",omitempty"`
-	// Concurrency is how many requests it has open.
+	// Concurrency is the number of requests that it has open.
 	Concurrency int `json:",omitempty"`
-	// Profile is where the worker leaves a CPU and a heap profile.
+	// Profile is the path, without extension, of the worker's CPU and heap profiles.
 	Profile string `json:",omitempty"`
 }
 
-// figures is one answer of a worker. Times are in seconds.
+// figures is one reply of a worker. Times are in seconds.
 type figures struct {
 	Error string `json:",omitempty"`
-	// Took is how long the step of the protocol took.
+	// Took is the duration of the command.
 	Took float64
-	// Requests and Writes were sent in it; Watches is how many are open.
+	// Requests and Writes were sent during the command. Watches are open at its end.
 	Requests, Writes, Watches int64
 	Memory                    memory
 	CPU                       float64
-	// Wake is how long after the terminal event had reached the process each
-	// waiter went on, and Result how long until it had its result.
+	// Wake is the time from the arrival of the terminal event until each waiter ran,
+	// and Result that until it had its result.
 	Wake, Result []float64 `json:",omitempty"`
 }
 
-// Worker is the main function of a worker process. It returns false in a
-// process that is none.
+// Worker is the main function of a worker process. It returns false in any other
+// process.
 func Worker() (is bool) {
 	text := os.Getenv(workerEnv)
 	if text == "" {
@@ -65,34 +65,35 @@ func Worker() (is bool) {
 		err = o.run(context.Background())
 	}
 	if err != nil {
-		tell(figures{Error: err.Error()})
+		reply(figures{Error: err.Error()})
 	}
 	return true
 }
 
-func tell(f figures) { _ = json.NewEncoder(os.Stdout).Encode(f) }
+func reply(f figures) { _ = json.NewEncoder(os.Stdout).Encode(f) }
 
-// waiter is what a style gets: the Jobs and whom to tell.
+// waiter is what a style gets: the Jobs to wait for, and where to report that a wait
+// has ended.
 type waiter struct {
 	config    *rest.Config // of the style, with its counter
 	count     *counter
 	namespace string
 	owner     metav1.OwnerReference
 	targets   []target
-	index     map[string]int // of a Job's name
+	index     map[string]int // by the Job's name
 
 	floor *floor
 	mu    sync.Mutex
 	woken map[int]time.Time
-	given map[int]time.Time
+	ended map[int]time.Time
 	news  chan struct{} // of capacity 1
 }
 
 // woke is called by a style as soon as the waiter of the i-th Job runs.
 func (w *waiter) woke(i int) { w.note(w.woken, i) }
 
-// gave is called when it has its result, by a style for which that is later.
-func (w *waiter) gave(i int) { w.note(w.given, i) }
+// returned is called by a style when the waiter has its result, if that is later.
+func (w *waiter) returned(i int) { w.note(w.ended, i) }
 
 func (w *waiter) note(in map[int]time.Time, i int) {
 	now := time.Now()
@@ -112,7 +113,7 @@ func (o *order) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config.QPS = -1 // the client's own limit off, for all styles
+	config.QPS = -1 // no client-side rate limit, in any style
 	if experiment := experiments[o.Style]; experiment != nil {
 		return experiment(ctx, o, config)
 	}
@@ -122,7 +123,7 @@ func (o *order) run(ctx context.Context) error {
 	}
 	w := &waiter{
 		count: &counter{}, namespace: o.Namespace, owner: o.Owner,
-		index: map[string]int{}, woken: map[int]time.Time{}, given: map[int]time.Time{}, news: make(chan struct{}, 1),
+		index: map[string]int{}, woken: map[int]time.Time{}, ended: map[int]time.Time{}, news: make(chan struct{}, 1),
 	}
 	text, err := os.ReadFile(o.Targets)
 	if err != nil {
@@ -142,12 +143,12 @@ func (o *order) run(ctx context.Context) error {
 	defer w.floor.stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	return w.obey(ctx, style, o.Profile)
+	return w.serve(ctx, style, o.Profile)
 }
 
-// obey goes through the protocol: attach, then one line of answer for each line
-// of command.
-func (w *waiter) obey(ctx context.Context, style func(context.Context, *waiter) error, profile string) error {
+// serve runs the style until its waits have begun, and then answers each line of
+// command with one line.
+func (w *waiter) serve(ctx context.Context, style func(context.Context, *waiter) error, profile string) error {
 	before := readMemory()
 	cpu, began := cpuTime(), time.Now()
 	if err := style(ctx, w); err != nil {
@@ -157,7 +158,7 @@ func (w *waiter) obey(ctx context.Context, style func(context.Context, *waiter) 
 	f := figures{Took: took.Seconds(), CPU: (cpuTime() - cpu).Seconds()}
 	f.Memory = readMemory().since(before)
 	f.Requests, f.Writes, f.Watches = w.count.requests.Load(), w.count.writes.Load(), w.count.streams.Load()
-	tell(f)
+	reply(f)
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
 		var err error
@@ -179,12 +180,12 @@ func (w *waiter) obey(ctx context.Context, style func(context.Context, *waiter) 
 		if err != nil {
 			return err
 		}
-		tell(f)
+		reply(f)
 	}
 	return commands.Err()
 }
 
-// idleFor is how long the requests of waiting are counted.
+// idleFor is how long the requests of idle waits are counted.
 const idleFor = 4 * time.Second
 
 func (w *waiter) idle(ctx context.Context) (figures, error) {
@@ -198,22 +199,22 @@ func (w *waiter) idle(ctx context.Context) (figures, error) {
 	}, nil
 }
 
-// sample answers at once, so that the driver begins, and again when k waiters
-// have gone on.
+// sample replies at once, so that the driver starts to end Jobs, and again when k
+// waits have ended.
 func (w *waiter) sample(ctx context.Context, k int, profile string) (figures, error) {
 	stop, err := startProfile(profile)
 	if err != nil {
 		return figures{}, err
 	}
 	requests, writes, cpu, began := w.count.requests.Load(), w.count.writes.Load(), cpuTime(), time.Now()
-	tell(figures{})
+	reply(figures{})
 	limit := time.NewTimer(sampleLimit)
 	defer limit.Stop()
 	for !w.all(k) {
 		select {
 		case <-w.news:
 		case <-limit.C:
-			return figures{}, fmt.Errorf("after %s %d of %d waits have ended", sampleLimit, len(w.woken), k)
+			return figures{}, fmt.Errorf("only %d of %d waits ended within %s", len(w.woken), k, sampleLimit)
 		}
 	}
 	f := figures{
@@ -221,7 +222,7 @@ func (w *waiter) sample(ctx context.Context, k int, profile string) (figures, er
 		Requests: w.count.requests.Load() - requests, Writes: w.count.writes.Load() - writes, Watches: w.count.streams.Load(),
 	}
 	stop()
-	// The raw watch may be the later one.
+	// The raw watch may lag behind the style's own stream.
 	for range 100 {
 		if err := w.latencies(&f); err == nil {
 			return f, nil
@@ -235,14 +236,14 @@ func (w *waiter) sample(ctx context.Context, k int, profile string) (figures, er
 
 const sampleLimit = 5 * time.Minute
 
-// all reports that k waits have ended, and given their results.
+// all reports whether k waits have ended and have their results.
 func (w *waiter) all(k int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.woken) >= k && (len(w.given) == 0 || len(w.given) >= k)
+	return len(w.woken) >= k && (len(w.ended) == 0 || len(w.ended) >= k)
 }
 
-var errUnseen = errors.New("the raw watch has not shown the end of every job")
+var errUnseen = errors.New("the raw watch has not delivered the terminal event of every job")
 
 func (w *waiter) latencies(f *figures) error {
 	w.mu.Lock()
@@ -254,16 +255,16 @@ func (w *waiter) latencies(f *figures) error {
 			return errUnseen
 		}
 		f.Wake = append(f.Wake, woken.Sub(seen).Seconds())
-		given, ok := w.given[i]
+		ended, ok := w.ended[i]
 		if !ok {
-			given = woken
+			ended = woken
 		}
-		f.Result = append(f.Result, given.Sub(seen).Seconds())
+		f.Result = append(f.Result, ended.Sub(seen).Seconds())
 	}
 	return nil
 }
 
-// pause waits for d, or until ctx has ended.
+// pause waits for d or until ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

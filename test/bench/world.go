@@ -25,8 +25,8 @@ type target struct {
 	podU types.UID
 }
 
-// world is a namespace with N running Jobs and their Pods, all of one Execution.
-// It plays the Job controller and the kubelet.
+// world is a namespace with N running Jobs of one Execution, and their Pods. It plays
+// the Job controller and the kubelet.
 type world struct {
 	client    kubernetes.Interface
 	namespace string
@@ -36,10 +36,10 @@ type world struct {
 	number    atomic.Int64 // of the last pod
 }
 
-// writers is how many requests a world has open when it is in a hurry.
+// writers is the number of concurrent requests where a world does not pace itself.
 const writers = 32
 
-// newWorld makes the Execution's object, and the N Jobs and Pods.
+// newWorld creates the Execution's object, and the N Jobs and Pods.
 func newWorld(ctx context.Context, client kubernetes.Interface, namespace string, n int) (*world, error) {
 	w := &world{client: client, namespace: namespace, targets: make([]target, n), rnd: rand.New(rand.NewPCG(1, uint64(n)))}
 	owner, err := client.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
@@ -52,7 +52,7 @@ func newWorld(ctx context.Context, client kubernetes.Interface, namespace string
 	return w, inParallel(ctx, writers, n, w.begin)
 }
 
-// begin makes the i-th Job and its Pod, and lets them run.
+// begin creates the i-th Job and its Pod, and marks them as running.
 func (w *world) begin(ctx context.Context, i int) error {
 	job, err := newJob(w.namespace, w.owner, stepName(i))
 	if err != nil {
@@ -73,7 +73,7 @@ func (w *world) begin(ctx context.Context, i int) error {
 	return w.patchJob(ctx, job.Name, jobRunning(now))
 }
 
-// end lets the i-th Job and its Pod end: four writes, in the controllers' order.
+// end completes the i-th Job and its Pod with four writes, in the controllers' order.
 func (w *world) end(ctx context.Context, i int) error {
 	t, now := &w.targets[i], wholeSeconds()
 	if err := w.patchPod(ctx, t.pod, map[string]any{"status": succeeded(now)}, "status"); err != nil {
@@ -88,7 +88,7 @@ func (w *world) end(ctx context.Context, i int) error {
 	return w.patchJob(ctx, t.Name, jobComplete(now))
 }
 
-// replace puts a running Job in the place of one that has ended.
+// replace replaces a Job that has ended with a running one.
 func (w *world) replace(ctx context.Context, i int) error {
 	t := &w.targets[i]
 	err := w.client.BatchV1().Jobs(w.namespace).Delete(ctx, t.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)})
@@ -105,9 +105,8 @@ func (w *world) replace(ctx context.Context, i int) error {
 // sample picks k of the Jobs.
 func (w *world) sample(k int) []int { return w.rnd.Perm(len(w.targets))[:k] }
 
-// endPaced ends the Jobs of the sample one after another, so many a second at
-// most; no style is asked for more than it can do on a machine that has other
-// work.
+// endPaced ends the Jobs of the sample one after another, at most perSecond per
+// second, so that a style can keep up on a machine that also runs the control plane.
 func (w *world) endPaced(ctx context.Context, sample []int, perSecond int) error {
 	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer ticker.Stop()
@@ -147,7 +146,7 @@ func (w *world) restore(ctx context.Context, sample []int) error {
 	return inParallel(ctx, writers, len(sample), func(ctx context.Context, i int) error { return w.replace(ctx, sample[i]) })
 }
 
-// foreign makes pods that nobody waits for.
+// foreign creates unrelated pods.
 func (w *world) foreign(ctx context.Context, n int) error {
 	return inParallel(ctx, writers, n, func(ctx context.Context, i int) error {
 		pod := &corev1.Pod{
@@ -203,7 +202,7 @@ func (w *world) patchJob(ctx context.Context, name string, status map[string]any
 	return nil
 }
 
-// inParallel calls do for 0 to n-1, so many at a time, until one fails.
+// inParallel calls do for 0 to n-1 from that many workers, until one call fails.
 func inParallel(ctx context.Context, workers, n int, do func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

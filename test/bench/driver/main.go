@@ -1,9 +1,9 @@
 // Command driver compares ways to wait for Jobs on a real control plane, and
-// leaves tables and a plot in docs/benchmarks.
+// writes tables and a plot to docs/benchmarks.
 //
 //	go run ./driver [-runs 5] [-n 100,1000,10000] [-styles kontinue,...] [-record]
 //
-// It needs root and, at first, the programs of package cluster.
+// It needs root, and the programs of package cluster must have been built.
 package main
 
 import (
@@ -37,16 +37,16 @@ func run(ctx context.Context) error {
 	options := bench.Options{Progress: os.Stderr}
 	flag.IntVar(&options.Runs, "runs", 5, "runs of each style at each N")
 	waits := flag.String("n", "100,1000,10000", "numbers of concurrent waits")
-	styles := flag.String("styles", "", "styles, by comma (default all of "+strings.Join(bench.AllStyles, ",")+")")
-	flag.IntVar(&options.Pace, "pace", 25, "jobs of a sample that end a second, at most")
-	flag.IntVar(&options.Launch, "launch", 10000, "steps that are launched at once; 0: leave it out")
-	flag.IntVar(&options.Finish, "finish", 2000, "steps that end, for what is kept of them; 0: leave it out")
-	flag.IntVar(&options.Foreign, "foreign", 50000, "pods of others; 0: leave it out")
+	styles := flag.String("styles", "", "styles, separated by commas (default all of "+strings.Join(bench.AllStyles, ",")+")")
+	flag.IntVar(&options.Pace, "pace", 25, "jobs of a sample that end per second, at most")
+	flag.IntVar(&options.Launch, "launch", 10000, "steps to launch at once; 0: skip this experiment")
+	flag.IntVar(&options.Finish, "finish", 2000, "steps to finish, to measure what is kept of them; 0: skip this experiment")
+	flag.IntVar(&options.Foreign, "foreign", 50000, "unrelated pods in the namespace; 0: skip this experiment")
 	flag.StringVar(&options.Profile, "profile", "", "directory for CPU and heap profiles of the workers")
-	flag.StringVar(&options.LogDir, "logs", "", "directory in which the log files of the control plane stay")
-	out := flag.String("out", "../../docs/benchmarks", "directory for the tables and the plot; empty: print the tables only")
-	save := flag.String("save", "", "also leave all measurements in this file, for -from")
-	from := flag.String("from", "", "measure nothing: make the tables from a file of -save")
+	flag.StringVar(&options.LogDir, "logs", "", "directory for the log files of the control plane")
+	out := flag.String("out", "../../docs/benchmarks", "directory for the tables and the plot; empty: only print the tables")
+	save := flag.String("save", "", "also write all measurements to this file, for -from")
+	from := flag.String("from", "", "measure nothing: render the tables from a file written by -save")
 	record := flag.Bool("record", false, "also write figures.txt, for benchstat")
 	flag.Parse()
 	for text := range strings.SplitSeq(*waits, ",") {
@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 	options.Command = "go run ./driver"
 	flag.Visit(func(f *flag.Flag) {
 		switch f.Name {
-		case "out", "save", "from", "profile", "logs": // they say where, not what
+		case "out", "save", "from", "profile", "logs": // where the output goes, not what is measured
 		default:
 			options.Command += " -" + f.Name + "=" + f.Value.String()
 		}
@@ -77,7 +77,7 @@ func run(ctx context.Context) error {
 	if report == nil {
 		return err
 	}
-	// What was measured before a failure counts too.
+	// Report what was measured before a failure, too.
 	fmt.Print(report.Markdown())
 	if *save != "" {
 		err = errors.Join(err, report.Save(*save))
