@@ -1,5 +1,6 @@
-// Command driver breaks things under kontinue on a real control plane and prints
-// what became of its steps. It exits with 1 if a result was lost, doubled or wrong.
+// Command driver injects failures on a real control plane while steps run, and
+// reports what happened to the steps. It exits with 1 if a result was lost,
+// duplicated or wrong.
 //
 //	go run ./driver kill [-kills 300] [-seed 1] [-parallel 6] [-reattach 10000]
 //	go run ./driver storm [-seeds 100] [-seed 1] [-parallel 6] [-steps 40]
@@ -23,7 +24,7 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/storm"
 )
 
-// report is what both print.
+// report is what both commands print.
 type report interface {
 	Failed() bool
 	Print(io.Writer)
@@ -60,15 +61,15 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	return r.Failed(), nil
 }
 
-const logsUsage = "directory in which the log files of the control plane stay"
+const logsUsage = "directory for the log files of the control plane"
 
 func runKill(ctx context.Context, flags *flag.FlagSet, args []string) (report, error) {
 	o := kill.Options{Progress: os.Stderr}
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed of the kills")
 	flags.IntVar(&o.Kills, "kills", 300, "workers to kill")
-	flags.IntVar(&o.Parallel, "parallel", 6, "Executions at a time")
-	flags.DurationVar(&o.Pace, "pace", 0, "how long a pod is pending, and then runs, at most (default 1s)")
-	flags.IntVar(&o.Reattach, "reattach", 0, "measure how long a new worker takes to return the results of so many finished steps")
+	flags.IntVar(&o.Parallel, "parallel", 6, "Executions that run at a time")
+	flags.DurationVar(&o.Pace, "pace", 0, "maximum time that a pod is pending, and then running (default 1s)")
+	flags.IntVar(&o.Reattach, "reattach", 0, "measure how long a new worker takes to return the results of this many finished steps")
 	flags.StringVar(&o.LogDir, "logs", "", logsUsage)
 	if err := parse(flags, args); err != nil {
 		return nil, err
@@ -79,9 +80,9 @@ func runKill(ctx context.Context, flags *flag.FlagSet, args []string) (report, e
 func runStorm(ctx context.Context, flags *flag.FlagSet, args []string) (report, error) {
 	o := storm.Options{Progress: os.Stderr}
 	flags.Uint64Var(&o.First, "seed", 1, "the first seed")
-	flags.IntVar(&o.Seeds, "seeds", 100, "how many seeds")
+	flags.IntVar(&o.Seeds, "seeds", 100, "number of seeds")
 	flags.IntVar(&o.Parallel, "parallel", 0, "seeds at a time (default 6)")
-	flags.IntVar(&o.Steps, "steps", 0, "steps of a seed, all at once (default 40)")
+	flags.IntVar(&o.Steps, "steps", 0, "concurrent steps of a seed (default 40)")
 	flags.StringVar(&o.LogDir, "logs", "", logsUsage)
 	if err := parse(flags, args); err != nil {
 		return nil, err

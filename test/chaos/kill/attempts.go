@@ -22,19 +22,19 @@ type execution struct {
 	owner       metav1.OwnerReference
 	policy      kontinue.ChildPolicy
 	attempts    int
-	workers     int // at a time
+	workers     int // that run at a time
 	undisturbed bool
 	rnd         *rand.Rand
 
 	mu   sync.Mutex
-	pods map[string][]string // UIDs that a step returned, by attempt and step
+	pods map[string][]string // UIDs in the results of a step, by attempt and step
 }
 
 const (
-	// maxKills bounds the kills of a worker in one attempt, since a worker that
-	// always dies early gets nowhere. The next process is left alone.
+	// maxKills bounds the kills of a worker in one attempt, since a worker that always
+	// dies early makes no progress. The next process is not killed.
 	maxKills = 12
-	// maxDelay is the longest time until a random kill.
+	// maxDelay is the maximum delay of a random kill.
 	maxDelay = 5 * time.Second
 )
 
@@ -51,14 +51,14 @@ func (r *runner) attempts(ctx context.Context, e *execution) {
 		}
 		wg.Wait()
 		if slices.Contains(returned, false) {
-			break // a finding says why
+			break // attempt has added a finding
 		}
 	}
 	r.check(ctx, e)
 }
 
-// attempt starts a worker again and again until its function has returned, and
-// reports whether it has.
+// attempt restarts a worker until its function has returned, and reports whether it
+// has.
 func (r *runner) attempt(ctx context.Context, e *execution, attempt int, rnd *rand.Rand) bool {
 	for n := 0; ; n++ {
 		p := plan{}
@@ -110,8 +110,8 @@ func (r *runner) count(e *execution, p process) {
 	}
 }
 
-// compare compares the results that a process got with what is expected and with
-// those of other processes, and returns their number.
+// compare compares the results of a process with the expected ones and with those of
+// other processes, and returns their number.
 func (r *runner) compare(e *execution, attempt int, p process) (results int) {
 	addf := r.report.Findings.Addf
 	for _, got := range p.results {
@@ -145,7 +145,7 @@ func (r *runner) compare(e *execution, attempt int, p process) (results int) {
 	return results
 }
 
-// check compares the Jobs that an Execution ever had with what is expected.
+// check compares all Jobs that an Execution ever had with the expected ones.
 func (r *runner) check(ctx context.Context, e *execution) {
 	expected := history.Expected{}
 	for _, s := range steps {

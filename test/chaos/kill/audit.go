@@ -13,16 +13,16 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// Requests counts what workers asked for each Job by its name, the create
-// included: in Executions without a kill, in those whose only worker is killed
-// again and again, and in those with two such workers at once.
+// Requests counts the requests of workers for single Jobs, including the create: in
+// Executions without a kill, in those whose only worker is killed repeatedly, and in
+// those with two such workers at once.
 type Requests struct{ Undisturbed, Killed, Raced PerJob }
 
 // PerJob sums up the requests for single Jobs.
 type PerJob struct {
 	Jobs int
-	// Writes and Reads are the sums of all Jobs, MostWrites and MostReads those of
-	// the Job with the most. A write counts whatever the API server answered.
+	// Writes and Reads are the sums over all Jobs, MostWrites and MostReads the
+	// maxima of a single Job. A write counts whatever the response was.
 	Writes, Reads, MostWrites, MostReads int
 }
 
@@ -45,15 +45,15 @@ func (p *PerJob) add(c calls) {
 // calls are the requests for one Job.
 type calls struct{ writes, reads int }
 
-// auditEvent is the part of an audit.k8s.io/v1 Event that is read here.
+// auditEvent is the part of an audit.k8s.io/v1 Event that is needed here.
 type auditEvent struct {
 	Verb      string
 	User      struct{ Username string }
 	ObjectRef struct{ Resource, Name, Namespace string }
 }
 
-// readAudit counts the workers' requests for each Job by its name. The log names
-// the Job of a create, too, since the client chose the name.
+// readAudit counts the workers' requests for each Job by name. The log has the name
+// also for a create, since the client chose it.
 func readAudit(log io.Reader) (map[string]calls, error) {
 	byJob := map[string]calls{}
 	lines := bufio.NewScanner(log)
@@ -81,7 +81,7 @@ func readAudit(log io.Reader) (map[string]calls, error) {
 	return byJob, nil
 }
 
-// countRequests sums up the audit log by the kind of Execution.
+// countRequests sums up the requests in the audit log by the kind of Execution.
 func (r *runner) countRequests(path string) (requests Requests, err error) {
 	log, err := os.Open(path)
 	if err != nil {

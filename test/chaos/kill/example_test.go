@@ -17,29 +17,29 @@ func ExampleReport_Print() {
 	r.Findings.Addf(report.Lost, "execution 3: run 0 of step lint has no job")
 	r.Print(os.Stdout)
 	// Output:
-	// Kubernetes                                  v1.37.2, seed 1, 1m30s
-	// executions                                  10
-	// steps                                       50
-	// worker processes                            32
-	// kills                                       20
-	//   random                                    12
-	//   before create                             0
-	//   after create                              8
-	//   before record                             0
-	//   after record                              0
-	//   created                                   0
-	//   pending                                   0
-	//   running                                   0
-	//   ended                                     0
-	//   recorded                                  0
-	//   SIGTERM                                   2
-	// jobs                                        50
-	// pods                                        70
-	// lost                                        1
-	// duplicates                                  0
-	// wrong                                       0
-	// requests of an undisturbed step             none
-	// requests of a step, its workers killed      none
-	// requests of a step, killed and two at once  none
+	// Kubernetes                              v1.37.2, seed 1, 1m30s
+	// executions                              10
+	// steps                                   50
+	// worker processes                        32
+	// kills                                   20
+	//   random                                12
+	//   before create                         0
+	//   after create                          8
+	//   before record                         0
+	//   after record                          0
+	//   created                               0
+	//   pending                               0
+	//   running                               0
+	//   ended                                 0
+	//   recorded                              0
+	//   SIGTERM                               2
+	// jobs                                    50
+	// pods                                    70
+	// lost                                    1
+	// duplicates                              0
+	// wrong                                   0
+	// requests of an undisturbed step         none
+	// requests of a step, workers killed      none
+	// requests of a step, two workers killed  none
 	// FINDING: lost: execution 3: run 0 of step lint has no job
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// step is one step of the function that every Execution runs, and how its pods
-// end.
+// step is one step of the function that every Execution runs, with the exit codes of
+// its pods.
 type step struct {
 	name    string // on its Job
 	unnamed bool
 	// indexes is the number of pods of an Indexed Job, 0 for a RunScript.
 	indexes int
-	// codes are the exit codes of the step's first pod by run. The last one holds
-	// for all further runs. All other pods succeed.
+	// codes are the exit codes of the step's first pod by run. The last one applies to
+	// all later runs. All other pods succeed.
 	codes []int32
 }
 
@@ -47,7 +47,8 @@ func (s step) pods() int { return max(1, s.indexes) }
 
 func (s step) code(run int) int32 { return s.codes[min(run, len(s.codes)-1)] }
 
-// runs returns the number of Jobs that the step has after an attempt, from 0.
+// runs returns the number of Jobs that the step has after an attempt. Attempts count
+// from 0.
 func (s step) runs(policy kontinue.ChildPolicy, attempt int) int {
 	switch policy {
 	case kontinue.ChildPolicyRetryAll:
@@ -63,7 +64,7 @@ func (s step) runs(policy kontinue.ChildPolicy, attempt int) int {
 	}
 }
 
-// function runs the steps and calls report for each as soon as it has returned.
+// function runs the steps, and calls report as soon as each has returned.
 func function(ktx *kontinue.ExecutionContext, report func(Result)) {
 	report(call(ktx, first))
 	if ktx.Context().Err() != nil {
@@ -108,7 +109,8 @@ func call(ktx *kontinue.ExecutionContext, s step) Result {
 	return result
 }
 
-// indexed returns a Job whose pods all run at the same time and are not retried.
+// indexed returns the options of a Job whose pods run concurrently and are not
+// retried.
 func indexed(options kontinue.StepOptions, indexes int) *kontinue.JobOptions {
 	return &kontinue.JobOptions{StepOptions: options, Spec: batchv1.JobSpec{
 		Completions: new(int32(indexes)), Parallelism: new(int32(indexes)),

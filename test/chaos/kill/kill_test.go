@@ -14,12 +14,12 @@ func TestMain(m *testing.M) {
 	if code, is := Worker(); is {
 		os.Exit(code)
 	}
-	// The second handler limits errors to one in a millisecond.
+	// The second handler limits error reporting to one a millisecond.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	goleak.VerifyTestMain(m)
 }
 
-// TestKilledWorkers is a short run of the driver.
+// TestKilledWorkers is a short run of what the driver does.
 func TestKilledWorkers(t *testing.T) {
 	t.Parallel()
 	var progress bytes.Buffer

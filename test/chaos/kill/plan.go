@@ -9,28 +9,28 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/history"
 )
 
-// plan is how a worker process is to end.
+// plan says how to end a worker process.
 type plan struct {
-	// name is what the report calls it.
+	// name is the plan's name in the report.
 	name string
-	// One of these is set, or none for a process that is left alone.
+	// One of these is set, or none for a process that is not killed.
 	request    *requestPoint      // the process kills itself around a request
-	transition history.Transition // it is killed when the cluster shows that
-	delay      time.Duration      // it is killed so long after its start
+	transition history.Transition // it is killed when the history shows this
+	delay      time.Duration      // it is killed this long after its start
 	// nth counts requests or transitions, from 1.
 	nth int
-	// terminate sends SIGTERM in place of SIGKILL.
+	// terminate sends SIGTERM instead of SIGKILL.
 	terminate bool
 }
 
-// plans are the ways a process may end, in the order of the report.
+// plans are the names of all plans, in the order of the report.
 var plans = []string{
 	"random", "before create", "after create", "before record", "after record",
 	string(history.Created), string(history.Pending), string(history.Running), string(history.Ended), string(history.Recorded),
 	"SIGTERM",
 }
 
-// drawPlan draws a plan at random. Its delay is below maxDelay.
+// drawPlan draws a random plan with a delay below maxDelay.
 func drawPlan(rnd *rand.Rand, maxDelay time.Duration) plan {
 	delay := time.Duration(rnd.Int64N(int64(maxDelay)))
 	p := plan{name: plans[rnd.IntN(len(plans))], nth: 1 + rnd.IntN(2)}

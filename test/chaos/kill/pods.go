@@ -11,14 +11,14 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/testbed"
 )
 
-// pods says what becomes of the pods.
+// pods chooses the scripts of pods.
 type pods struct {
 	mu   sync.Mutex
 	rnd  *rand.Rand
 	pace time.Duration
 }
 
-// script says what becomes of a pod of a step's run.
+// script returns the script of a pod of a step's run.
 func (p *pods) script(pod *corev1.Pod, run int) testbed.Script {
 	var s testbed.Script
 	if step, ok := stepNamed(pod.Labels[history.LabelStep]); ok && (index(pod) == "" || index(pod) == "0") {
@@ -35,7 +35,7 @@ func (p *pods) script(pod *corev1.Pod, run int) testbed.Script {
 	return s
 }
 
-// setPace changes how long further pods are pending, and then run, at most.
+// setPace changes the maximum time that later pods are pending, and then running.
 func (p *pods) setPace(pace time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,18 +14,18 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/history"
 )
 
-// process is how a worker process ended.
+// process says how a worker process ended.
 type process struct {
 	plan       plan
 	killed     bool // by SIGKILL
 	terminated bool // it stopped after SIGTERM
 	results    []Result
 	took       time.Duration
-	// err is set when the process ended in a way that was not planned.
+	// err is set if the process ended otherwise than planned.
 	err error
 }
 
-// run runs a worker process until it exits or ends by its plan.
+// run runs a worker process until it exits or is ended according to its plan.
 func run(ctx context.Context, h *history.History, o order, p plan) process {
 	o.DieAt = p.request
 	text, err := json.Marshal(o)
@@ -104,7 +104,7 @@ func parse(stdout []byte) (results []Result, err error) {
 		}
 		var r Result
 		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("a worker printed %q: %w", line, err)
+			return nil, fmt.Errorf("worker printed %q: %w", line, err)
 		}
 		results = append(results, r)
 	}

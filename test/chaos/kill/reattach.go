@@ -14,18 +14,19 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/history"
 )
 
-// Reattach is how long a new worker takes to return the results of finished steps,
-// against one LIST of the same Jobs and one of their pods in the same process.
+// Reattach compares the time that a new worker takes to return the results of
+// finished steps with one LIST of the same Jobs and one of their pods in the same
+// process.
 type Reattach struct {
 	Steps int
-	// Start is the time that the client takes to start, Results from there until the
-	// last result.
+	// Start is the time that the client takes to start, and Results the time from then
+	// until the last result.
 	Start, Results time.Duration
-	// List is the time of the two LISTs, one after the other.
+	// List is the total time of the two LISTs.
 	List time.Duration
 }
 
-// String compares the two.
+// String describes the comparison.
 func (r *Reattach) String() string {
 	all := r.Start + r.Results
 	return fmt.Sprintf("%d steps in %s (start %s, results %s); LIST of the same jobs and pods %s; ratio %.2f",
@@ -33,7 +34,7 @@ func (r *Reattach) String() string {
 		r.List.Round(time.Millisecond), all.Seconds()/r.List.Seconds())
 }
 
-// reattach runs so many steps in one worker, and again in another.
+// reattach runs Options.Reattach steps in one worker, and again in another.
 func (r *runner) reattach(ctx context.Context) (*Reattach, error) {
 	owner, err := r.createOwner(ctx, "reattach")
 	if err != nil {
@@ -49,7 +50,7 @@ func (r *runner) reattach(ctx context.Context) (*Reattach, error) {
 			return nil, fmt.Errorf("re-attach: %w", process.err)
 		}
 		if len(process.results) != 1 || process.results[0].Reattach == nil {
-			return nil, fmt.Errorf("re-attach: the worker printed %+v", process.results)
+			return nil, fmt.Errorf("re-attach: worker printed %+v", process.results)
 		}
 		measured = *process.results[0].Reattach
 		fmt.Fprintf(r.Progress, "%s\n", &measured)
@@ -61,7 +62,7 @@ func (r *runner) reattach(ctx context.Context) (*Reattach, error) {
 	return &measured, nil
 }
 
-// reattach is the function of that worker.
+// reattach is the function that the second worker runs.
 func (o *order) reattach(ctx context.Context, ktx *kontinue.ExecutionContext, config *rest.Config, started time.Duration) error {
 	measured := &Reattach{Steps: o.Steps, Start: started}
 	start := time.Now()

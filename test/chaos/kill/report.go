@@ -9,22 +9,23 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/report"
 )
 
-// Report is what [Run] counted.
+// Report holds the counts of [Run].
 type Report struct {
 	Seed    uint64
 	Version string
-	// Executions is how many ended, in all their attempts, with all their Steps.
+	// Executions is the number of Executions that ended, and Steps that of their steps
+	// in all attempts.
 	Executions, Steps int
-	// Processes is the number of worker processes, Kills that of those that ended by
-	// SIGKILL, and ByPlan counts those that ended by their plan.
+	// Processes is the number of worker processes, and Kills that of those that SIGKILL
+	// ended. ByPlan counts those that ended as planned.
 	Processes, Kills int
 	ByPlan           map[string]int
-	// Jobs and Pods are all that ever existed.
+	// Jobs and Pods count all that ever existed.
 	Jobs, Pods int
 	Findings   *report.Findings
-	// Requests are those of the workers for each Job in its whole life.
+	// Requests counts the requests of the workers for each Job over its lifetime.
 	Requests Requests
-	// Took is the time of the kills, Undisturbed that of each worker without one.
+	// Took is the duration of the kills, Undisturbed that of each worker without one.
 	Took        time.Duration
 	Undisturbed []time.Duration
 	// Reattach is nil if it was not measured.
@@ -49,10 +50,10 @@ func (r *Report) Print(to io.Writer) {
 	t.Row("pods", r.Pods)
 	t.Counts(r.Findings, report.Lost, report.Duplicate, report.Wrong)
 	t.Row("requests of an undisturbed step", r.Requests.Undisturbed)
-	t.Row("requests of a step, its workers killed", r.Requests.Killed)
-	t.Row("requests of a step, killed and two at once", r.Requests.Raced)
+	t.Row("requests of a step, workers killed", r.Requests.Killed)
+	t.Row("requests of a step, two workers killed", r.Requests.Raced)
 	if len(r.Undisturbed) > 0 {
-		t.Row("an undisturbed worker takes", slices.Max(r.Undisturbed).Round(time.Millisecond))
+		t.Row("slowest undisturbed worker", slices.Max(r.Undisturbed).Round(time.Millisecond))
 	}
 	if r.Reattach != nil {
 		t.Row("re-attach", r.Reattach)

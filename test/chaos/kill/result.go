@@ -11,8 +11,8 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// Result is what a step returned in a worker. It must be the same in every process
-// of every worker.
+// Result is the result of a step in a worker process. It must be the same in every
+// process of every worker.
 type Result struct {
 	Step      string
 	Attempt   int
@@ -22,11 +22,11 @@ type Result struct {
 	Codes   []int32
 	Phases  []corev1.PodPhase
 	Message string
-	// Pods are the UIDs of the pods: a later result must not be of other pods.
+	// Pods are the UIDs of the pods. A later result must not be that of other pods.
 	Pods []string
-	// Error is that of the call. None is expected.
+	// Error is the error of the call. None is expected.
 	Error string
-	// Reattach is set in the only line of a worker that measures.
+	// Reattach is set in the only line of the worker that measures.
 	Reattach *Reattach `json:",omitempty"`
 }
 
@@ -52,7 +52,7 @@ func byIndex(pods []*kontinue.PodResult) []*kontinue.PodResult {
 
 func index(p *corev1.Pod) string { return p.Annotations[batchv1.JobCompletionIndexAnnotation] }
 
-// expected is what the step must return, apart from the UIDs.
+// expected returns the expected result of the step, without the UIDs.
 func (s step) expected(policy kontinue.ChildPolicy, attempt int) Result {
 	run := s.runs(policy, attempt) - 1
 	code := s.code(run)
@@ -78,7 +78,7 @@ func (s step) expected(policy kontinue.ChildPolicy, attempt int) Result {
 	return result
 }
 
-// termination is the termination message of a container that failed.
+// termination returns the termination message of a container that failed.
 func termination(step string, run int) string {
 	return fmt.Sprintf("run %d of %s failed", run, step)
 }

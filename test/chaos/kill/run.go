@@ -23,30 +23,30 @@ import (
 
 // Options configure [Run]. The zero value of each field is its default.
 type Options struct {
-	// Seed is that of the plans. Default: 1.
+	// Seed is the seed of the plans. Default: 1.
 	Seed uint64
-	// Kills is how many workers are killed with SIGKILL. Default: 300.
+	// Kills is the number of workers to kill with SIGKILL. Default: 300.
 	Kills int
-	// Parallel is how many Executions run at a time. Default: 6.
+	// Parallel is the number of Executions that run at a time. Default: 6.
 	Parallel int
-	// Undisturbed is how many Executions run in a worker that is not killed, for
-	// the count of their requests. Default: 4.
+	// Undisturbed is the number of Executions whose worker is not killed, to count
+	// their requests. Default: 4.
 	Undisturbed int
-	// Pace is how long a pod is pending, and then runs, at most. Default: 1 s.
+	// Pace is the maximum time that a pod is pending, and then running. Default: 1 s.
 	Pace time.Duration
-	// Reattach, if not 0, is the number of finished steps that a new worker attaches
-	// to, for the time that it takes.
+	// Reattach, if not 0, is the number of finished steps for which to measure the
+	// time that a new worker takes to return their results.
 	Reattach int
-	// LogDir is where the log files of the control plane stay. Default: they are
-	// removed.
+	// LogDir is the directory for the log files of the control plane. Default: they
+	// are removed.
 	LogDir string
-	// Progress gets a line now and then. Default: it is discarded.
+	// Progress receives a line from time to time. Default: none.
 	Progress io.Writer
 }
 
 const (
 	namespace = "kill"
-	// executionLimit is generous: an Execution that takes longer is lost.
+	// executionLimit is generous. An Execution that takes longer counts as lost.
 	executionLimit = 10 * time.Minute
 )
 
@@ -62,7 +62,7 @@ func (o Options) complete() Options {
 	return o
 }
 
-// runner is one Run.
+// runner is the state of one Run.
 type runner struct {
 	Options
 	bed  *testbed.Testbed
@@ -74,8 +74,8 @@ type runner struct {
 	byUID      map[types.UID]*execution
 }
 
-// Run does what the package comment says. The error is one of Run itself; the
-// report says what went wrong with the steps.
+// Run runs and kills workers, as described in the package comment. An error means
+// that Run itself failed; the report says what went wrong with the steps.
 func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	o := options.complete()
 	p := &pods{rnd: rand.New(rand.NewPCG(o.Seed, 3)), pace: o.Pace}

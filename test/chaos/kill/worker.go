@@ -17,16 +17,16 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// workerEnv holds the order of a worker process, in JSON.
+// workerEnv holds the order of a worker process, as JSON.
 const workerEnv = "KONTINUE_CHAOS_WORKER"
 
-// order is what a worker process has to do.
+// order says what a worker process is to do.
 type order struct {
 	Kubeconfig, Namespace string
 	Execution             kontinue.Execution
 	// DieAt, if set, is the request at which the worker kills itself.
 	DieAt *requestPoint `json:",omitempty"`
-	// Steps, if not 0, is a number of steps to run at once in place of the function.
+	// Steps, if not 0, is the number of steps to run at once instead of the function.
 	Steps int `json:",omitempty"`
 }
 
@@ -34,15 +34,15 @@ type order struct {
 type requestPoint struct {
 	Method string
 	N      int
-	// After is after the answer, and not before the request.
+	// After means after the response. Otherwise it is before the request.
 	After bool
 }
 
 // exitTerminated is the exit code of a worker that stopped after SIGTERM.
 const exitTerminated = 99
 
-// Worker is the main function of a worker process: it returns the exit code, and
-// whether this process is a worker. A program that calls Run calls Worker first.
+// Worker is the main function of a worker process. It returns the exit code, and
+// whether this process is a worker. A program that calls Run must call Worker first.
 func Worker() (code int, is bool) {
 	text := os.Getenv(workerEnv)
 	if text == "" {
@@ -99,15 +99,15 @@ func (o *order) run(ctx context.Context) error {
 
 var stdout sync.Mutex
 
-// printResult writes one line of JSON, unbuffered: a result counts even if the
-// process dies right after it.
+// printResult writes one line of JSON without buffering, so that a result counts even
+// if the process dies right after it.
 func printResult(r Result) {
 	stdout.Lock()
 	defer stdout.Unlock()
 	_ = json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// wrap makes the process kill itself at the request.
+// wrap returns a transport that kills the process at the request.
 func (p *requestPoint) wrap(next http.RoundTripper) http.RoundTripper {
 	var mu sync.Mutex
 	sent := 0

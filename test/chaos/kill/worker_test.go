@@ -13,7 +13,8 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// TestPlans checks that a seed repeats its plans, and that every plan is drawn.
+// TestPlans checks that a seed always draws the same plans, and that every plan is
+// drawn.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	drawn := map[string]bool{}
@@ -33,7 +34,7 @@ func TestPlans(t *testing.T) {
 	require.Len(t, drawn, len(plans))
 }
 
-// TestExpectedResults by child policy and attempt.
+// TestExpectedResults checks the expected results by child policy and attempt.
 func TestExpectedResults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -71,14 +72,14 @@ func TestExpectedResults(t *testing.T) {
 	}
 }
 
-// TestParse checks that a line which a kill has cut is no result.
+// TestParse checks that a line cut off by a kill is not a result.
 func TestParse(t *testing.T) {
 	t.Parallel()
 	results, err := parse([]byte("{\"Step\":\"a\",\"Codes\":[3]}\n{\"Step\":\"b\"}\n{\"Step\":"))
 	require.NoError(t, err)
 	require.Equal(t, []Result{{Step: "a", Codes: []int32{3}}, {Step: "b"}}, results)
-	_, err = parse([]byte("panic: no JSON\n"))
-	require.ErrorContains(t, err, "panic: no JSON")
+	_, err = parse([]byte("panic: not JSON\n"))
+	require.ErrorContains(t, err, "panic: not JSON")
 }
 
 // TestReadAudit checks that only the workers' requests for Jobs count.

@@ -52,8 +52,8 @@ func (c *conn) isStalled() bool {
 	return c.stalled
 }
 
-// Read discards what a client sends on a half-open connection, and returns when the
-// client closes it.
+// Read reads from the client. On a half-open connection it discards what the client
+// sends, and returns when the client closes it.
 func (c *conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
@@ -89,7 +89,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-// wait waits and reports whether the connection is still open.
+// wait waits for a duration and reports whether the connection is still open.
 func (c *conn) wait(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -104,7 +104,7 @@ func (c *conn) wait(d time.Duration) bool {
 	}
 }
 
-// reset closes with a RST instead of a FIN.
+// reset closes the connection with a RST instead of a FIN.
 func (c *conn) reset() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

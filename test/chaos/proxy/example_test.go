@@ -35,13 +35,13 @@ func ExampleProxy_Inject() {
 		return
 	}
 	for range 2 {
-		answer, err := client.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(answer.Status)
-		_ = answer.Body.Close()
+		fmt.Println(response.Status)
+		_ = response.Body.Close()
 	}
 	fmt.Println(p.Injected())
 	// Output:

@@ -16,14 +16,14 @@ const (
 	Cut Kind = "cut"
 	// Reset closes them with a TCP reset.
 	Reset Kind = "reset"
-	// Stall makes them half-open: they stay open, accept everything and never
-	// answer. New ones work.
+	// Stall makes them half-open: they stay open and accept data, but never respond.
+	// New connections work.
 	Stall Kind = "stall"
 	// Refuse resets them and, for Fault.For, each new one during its TLS handshake.
 	Refuse Kind = "refuse"
-	// Blackhole is Stall and, for Fault.For, also applies to new connections.
+	// Blackhole is a Stall that, for Fault.For, also applies to new connections.
 	Blackhole Kind = "black hole"
-	// Freeze delays everything that the server sends until Fault.For is over.
+	// Freeze holds back everything that the server sends for Fault.For.
 	Freeze Kind = "freeze"
 	// Delay adds 20 ms to each write of the server for Fault.For.
 	Delay Kind = "delay"
@@ -34,7 +34,7 @@ const (
 // Faults of requests. They apply to the next Fault.Times requests that match
 // Fault.Verb and Fault.Resource.
 const (
-	// TooMany rejects with 429 and no Retry-After, TooManyLater with Retry-After 1.
+	// TooMany rejects with 429 and no Retry-After, TooManyLater with a Retry-After of 1.
 	TooMany      Kind = "429"
 	TooManyLater Kind = "429, Retry-After"
 	// Internal rejects with a Status of code 500.
@@ -42,13 +42,13 @@ const (
 	// BadGateway and Unavailable reject like a load balancer, without a Status.
 	BadGateway  Kind = "502"
 	Unavailable Kind = "503"
-	// Unauthorized rejects with 401, as for an expired token, Forbidden with 403.
+	// Unauthorized rejects with 401, like an expired token, and Forbidden with 403.
 	Unauthorized Kind = "401"
 	Forbidden    Kind = "403"
-	// LoseAnswer forwards the request and drops the answer.
-	LoseAnswer Kind = "lost answer"
-	// Swallow drops the request and never answers.
-	Swallow Kind = "no answer"
+	// LoseResponse forwards the request and drops the response.
+	LoseResponse Kind = "lost response"
+	// Swallow drops the request and never responds.
+	Swallow Kind = "no response"
 )
 
 // Faults of watches. All but NoBookmarks apply to the next Fault.Times events.
@@ -57,22 +57,22 @@ const (
 	Truncate Kind = "truncated event"
 	// Duplicate sends an event twice.
 	Duplicate Kind = "duplicated event"
-	// EndBefore ends the stream just before an event.
+	// EndBefore ends the stream right before an event.
 	EndBefore Kind = "ended before an event"
-	// GoneEvent sends an ERROR event of code 410 in place of an event.
+	// GoneEvent sends an ERROR event with code 410 instead of an event.
 	GoneEvent Kind = "410 event"
-	// Gone ends all open watches and answers the next Fault.Times with status 410.
+	// Gone ends all open watches and responds to the next Fault.Times with status 410.
 	Gone Kind = "410 status"
 	// NoBookmarks drops bookmarks for Fault.For, including the one that ends the
 	// initial events.
 	NoBookmarks Kind = "no bookmarks"
 )
 
-// Kinds are the faults that a storm draws from. The others (401, 403, no answer, no
+// Kinds are the faults that a storm draws from. The others (401, 403, no response, no
 // bookmarks) are for tests of a single fault.
 var Kinds = []Kind{
 	Cut, Reset, Stall, Refuse, Blackhole, Freeze, Delay, Drip,
-	TooMany, TooManyLater, Internal, BadGateway, Unavailable, LoseAnswer,
+	TooMany, TooManyLater, Internal, BadGateway, Unavailable, LoseResponse,
 	Truncate, Duplicate, EndBefore, GoneEvent, Gone,
 }
 
@@ -82,14 +82,14 @@ type Fault struct {
 	// Verb ("list", "watch", "get", "create", "patch", "delete") and Resource
 	// select requests and watches. Default: any.
 	Verb, Resource string
-	// Times is the number of requests or events that are hit. Default: 1. All of them
-	// if negative.
+	// Times is the number of requests or events that are hit, or negative for all.
+	// Default: 1.
 	Times int
-	// For is how long a fault with a duration lasts. Default: until Clear is called.
+	// For is the duration of a fault that has one. Default: until Clear is called.
 	For time.Duration
 }
 
-// request is what a fault matches.
+// request holds what a fault matches on.
 type request struct{ verb, resource string }
 
 func (f *Fault) matches(r request) bool {
@@ -124,7 +124,7 @@ func parse(r *http.Request) request {
 	return q
 }
 
-// class groups the kinds by what they hit.
+// class groups the kinds by what they apply to.
 type class int
 
 const (

@@ -17,10 +17,11 @@ import (
 
 // Config configures a proxy.
 type Config struct {
-	// Upstream reaches the API server. Clients of the proxy get its user.
+	// Upstream is the configuration for the API server. Clients of the proxy act as
+	// its user.
 	Upstream *rest.Config
-	// Shift is added to every time in the answers of the API server: to the client,
-	// the clock of the cluster is wrong by so much.
+	// Shift is added to every time in the responses of the API server. To the client,
+	// the clock of the cluster is off by that much.
 	Shift time.Duration
 }
 
@@ -41,7 +42,7 @@ type Proxy struct {
 	closing  chan struct{}
 }
 
-// active is a fault that was injected.
+// active is a fault that is in effect.
 type active struct {
 	Fault
 	until time.Time // zero: until Clear is called
@@ -51,7 +52,7 @@ func (a *active) expired(now time.Time) bool {
 	return a.Times == 0 || !a.until.IsZero() && !now.Before(a.until)
 }
 
-// New starts a proxy; Close ends it.
+// New starts a proxy. Call Close to stop it.
 func New(config Config) (*Proxy, error) {
 	upstream := rest.CopyConfig(config.Upstream)
 	token := upstream.BearerToken
@@ -141,7 +142,7 @@ func (p *Proxy) Inject(f Fault) {
 	}
 }
 
-// hit applies a fault to the open connections.
+// hit applies a fault of connections to those that are open.
 func (p *Proxy) hit(kind Kind) {
 	for _, c := range p.open() {
 		switch kind {
@@ -210,7 +211,7 @@ func (p *Proxy) count(kind Kind) {
 }
 
 // take returns the first fault of a class that matches a request or its event, and
-// uses it up once.
+// decrements its Times.
 func (p *Proxy) take(of class, r request) (Kind, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -228,7 +229,7 @@ func (p *Proxy) take(of class, r request) (Kind, bool) {
 	return "", false
 }
 
-// lasting reports whether a fault with a duration is active. The caller holds the
+// lasting reports whether a fault with a duration is in effect. The caller holds the
 // lock.
 func (p *Proxy) lasting(kind Kind) bool {
 	now := time.Now()
@@ -240,7 +241,7 @@ func (p *Proxy) lasting(kind Kind) bool {
 	return false
 }
 
-// pace returns how many of n bytes may be sent to a client, and after which delay.
+// pace returns how many of n bytes may be sent to a client, and after what delay.
 func (p *Proxy) pace(n int) (int, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

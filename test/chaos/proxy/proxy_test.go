@@ -30,8 +30,8 @@ var codec = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 
 var made = metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 
-// server is an API server with one Job. Its watches send the events that the test
-// gives it.
+// server is an API server with one Job. Its watches send the events provided by the
+// test.
 type server struct {
 	events  chan watch.EventType
 	created chan string
@@ -114,7 +114,7 @@ func TestRequests(t *testing.T) {
 			_, p, c := start(t, 0)
 			p.Inject(proxy.Fault{Kind: kind, Verb: "get", Resource: "jobs", Times: 2})
 			_, err := c.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
-			require.NoError(t, err, "another verb")
+			require.NoError(t, err, "a different verb")
 			for range 2 {
 				err := get(t.Context(), c)
 				require.True(t, is(err), "%v", err)
@@ -138,7 +138,7 @@ func TestTooManyLater(t *testing.T) {
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	s, p, c := start(t, 0)
-	p.Inject(proxy.Fault{Kind: proxy.LoseAnswer, Verb: "create"})
+	p.Inject(proxy.Fault{Kind: proxy.LoseResponse, Verb: "create"})
 	_, err := c.BatchV1().Jobs("ns").Create(t.Context(), &batchv1.Job{}, metav1.CreateOptions{})
 	require.Error(t, err)
 	var status apierrors.APIStatus
@@ -158,7 +158,7 @@ func TestConnections(t *testing.T) {
 			p.Inject(proxy.Fault{Kind: kind})
 			for range w.ResultChan() {
 			}
-			require.NoError(t, get(t.Context(), c), "new ones work")
+			require.NoError(t, get(t.Context(), c), "new connections work")
 		}
 	})
 	t.Run("refuse", func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestGoneAndBookmarks(t *testing.T) {
 	require.True(t, apierrors.IsResourceExpired(err), "%v", err)
 }
 
-// TestShift of a plain answer and of an event.
+// TestShift checks the times in a plain response and in an event.
 func TestShift(t *testing.T) {
 	t.Parallel()
 	s, _, c := start(t, 15*time.Minute)

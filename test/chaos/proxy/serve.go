@@ -30,7 +30,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.requests[q.verb+" "+q.resource]++
 	p.mu.Unlock()
 	kind, hit := p.take(ofRequests, q)
-	if hit && kind != LoseAnswer {
+	if hit && kind != LoseResponse {
 		p.reject(w, r, kind, q)
 		return
 	}
@@ -39,32 +39,32 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = p.target.Scheme, p.target.Host, p.target.Host, ""
 	out.Header.Del("Accept-Encoding")
-	answer, err := p.upstream.RoundTrip(out)
+	response, err := p.upstream.RoundTrip(out)
 	if err != nil {
-		// Like a load balancer whose upstream is down.
+		// Respond like a load balancer whose upstream is down.
 		http.Error(w, "bad gateway: "+err.Error(), http.StatusBadGateway)
 		return
 	}
-	defer answer.Body.Close()
+	defer response.Body.Close()
 	if hit {
-		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
 		panic(http.ErrAbortHandler)
 	}
-	maps.Copy(w.Header(), answer.Header)
-	framed := q.verb == "watch" && answer.Header.Get("Content-Type") == protobufWatchType
-	if !framed && p.shift != 0 && answer.Header.Get("Content-Type") == protobufType {
-		p.shifted(w, answer)
+	maps.Copy(w.Header(), response.Header)
+	framed := q.verb == "watch" && response.Header.Get("Content-Type") == protobufWatchType
+	if !framed && p.shift != 0 && response.Header.Get("Content-Type") == protobufType {
+		p.shifted(w, response)
 		return
 	}
-	w.WriteHeader(answer.StatusCode)
+	w.WriteHeader(response.StatusCode)
 	if framed {
-		s.events(w, answer.Body)
+		s.events(w, response.Body)
 		return
 	}
-	_, _ = io.Copy(flusher{w}, answer.Body)
+	_, _ = io.Copy(flusher{w}, response.Body)
 }
 
-// flusher flushes every write: watches and logs are streams.
+// flusher flushes every write, since watches and logs are streams.
 type flusher struct{ http.ResponseWriter }
 
 func (f flusher) Write(b []byte) (int, error) {
@@ -75,7 +75,7 @@ func (f flusher) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// reject answers in place of the API server or a load balancer.
+// reject responds in place of the API server or a load balancer.
 func (p *Proxy) reject(w http.ResponseWriter, r *http.Request, kind Kind, q request) {
 	resource := schema.GroupResource{Resource: q.resource}
 	var err *apierrors.StatusError
@@ -108,7 +108,7 @@ func (p *Proxy) reject(w http.ResponseWriter, r *http.Request, kind Kind, q requ
 	case Gone:
 		err = expired()
 	default:
-		panic("no answer for " + kind)
+		panic("no response for " + kind)
 	}
 	status := err.Status()
 	status.TypeMeta = statusType

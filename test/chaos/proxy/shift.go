@@ -10,18 +10,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// shifted writes an answer with its times shifted.
-func (p *Proxy) shifted(w http.ResponseWriter, answer *http.Response) {
-	body, err := io.ReadAll(answer.Body)
+// shifted writes a response with its times shifted.
+func (p *Proxy) shifted(w http.ResponseWriter, response *http.Response) {
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Del("Content-Length")
-	w.WriteHeader(answer.StatusCode)
+	w.WriteHeader(response.StatusCode)
 	_, _ = w.Write(p.shiftRaw(body))
 }
 
-// shiftRaw shifts the times in an encoded object. Other data is returned unchanged.
+// shiftRaw shifts the times in an encoded object. It returns other data unchanged.
 func (p *Proxy) shiftRaw(raw []byte) []byte {
 	object, _, err := codec.Decode(raw, nil, nil)
 	if err != nil {

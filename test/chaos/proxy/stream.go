@@ -11,14 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// stream is one request. It may be a watch.
+// stream is one request, which may be a watch.
 type stream struct {
 	p      *Proxy
 	of     request
 	cancel context.CancelFunc
 }
 
-// open returns the request for the upstream. EndWatches can end it if it is a watch.
+// open returns the request to send upstream. EndWatches can end it if it is a watch.
 func (s *stream) open(r *http.Request) (out *http.Request, done func()) {
 	ctx, cancel := context.WithCancel(r.Context())
 	s.cancel = cancel
@@ -35,8 +35,8 @@ func (s *stream) open(r *http.Request) (out *http.Request, done func()) {
 	}
 }
 
-// events copies a watch event by event. Four bytes before each event hold its
-// length.
+// events copies a watch event by event. Each event is preceded by its length in four
+// bytes.
 func (s *stream) events(w http.ResponseWriter, from io.Reader) {
 	to := flusher{w}
 	_ = http.NewResponseController(w).Flush() // the headers
@@ -78,7 +78,7 @@ func (s *stream) events(w http.ResponseWriter, from io.Reader) {
 	}
 }
 
-// corrupt applies a fault to an event, and reports whether the watch ends.
+// corrupt applies a fault to an event, and reports whether it ends the watch.
 func (s *stream) corrupt(to io.Writer, kind Kind, frame []byte) (ends bool) {
 	switch kind {
 	case Duplicate:

@@ -13,11 +13,11 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/report"
 )
 
-// own reports whether a Job is of this seed.
+// own reports whether a Job belongs to this seed.
 func (s *seed) own(j *history.Job) bool { return j.Namespace == s.namespace }
 
-// check compares the Jobs of the steps with what is expected, and looks for the
-// canary where it must not be.
+// check compares the Jobs of the steps with the expected ones, and looks for the
+// canary where it must not appear.
 func (s *seed) check(ctx context.Context) {
 	expected := history.Expected{}
 	for _, st := range s.steps {
@@ -74,12 +74,12 @@ func (s *seed) addf(kind report.Kind, format string, args ...any) {
 	s.report.Findings.Addf(kind, "seed %d: %s", s.number, fmt.Sprintf(format, args...))
 }
 
-// logger returns a logger of every level, even of client-go's request bodies.
+// logger returns a logger for all levels, including client-go's request bodies.
 func logger(to *buffer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: slog.Level(-10)}))
 }
 
-// buffer is a bytes.Buffer that may be read while it is written.
+// buffer is a bytes.Buffer that is safe for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

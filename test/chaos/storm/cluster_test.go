@@ -15,7 +15,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// TestClusterFails breaks one part of a real cluster after the other while steps
+// TestClusterFails breaks one component of a real cluster after another while steps
 // run. The tests share the cluster, so they do not run in parallel, and the node is
 // killed last.
 func TestClusterFails(t *testing.T) {
@@ -35,7 +35,7 @@ func TestClusterFails(t *testing.T) {
 	})
 	t.Run("etcd compacted", func(t *testing.T) {
 		disturb(t, func(s *fixture, c *cluster.Cluster) {
-			require.NoError(s, c.Kill(s.ctx, cluster.APIServer)) // its watch cache would answer otherwise
+			require.NoError(s, c.Kill(s.ctx, cluster.APIServer)) // otherwise its watch cache would serve the watches
 			require.NoError(s, c.CompactEtcd(s.ctx))
 			require.NoError(s, c.Restart(s.ctx, cluster.APIServer))
 		})
@@ -63,12 +63,12 @@ func TestClusterFails(t *testing.T) {
 	t.Run("clock is wrong", testClock)
 	t.Run("job deleted in an outage", testJobDeleted)
 	t.Run("connection half-open", testHalfOpenConnection)
-	t.Run("nothing answers", testStopWhileNothingAnswers)
+	t.Run("no responses", testStopWithoutResponses)
 	t.Run("node killed", testNodeKilled)
 }
 
-// disturb runs steps of different lengths and exit codes, breaks the cluster while
-// they run, and requires their results.
+// disturb runs steps with different durations and exit codes, breaks the cluster
+// while they run, and checks their results.
 func disturb(t *testing.T, breakIt func(*fixture, *cluster.Cluster)) {
 	t.Helper()
 	s := shared.fixture(t, shared.cluster.RESTConfig(cluster.Worker))
@@ -91,7 +91,7 @@ func disturb(t *testing.T, breakIt func(*fixture, *cluster.Cluster)) {
 	s.until(2*time.Minute, "the client is healthy", func() bool { return s.client.Healthy() == nil })
 }
 
-// testClock: all times that the client sees are 15 minutes off. No wait may end
+// testClock shifts all times that the client sees by 15 minutes. No wait may end
 // early or late because of it.
 func testClock(t *testing.T) {
 	for _, shift := range []time.Duration{15 * time.Minute, -15 * time.Minute} {
@@ -123,8 +123,8 @@ func testClock(t *testing.T) {
 	}
 }
 
-// testJobDeleted: a Job is deleted while the client is cut off, so that it gets no
-// event of the deletion.
+// testJobDeleted deletes a Job while the client is cut off and receives no event of
+// the deletion.
 func testJobDeleted(t *testing.T) {
 	p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker)})
 	require.NoError(t, err)
@@ -132,14 +132,14 @@ func testJobDeleted(t *testing.T) {
 	s := shared.fixture(t, p.RESTConfig())
 	runs := s.run("runs", "sleep 300", 0)
 	s.runs("runs")
-	// The watches end first, so that the client sees no event of the second Job.
+	// End the watches first, so that the client sees no event of the second Job.
 	p.Inject(proxy.Fault{Kind: proxy.Unavailable, Verb: "watch", Times: -1})
 	p.Inject(proxy.Fault{Kind: proxy.Unavailable, Verb: "list", Times: -1})
 	p.EndWatches()
 	unseen := s.run("unseen", "sleep 300", 0)
 	jobs := shared.admin.BatchV1().Jobs(s.namespace)
 	list := &batchv1.JobList{}
-	// A step whose create was not answered yet would rightly create the Job again.
+	// A step that has no response to its create yet would rightly create the Job again.
 	s.until(time.Minute, "both jobs exist and their steps wait", func() bool {
 		_, waits := s.waiting.Load("unseen")
 		list, err = jobs.List(s.ctx, metav1.ListOptions{})
@@ -161,11 +161,11 @@ func testJobDeleted(t *testing.T) {
 	require.Less(t, time.Since(start), 90*time.Second)
 }
 
-// testNodeKilled: the node never comes back, so its pods never end. A step with a
-// Timeout returns an error that says so. A step without one returns when the Node
-// is deleted, which a cloud's controller does after the machine is gone. To delete
-// the pod by force is not enough: the Job controller keeps the pod until it is
-// terminal (podReplacementPolicy Failed, KEP-3939).
+// testNodeKilled kills the node for good, so its pods never end. A step with a
+// Timeout returns an error that says so. A step without one returns when the Node is
+// deleted, as a cloud's node controller does once the machine is gone. Force-deleting
+// the pod does not suffice: the Job controller waits until the pod is terminal
+// (podReplacementPolicy Failed, KEP-3939).
 func testNodeKilled(t *testing.T) {
 	s := shared.fixture(t, shared.cluster.RESTConfig(cluster.Worker))
 	bounded, unbounded := s.run("bounded", "sleep 600", 30*time.Second), s.run("unbounded", "sleep 600", 0)

@@ -15,12 +15,12 @@ import (
 func ExampleReport_Print() {
 	r := &storm.Report{
 		Version: "v1.37.2", First: 1, Seeds: 2, Steps: 80, Jobs: 80, Pods: 96, Took: time.Minute,
-		Injected: map[proxy.Kind]int{proxy.Cut: 12, proxy.LoseAnswer: 5}, Findings: &report.Findings{},
+		Injected: map[proxy.Kind]int{proxy.Cut: 12, proxy.LoseResponse: 5}, Findings: &report.Findings{},
 		Noticed: []time.Duration{20 * time.Millisecond, 30 * time.Millisecond, 4 * time.Second},
 	}
 	var b bytes.Buffer
 	r.Print(&b)
-	// Without the faults that did not take effect.
+	// Leave out the faults that did not take effect.
 	lines := slices.DeleteFunc(strings.Split(b.String(), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, " ") && strings.HasSuffix(line, " 0")
 	})
@@ -30,7 +30,7 @@ func ExampleReport_Print() {
 	// seeds                                     2, from 1
 	// faults that took effect                   17
 	//   cut                                     12
-	//   lost answer                             5
+	//   lost response                           5
 	// steps                                     80
 	// jobs                                      80
 	// pods                                      96

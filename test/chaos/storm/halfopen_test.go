@@ -11,9 +11,9 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// testHalfOpenConnection: the watches are silent and requests are not answered.
-// With its defaults client-go notices within a minute. The step ends while the
-// client is cut off.
+// testHalfOpenConnection makes the watches silent and leaves requests without
+// responses. With its defaults, client-go notices within a minute. The step ends
+// while the client is cut off.
 func testHalfOpenConnection(t *testing.T) {
 	p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker)})
 	require.NoError(t, err)
@@ -37,8 +37,9 @@ func testHalfOpenConnection(t *testing.T) {
 	s.once("step")
 }
 
-// testStopWhileNothingAnswers: a client that gets no answers stops within its bound.
-func testStopWhileNothingAnswers(t *testing.T) {
+// testStopWithoutResponses checks that a client that gets no responses stops within
+// its timeout.
+func testStopWithoutResponses(t *testing.T) {
 	p, err := proxy.New(proxy.Config{Upstream: shared.cluster.RESTConfig(cluster.Worker)})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The second handler limits errors to one in a millisecond.
+	// The second handler limits error reporting to one a millisecond.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	flag.Parse()
 	code := m.Run()
@@ -42,8 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// environment is a cluster with a node. The tests share it and run one after the
-// other.
+// environment is a cluster with a node. The tests share it and run one at a time.
 type environment struct {
 	cluster *cluster.Cluster
 	admin   kubernetes.Interface
@@ -52,7 +51,7 @@ type environment struct {
 
 var shared environment
 
-// use starts the cluster if it is not running yet.
+// use starts the cluster if it is not running.
 func (e *environment) use(t *testing.T) {
 	t.Helper()
 	if e.cluster != nil {
@@ -77,7 +76,7 @@ func (e *environment) stop() error {
 	return e.cluster.Stop(ctx)
 }
 
-// fixture is a namespace with an Execution in it, and a client.
+// fixture is a namespace with an Execution, and a client.
 type fixture struct {
 	*testing.T
 	ctx       context.Context
@@ -88,7 +87,7 @@ type fixture struct {
 	waiting   sync.Map // names of steps that have reported progress
 }
 
-// fixture makes one whose client reaches the API server by a configuration.
+// fixture returns one whose client uses the given configuration.
 func (e *environment) fixture(t *testing.T, config *rest.Config) *fixture {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -115,7 +114,7 @@ func (e *environment) fixture(t *testing.T, config *rest.Config) *fixture {
 	return s
 }
 
-// end is what a step returned.
+// end holds what a step returned.
 type end struct {
 	name   string
 	code   int32
@@ -149,11 +148,11 @@ func (s *fixture) run(name, command string, timeout time.Duration) <-chan end {
 	return ended
 }
 
-// runs waits until a pod of the step is running.
+// runs waits until a pod of the step is running, and returns the pod.
 func (s *fixture) runs(name string) *corev1.Pod {
 	s.Helper()
 	var pod *corev1.Pod
-	s.until(2*time.Minute, "a pod of step "+name+" runs", func() bool {
+	s.until(2*time.Minute, "a pod of step "+name+" is running", func() bool {
 		list, err := shared.admin.CoreV1().Pods(s.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: history.LabelStep + "=" + name})
 		if err == nil && len(list.Items) == 1 && list.Items[0].Status.Phase == corev1.PodRunning {
 			pod = &list.Items[0]
@@ -173,7 +172,7 @@ func (s *fixture) until(limit time.Duration, what string, condition func() bool)
 	}
 }
 
-// once requires that the step had one Job and one pod.
+// once requires that the step had exactly one Job and one pod.
 func (s *fixture) once(name string) {
 	s.Helper()
 	jobs, err := shared.admin.BatchV1().Jobs(s.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: history.LabelStep + "=" + name})

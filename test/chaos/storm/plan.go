@@ -9,17 +9,16 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/proxy"
 )
 
-// planned is one fault of a storm and the time at which it is injected.
+// planned is one fault of a storm and when it is injected.
 type planned struct {
-	after time.Duration // the previous one
+	after time.Duration // since the previous fault
 	fault proxy.Fault
 }
 
-// duration is how long a storm lasts at most, its last fault included.
+// duration is the maximum length of a storm, including its last fault.
 const duration = 10 * time.Second
 
-// maxStalls bounds the faults of a storm that a client notices only by its
-// time-outs.
+// maxStalls bounds the faults of a storm that a client notices only by a timeout.
 const maxStalls = 2
 
 // drawPlan draws the faults of a storm.
@@ -38,14 +37,14 @@ func drawPlan(rnd *rand.Rand) []planned {
 			next.fault.For = time.Duration(500+rnd.IntN(1500)) * time.Millisecond
 		case proxy.Refuse, proxy.Freeze, proxy.Delay, proxy.Drip:
 			next.fault.For = time.Duration(200+rnd.IntN(1000)) * time.Millisecond
-		case proxy.LoseAnswer:
+		case proxy.LoseResponse:
 			next.fault.Verb = []string{"create", "create", "patch", "get", "list"}[rnd.IntN(5)]
 		case proxy.TooMany, proxy.TooManyLater, proxy.Internal, proxy.BadGateway, proxy.Unavailable:
 			next.fault.Verb = []string{"", "", "create", "patch", "watch", "list"}[rnd.IntN(6)]
 		case proxy.Truncate, proxy.Duplicate, proxy.EndBefore, proxy.GoneEvent:
 			next.fault.Resource = []string{"", "jobs", "pods"}[rnd.IntN(3)]
 		}
-		// A fault that lasts does not delay the next one.
+		// The duration of a fault does not delay the next one.
 		if left -= next.after; left < next.fault.For {
 			return plan
 		}

@@ -9,20 +9,21 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/proxy"
 )
 
-// Report is what [Run] counted.
+// Report holds the counts of [Run].
 type Report struct {
 	Version string
-	// First is the first seed, Seeds how many ended.
+	// First is the first seed, and Seeds the number of seeds that ended.
 	First uint64
 	Seeds int
-	// Injected is how often each kind of fault took effect.
+	// Injected counts how often each kind of fault took effect.
 	Injected map[proxy.Kind]int
-	// Steps is how many were waited for. Jobs and Pods are all that ever existed.
+	// Steps is the number of steps that were waited for. Jobs and Pods count all that
+	// ever existed.
 	Steps, Jobs, Pods int
 	Findings          *report.Findings
-	// Noticed is the time from a Job's end, as a watch without faults shows it, until
-	// the step noticed; Returned the time until the step returned, after its outcome
-	// was recorded.
+	// Noticed holds the times from the end of a Job, as seen by a watch without faults,
+	// until the step noticed. Returned holds the times until the step returned, after
+	// its outcome was recorded.
 	Noticed, Returned []time.Duration
 	Took              time.Duration
 }

@@ -22,21 +22,21 @@ import (
 type Options struct {
 	// First is the first seed. Default: 1.
 	First uint64
-	// Seeds is how many are taken. Default: 1.
+	// Seeds is the number of seeds to run. Default: 1.
 	Seeds int
-	// Parallel is how many seeds run at a time. Default: 6.
+	// Parallel is the number of seeds that run at a time. Default: 6.
 	Parallel int
-	// Steps is how many steps a seed has, all at once. Default: 40.
+	// Steps is the number of concurrent steps of a seed. Default: 40.
 	Steps int
-	// LogDir is where the log files of the control plane stay. Default: they are
-	// removed.
+	// LogDir is the directory for the log files of the control plane. Default: they
+	// are removed.
 	LogDir string
-	// Progress gets a line for each seed. Default: it is discarded.
+	// Progress receives a line for each seed. Default: none.
 	Progress io.Writer
 }
 
-// stepLimit is when a step that has not returned is lost. The library retries a
-// write for two minutes.
+// stepLimit bounds a step: one that has not returned by then is lost. The library
+// retries a write for two minutes.
 const stepLimit = 3 * time.Minute
 
 func (o Options) complete() Options {
@@ -50,7 +50,7 @@ func (o Options) complete() Options {
 	return o
 }
 
-// runner is one Run.
+// runner is the state of one Run.
 type runner struct {
 	Options
 	bed *testbed.Testbed
@@ -59,8 +59,8 @@ type runner struct {
 	report *Report
 }
 
-// ShortPings makes client-go notice a half-open connection within seconds, where
-// it takes 45 seconds by default. Variables of the environment that are set stay.
+// ShortPings makes client-go notice a half-open connection within seconds instead of
+// its default of 45 seconds. It does not override environment variables that are set.
 func ShortPings() error {
 	for _, name := range []string{"HTTP2_READ_IDLE_TIMEOUT_SECONDS", "HTTP2_PING_TIMEOUT_SECONDS"} {
 		if os.Getenv(name) != "" {
@@ -73,8 +73,8 @@ func ShortPings() error {
 	return nil
 }
 
-// Run does what the package comment says. The error is one of Run itself; the
-// report says what went wrong with the steps. Call ShortPings before.
+// Run runs seeds, as described in the package comment. An error means that Run itself
+// failed; the report says what went wrong with the steps. Call ShortPings first.
 func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	o := options.complete()
 	bed, err := testbed.Start(ctx, testbed.Options{Script: script, LogDir: o.LogDir, Progress: o.Progress})
@@ -91,7 +91,7 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	return r.report, bed.Err()
 }
 
-// script says what becomes of a pod: the name of its step says it.
+// script returns the script of a pod, which the name of its step determines.
 func script(pod *corev1.Pod, _ int) testbed.Script {
 	s, ok := parseStep(pod.Labels[history.LabelStep])
 	if !ok {

@@ -19,7 +19,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// seed is the run of one seed.
+// seed is the state of one seed.
 type seed struct {
 	*runner
 	number    uint64
@@ -30,12 +30,12 @@ type seed struct {
 	log       *buffer
 
 	mu       sync.Mutex
-	noticed  map[string]time.Time // by step: when its Progress showed the end
+	noticed  map[string]time.Time // by step: when OnProgress reported its end
 	returned map[string]time.Time
 	output   strings.Builder // every Progress and every error
 }
 
-// seed runs one seed from the start of its client to the stop.
+// seed runs one seed, from the start of its client to its stop.
 func (r *runner) seed(ctx context.Context, number uint64) (err error) {
 	start := time.Now()
 	rnd := rand.New(rand.NewPCG(number, 6))
@@ -106,7 +106,7 @@ func (r *runner) seed(ctx context.Context, number uint64) (err error) {
 	return nil
 }
 
-// runSteps starts the steps within six seconds and waits for all.
+// runSteps starts the steps within six seconds and waits for all of them.
 func (s *seed) runSteps(ctx context.Context, ktx *kontinue.ExecutionContext, rnd *rand.Rand) {
 	var wg sync.WaitGroup
 	for _, st := range s.steps {
@@ -131,7 +131,7 @@ func (s *seed) runSteps(ctx context.Context, ktx *kontinue.ExecutionContext, rnd
 	wg.Wait()
 }
 
-// recoverLimit is generous: a client is healthy again well before.
+// recoverLimit is generous: a client is healthy again well before it.
 const recoverLimit = 90 * time.Second
 
 // recovers waits until the client is healthy again, and reports whether it is.
@@ -146,8 +146,8 @@ func (s *seed) recovers(ctx context.Context, client *kontinue.Client) bool {
 	return false
 }
 
-// dump writes the last log lines of a client that did not recover, and all
-// goroutines.
+// dump writes the last log lines of a client that did not recover, and the stacks of
+// all goroutines.
 func (s *seed) dump() {
 	lines := strings.Split(s.log.String(), "\n")
 	fmt.Fprintf(s.Progress, "seed %d did not recover:\n%s\n", s.number, strings.Join(lines[max(0, len(lines)-60):], "\n"))

@@ -13,7 +13,7 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// verb is the call that a step makes.
+// verb names the call that runs a step.
 type verb string
 
 const (
@@ -22,8 +22,8 @@ const (
 	runJob    verb = "job" // of three completions
 )
 
-// step is one step. Its name holds all of it: verb, number, exit code and how long
-// its containers run, in milliseconds.
+// step is one step. Its name encodes all of it: verb, number, exit code, and how long
+// its containers run in milliseconds.
 type step struct {
 	verb   verb
 	number int
@@ -35,7 +35,7 @@ func (s step) name() string {
 	return fmt.Sprintf("%s-%03d-exit%d-%dms", s.verb, s.number, s.code, s.takes.Milliseconds())
 }
 
-// parseStep reads a name that step.name made.
+// parseStep parses a name returned by step.name.
 func parseStep(name string) (s step, ok bool) {
 	parts := strings.Split(name, "-")
 	if len(parts) != 4 {
@@ -50,7 +50,7 @@ func parseStep(name string) (s step, ok bool) {
 	return step{verb: verb(parts[0]), number: number, code: int32(code), takes: time.Duration(takes) * time.Millisecond}, true
 }
 
-// drawStep draws the step of a number.
+// drawStep draws a random step with a number.
 func drawStep(rnd *rand.Rand, number int) step {
 	s := step{verb: runScript, number: number, takes: time.Duration(rnd.IntN(3000)) * time.Millisecond}
 	s.code = []int32{0, 0, 0, 1, 2, 3, 42, 137}[rnd.IntN(8)]
@@ -63,7 +63,7 @@ func drawStep(rnd *rand.Rand, number int) step {
 	return s
 }
 
-// pods is the number of pods of the step's Job.
+// pods returns the number of pods of the step's Job.
 func (s step) pods() int {
 	if s.verb == runJob {
 		return 3
@@ -71,7 +71,7 @@ func (s step) pods() int {
 	return 1
 }
 
-// message is the termination message of its containers.
+// message returns the termination message of the step's containers.
 func (s step) message() string {
 	if s.code == 0 {
 		return ""
@@ -79,12 +79,12 @@ func (s step) message() string {
 	return s.name() + " failed"
 }
 
-// canary stands in the environment and the arguments of every step, where secrets
-// would stand. It must not show up in a log, an error or a record.
+// canary is in the environment and the arguments of every step, where secrets would
+// be. It must not appear in a log, an error or a record.
 const canary = "canary-5f2d9c"
 
-// run makes the step's call. It describes how the result differs from what is
-// expected, or returns "".
+// run runs the step. It describes how the result differs from the expected one, or
+// returns "".
 func (s step) run(ktx *kontinue.ExecutionContext) (wrong string, err error) {
 	options := kontinue.StepOptions{Name: s.name(), Timeout: 10 * time.Minute}
 	spec := corev1.PodSpec{Containers: []corev1.Container{{
@@ -125,7 +125,7 @@ func (s step) run(ktx *kontinue.ExecutionContext) (wrong string, err error) {
 	}
 }
 
-// checkPod describes how the result of a pod differs from what is expected, or
+// checkPod describes how the result of a pod differs from the expected one, or
 // returns "".
 func (s step) checkPod(r *kontinue.PodResult) string {
 	if r.Pod == nil || len(r.Pod.Status.ContainerStatuses) != 1 || r.Pod.Status.ContainerStatuses[0].State.Terminated == nil {

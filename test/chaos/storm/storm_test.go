@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/proxy"
 )
 
-// TestStorms is a short run of the driver.
+// TestStorms is a short run of what the driver does.
 func TestStorms(t *testing.T) {
 	t.Setenv("HTTP2_READ_IDLE_TIMEOUT_SECONDS", "2")
 	t.Setenv("HTTP2_PING_TIMEOUT_SECONDS", "2")
@@ -27,8 +27,7 @@ func TestStorms(t *testing.T) {
 	require.Greater(t, report.hits(), 10)
 }
 
-// TestSeedRepeatsItsPlan also checks that every kind of fault is drawn sooner or
-// later.
+// TestSeedRepeatsItsPlan also checks that every kind of fault is drawn eventually.
 func TestSeedRepeatsItsPlan(t *testing.T) {
 	t.Parallel()
 	drawn := map[proxy.Kind]bool{}

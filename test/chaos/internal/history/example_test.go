@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/report"
 )
 
-// A step whose Job got one pod, and later another one.
+// The Job of a step gets a second pod.
 func Example() {
 	h := history.New(nil, nil)
 	h.On(history.Trigger{Execution: "e", Transition: history.Running, N: 1, Fire: func() { fmt.Println("running") }})

@@ -16,20 +16,19 @@ type Run struct {
 	Run  int
 }
 
-// Expected holds the runs that there must have been, with the number of pods of
-// each.
+// Expected holds the runs that must have existed, and the number of pods of each.
 type Expected map[Run]int
 
 func compare(a, b Job) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Run, b.Run), cmp.Compare(a.UID, b.UID))
 }
 
-// settleLimit is generous: the watches are milliseconds behind a worker.
+// settleLimit is generous: the watches lag milliseconds behind a worker.
 const settleLimit = 15 * time.Second
 
 // Settle waits until the watches have shown every expected run with its pods, its
-// end and its record, since a worker may be ahead of them. After 15 seconds it
-// gives up: what is missing then was lost.
+// terminal condition and its record, since a worker may be ahead of the watches.
+// It gives up after 15 seconds: what is missing then was lost.
 func (h *History) Settle(ctx context.Context, match func(*Job) bool, expected Expected) {
 	_ = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, settleLimit, true, func(context.Context) (bool, error) {
 		complete := map[Run]bool{}

@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Labels and annotations of the library, as its documentation names them. They
-// are written out here, so that a change of the library's own constants shows.
+// Labels and annotations of the library, as documented. They are literals here, so
+// that a change of the library's constants makes the tests fail.
 const (
 	LabelManagedBy   = "app.kubernetes.io/managed-by"
 	LabelStep        = "kontinue.cloud/step"
@@ -27,23 +27,23 @@ const (
 	AnnotationRecord = "kontinue.cloud/outcome"
 )
 
-// Job is what the watches have shown of one Job.
+// Job is one Job as the watches have shown it.
 type Job struct {
 	UID                   types.UID
 	Namespace, Name, Step string
 	// Execution is the UID of the Execution that the Job belongs to.
 	Execution types.UID
-	// Run is the number of the step's run. It is 0 until the Job itself was seen.
+	// Run is the number of the step's run. It is 0 until the Job itself has been seen.
 	Run int
-	// Pods holds all pods that the Job ever had, with the phase seen last.
+	// Pods holds all pods that the Job ever had, with their latest phase.
 	Pods map[types.UID]corev1.PodPhase
-	// Records are the different texts that the record's annotation ever had.
+	// Records are the distinct values that the record's annotation ever had.
 	Records []string
 	// Ended is when the watch showed the Job's terminal condition.
 	Ended   time.Time
 	Deleted bool
 
-	seen bool // the Job itself, and not only a pod of it
+	seen bool // whether the Job itself was seen, and not just a pod of it
 }
 
 // History records Jobs and pods. Its methods are safe for concurrent use.
@@ -60,8 +60,8 @@ type History struct {
 	watches sync.WaitGroup
 }
 
-// New returns a History that knows no Job. It reads objects with client. onPod, if
-// not nil, is called with the pod of every event and must not block.
+// New returns an empty History that reads objects with client. onPod, if not nil, is
+// called with the pod of every event and must not block.
 func New(client kubernetes.Interface, onPod func(*corev1.Pod)) *History {
 	return &History{
 		client: client, onPod: onPod, stop: func() {},
@@ -83,7 +83,7 @@ func (h *History) Observe(event watch.Event) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.failure == nil {
-			h.failure = fmt.Errorf("watch of the history failed: %v", event)
+			h.failure = fmt.Errorf("history watch failed: %v", event)
 		}
 	}
 }
@@ -126,7 +126,7 @@ func (h *History) pod(pod *corev1.Pod) {
 	}
 }
 
-// know returns the entry of a Job that was seen. The caller holds the lock.
+// know returns the entry of a Job, and marks it as seen. The caller holds the lock.
 func (h *History) know(job *batchv1.Job) *Job {
 	j := h.entry(job.UID)
 	if !j.seen {
@@ -138,7 +138,8 @@ func (h *History) know(job *batchv1.Job) *Job {
 	return j
 }
 
-// entry adds a Job that is not known yet. The caller holds the lock.
+// entry returns the entry of a Job, and adds it if there is none. The caller holds
+// the lock.
 func (h *History) entry(uid types.UID) *Job {
 	j := h.jobs[uid]
 	if j == nil {
@@ -155,7 +156,7 @@ func terminal(job *batchv1.Job) bool {
 }
 
 // RunOf returns the run of the step that a pod belongs to. It reads the Job if the
-// watch of the Jobs is behind that of the pods.
+// watch of Jobs lags behind that of pods.
 func (h *History) RunOf(ctx context.Context, pod *corev1.Pod) (int, error) {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {

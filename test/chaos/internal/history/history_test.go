@@ -54,8 +54,8 @@ func pod(of *batchv1.Job, uid types.UID, phase corev1.PodPhase) *corev1.Pod {
 
 func all(*history.Job) bool { return true }
 
-// TestTransitions checks each transition of a Job with two pods, in their order and
-// each one once.
+// TestTransitions checks that each transition of a Job with two pods is reported
+// once and in order.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	h := history.New(nil, nil)
@@ -136,8 +136,8 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// TestSettle checks that it waits for the pods and the record, whichever comes last,
-// and gives up after a while.
+// TestSettle checks that Settle waits for the pods and the record, whichever comes
+// last, and gives up after a while.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	j := job("j", "step", 0)
@@ -168,8 +168,8 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestRunOf checks that a Job is read whose pod was seen first, and that the run is
-// not taken from another Job of its name.
+// TestRunOf checks that a Job is read if its pod was seen first, and that the run is
+// not taken from another Job with the same name.
 func TestRunOf(t *testing.T) {
 	t.Parallel()
 	j := job("j", "step", 2)
@@ -190,10 +190,10 @@ func TestRunOf(t *testing.T) {
 	require.ErrorContains(t, err, "no controller")
 }
 
-// TestFailedWatch checks that a history with missing events is an error.
+// TestFailedWatch checks that missed events are an error.
 func TestFailedWatch(t *testing.T) {
 	t.Parallel()
 	h := history.New(nil, nil)
 	h.Observe(watch.Event{Type: watch.Error, Object: &metav1.Status{Code: 410}})
-	require.ErrorContains(t, h.Err(), "watch of the history failed")
+	require.ErrorContains(t, h.Err(), "history watch failed")
 }

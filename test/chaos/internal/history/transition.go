@@ -6,14 +6,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Transition is a point in the life of a step, as the cluster shows it.
+// Transition is a change in the state of a step's Job or pods.
 type Transition string
 
-// The transitions of a step, in their order.
+// The transitions of a step, in order.
 const (
 	Created  Transition = "created"  // the Job exists
 	Pending  Transition = "pending"  // a pod of it exists
-	Running  Transition = "running"  // a pod of it runs
+	Running  Transition = "running"  // a pod of it is running
 	Ended    Transition = "ended"    // the Job is terminal
 	Recorded Transition = "recorded" // the outcome is recorded on the Job
 )

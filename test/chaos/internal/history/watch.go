@@ -11,15 +11,14 @@ import (
 
 const managed = LabelManagedBy + "=kontinue"
 
-// Watch opens the watches of the Jobs and pods in all namespaces. Call Stop to end
-// them.
+// Watch opens watches of Jobs and pods in all namespaces. Call Stop to end them.
 func (h *History) Watch(ctx context.Context) error {
 	list, err := h.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		return err
 	}
 	ctx, h.stop = context.WithCancel(context.WithoutCancel(ctx))
-	// The Jobs first: the Job of a pod is then mostly known before the pod is.
+	// Jobs first, so that the Job of a pod is usually seen before the pod.
 	for _, open := range []func(context.Context, metav1.ListOptions) (watch.Interface, error){
 		h.client.BatchV1().Jobs("").Watch, h.client.CoreV1().Pods("").Watch,
 	} {

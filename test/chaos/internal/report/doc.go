@@ -1,7 +1,7 @@
-// Package report counts what must never happen to a step, and prints figures as a
-// table.
+// Package report counts the violations of what a step guarantees, and prints figures
+// as a table.
 //
-// [Findings] counts by [Kind] and keeps the first cases of each run for a human to
-// read. [Table] prints rows of names and figures, the counts among them, and the
-// cases below. [Spread] summarizes durations.
+// [Findings] counts by [Kind] and keeps the descriptions of the first ones. [Table]
+// prints rows of names and figures, including the counts, and the descriptions below
+// them. [Spread] summarizes durations.
 package report

@@ -10,20 +10,20 @@ import (
 type Kind string
 
 const (
-	// Lost is a result that no caller got, or a Job that is missing.
+	// Lost is a result that no caller received, or a Job that is missing.
 	Lost Kind = "lost"
-	// Duplicate is a Job or a pod too many for its step.
+	// Duplicate is a superfluous Job or pod of a step.
 	Duplicate Kind = "duplicates"
-	// Wrong is a result or a record that differs from what is expected, or from
-	// what another worker got.
+	// Wrong is a result or a record that differs from the expected one, or from
+	// that of another worker.
 	Wrong Kind = "wrong"
 	// Unhealthy is a client that did not recover or did not stop.
 	Unhealthy Kind = "clients that did not recover or stop"
-	// Leak is a text in which a value of env or args stands.
+	// Leak is a text that contains a value of env or args.
 	Leak Kind = "leaks of env or args"
 )
 
-// maxCases is how many findings are kept in words.
+// maxCases is the number of findings whose descriptions are kept.
 const maxCases = 20
 
 // Findings counts findings. The zero value is ready to use, and its methods are

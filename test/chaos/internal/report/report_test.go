@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/test/chaos/internal/report"
 )
 
-// TestFindings checks that every kind counts by itself and fails a run.
+// TestFindings checks that every kind is counted separately and fails a run.
 func TestFindings(t *testing.T) {
 	t.Parallel()
 	require.False(t, (&report.Findings{}).Failed())

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Table writes rows with aligned columns. Close writes it out.
+// Table writes rows with aligned columns. Close flushes it.
 type Table struct {
 	to io.Writer
 	w  *tabwriter.Writer
 }
 
-// NewTable returns a Table that is written to an io.Writer.
+// NewTable returns a Table that writes to an io.Writer.
 func NewTable(to io.Writer) *Table {
 	return &Table{to: to, w: tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)}
 }
@@ -32,7 +32,7 @@ func (t *Table) Counts(f *Findings, kinds ...Kind) {
 	}
 }
 
-// Close writes the table, and below it the first findings in words.
+// Close writes the table, and below it the descriptions of the first findings.
 func (t *Table) Close(f *Findings) {
 	_ = t.w.Flush()
 	for _, c := range f.Cases() {
@@ -40,8 +40,8 @@ func (t *Table) Close(f *Findings) {
 	}
 }
 
-// Spread returns the median, the 99th percentile and the maximum of durations. A
-// negative one counts as none: the clocks of two watches are compared.
+// Spread returns the median, the 99th percentile and the maximum of durations.
+// Negative ones count as 0: they come from comparing events of two watches.
 func Spread(d []time.Duration) string {
 	if len(d) == 0 {
 		return "-"

@@ -1,8 +1,8 @@
 // Package testbed starts a real control plane (package cluster: etcd, API server
-// and Job controller) for tests that break kontinue's surroundings.
+// and Job controller) for tests that inject failures.
 //
-// [Start] grants the workers the rights of deploy/rbac.yaml, records the history of
-// all Jobs (package history) and plays the kubelet: [Kubelet] makes pods run and
-// end by writing their status, as a [Script] says. Nothing of a test's faults
-// reaches the testbed's own connections.
+// [Start] grants the workers the permissions of deploy/rbac.yaml, records the history
+// of all Jobs (package history) and simulates the kubelet: [Kubelet] runs and ends
+// pods by writing their status according to a [Script]. The faults of a test do not
+// affect the testbed's own connections.
 package testbed

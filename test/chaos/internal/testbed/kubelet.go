@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Script is what becomes of a pod: it is pending, then runs, and its container
+// Script is the course of a pod: it is pending, then running, and then its container
 // exits.
 type Script struct {
 	Pending, Running time.Duration
@@ -22,8 +22,8 @@ type Script struct {
 	Message string
 }
 
-// Kubelet plays the part of the node: it makes pods run and end by writing their
-// status. The Job controller that reads it is the real one.
+// Kubelet simulates a kubelet: it runs and ends pods by writing their status, which
+// the real Job controller reads.
 type Kubelet struct {
 	ctx    context.Context
 	client kubernetes.Interface
@@ -35,13 +35,13 @@ type Kubelet struct {
 	workers sync.WaitGroup
 }
 
-// NewKubelet returns a Kubelet that plays pods until ctx is done.
+// NewKubelet returns a Kubelet that runs pods until ctx is done.
 func NewKubelet(ctx context.Context, client kubernetes.Interface, script func(context.Context, *corev1.Pod) (Script, error)) *Kubelet {
 	return &Kubelet{ctx: ctx, client: client, script: script, known: map[types.UID]bool{}}
 }
 
-// SyncPod starts a worker for a pod that is new, and returns at once. A pod that
-// is gone before its script ends is no error.
+// SyncPod starts a goroutine for a pod that is new, and returns at once. It is not an
+// error if the pod is deleted before its script ends.
 func (k *Kubelet) SyncPod(pod *corev1.Pod) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -62,10 +62,10 @@ func (k *Kubelet) SyncPod(pod *corev1.Pod) {
 	})
 }
 
-// Wait waits for the workers of all pods.
+// Wait waits for the goroutines of all pods.
 func (k *Kubelet) Wait() { k.workers.Wait() }
 
-// Err returns the first error of a worker.
+// Err returns the first error of any pod's goroutine.
 func (k *Kubelet) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -97,8 +97,8 @@ func (k *Kubelet) play(pod *corev1.Pod) error {
 	}})
 }
 
-// writeTries bounds the retries of a status write. A busy machine may take longer
-// to answer than the HTTP/2 pings of a storm allow.
+// writeTries bounds the attempts to write a status. A busy machine may respond later
+// than the HTTP/2 pings of a storm allow.
 const writeTries = 20
 
 func (k *Kubelet) write(pod *corev1.Pod, phase corev1.PodPhase, start metav1.Time, state corev1.ContainerState) error {
@@ -119,7 +119,7 @@ func (k *Kubelet) write(pod *corev1.Pod, phase corev1.PodPhase, start metav1.Tim
 	return err
 }
 
-// Pause waits for a duration and reports whether ctx is still not done.
+// Pause waits for a duration, and reports false if ctx is done before.
 func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -70,7 +70,7 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// TestWriteErrors checks that a write is retried, and which errors count.
+// TestWriteErrors checks that a write is retried, and which errors are reported.
 func TestWriteErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,8 +99,8 @@ func TestWriteErrors(t *testing.T) {
 	})
 }
 
-// TestCanceledKubelet checks that workers end with the context, while they wait and
-// while they write, without an error.
+// TestCanceledKubelet checks that the goroutines of pods end with the context,
+// without an error, both while they wait and while they write.
 func TestCanceledKubelet(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

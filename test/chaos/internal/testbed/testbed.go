@@ -19,29 +19,29 @@ import (
 )
 
 const (
-	// StartLimit bounds the start of a cluster, stopLimit its end. Both are generous
-	// enough for a busy machine.
+	// StartLimit bounds the start of a cluster, and stopLimit its stop. Both leave room
+	// for a busy machine.
 	StartLimit = 5 * time.Minute
 	stopLimit  = time.Minute
 )
 
 // Options configure [Start].
 type Options struct {
-	// Script says what becomes of a pod, the run-th of its step.
+	// Script returns the script of a pod that belongs to the given run of its step.
 	Script func(pod *corev1.Pod, run int) Script
-	// Audit has the API server write an audit log, see [cluster.Options].
+	// Audit makes the API server write an audit log, see [cluster.Options].
 	Audit bool
-	// LogDir is where the log files of the control plane stay. Default: Stop
+	// LogDir is the directory for the log files of the control plane. Default: Stop
 	// removes them.
 	LogDir string
 	// Progress gets the cluster's log.
 	Progress io.Writer
 }
 
-// Testbed is a running control plane with a played kubelet.
+// Testbed is a running control plane with a simulated kubelet.
 type Testbed struct {
 	Cluster *cluster.Cluster
-	// Client has all rights.
+	// Client has all permissions.
 	Client  kubernetes.Interface
 	History *history.History
 
@@ -72,7 +72,7 @@ func Start(ctx context.Context, o Options) (_ *Testbed, err error) {
 	if err := Grant(start, t.Cluster); err != nil {
 		return nil, err
 	}
-	// The history gives the kubelet its pods, and the kubelet asks it for their runs.
+	// The history passes pods to the kubelet, which looks up their runs in the history.
 	var h *history.History
 	playing, stopKubelet := context.WithCancel(context.WithoutCancel(ctx))
 	t.stopKubelet = stopKubelet
@@ -105,13 +105,13 @@ func (t *Testbed) Stop() error {
 	return t.Cluster.Stop(ctx)
 }
 
-// Err returns an error if the testbed itself failed: the results of the test then
-// prove nothing.
+// Err returns an error if the testbed itself failed, in which case the results of the
+// test prove nothing.
 func (t *Testbed) Err() error {
 	return errors.Join(t.History.Err(), t.kubelet.Err())
 }
 
-// Grant gives the workers of a cluster the rights of deploy/rbac.yaml, in every
+// Grant gives the workers of a cluster the permissions of deploy/rbac.yaml in every
 // namespace.
 func Grant(ctx context.Context, c *cluster.Cluster) error {
 	file, err := findUp(filepath.Join("deploy", "rbac.yaml"))
@@ -125,8 +125,8 @@ func Grant(ctx context.Context, c *cluster.Cluster) error {
 	return c.Grant(ctx, cluster.Worker, role.Rules)
 }
 
-// findUp returns the path of a file in the working directory or the nearest one
-// above: tests run in the directory of their package, programs in the module's.
+// findUp returns the path of a file in the working directory or the nearest parent
+// that has it: tests run in the directory of their package, programs in the module's.
 func findUp(name string) (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
@@ -138,7 +138,7 @@ func findUp(name string) (string, error) {
 			return path, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("no %s in %s or above", name, start)
+			return "", fmt.Errorf("%s not found in %s or its parent directories", name, start)
 		}
 	}
 }
