@@ -21,7 +21,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// testAdmission shows that the API server refuses what a real one refuses.
+// testAdmission checks that the API server rejects what a production one rejects.
 func testAdmission(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	tests := map[string]func(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, namespace string){
 		"rbac":            roleBinding,
@@ -39,7 +39,7 @@ func testAdmission(t *testing.T, c *cluster.Cluster, client kubernetes.Interface
 	}
 }
 
-// pod is one that every policy accepts unless a test changes it.
+// pod returns a pod that every policy accepts.
 func pod(name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -129,8 +129,8 @@ func missingServiceAccount(t *testing.T, _ *cluster.Cluster, client kubernetes.I
 	require.ErrorContains(t, err, `serviceaccount "missing" not found`)
 }
 
-// webhook serves a validating webhook from this process that refuses Jobs of
-// one name.
+// webhook serves a validating webhook from this process that rejects Jobs with a
+// certain name.
 func webhook(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, namespace string) {
 	ctx := testContext(t)
 	listener, err := c.ListenInside(ctx)
@@ -147,7 +147,7 @@ func webhook(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, name
 			}
 			review.Response = &admissionv1.AdmissionResponse{
 				UID: review.Request.UID, Allowed: review.Request.Name != "refused",
-				Result: &metav1.Status{Message: "not this name"},
+				Result: &metav1.Status{Message: "this name is not allowed"},
 			}
 			_ = json.NewEncoder(w).Encode(review)
 		}),
@@ -181,7 +181,7 @@ func webhook(t *testing.T, c *cluster.Cluster, client kubernetes.Interface, name
 		if err == nil {
 			return fmt.Errorf("the webhook is not in effect yet")
 		}
-		require.ErrorContains(t, err, "not this name")
+		require.ErrorContains(t, err, "this name is not allowed")
 		return nil
 	})
 	_, err = client.BatchV1().Jobs(namespace).Create(ctx, job("accepted", "true"), dryRun)

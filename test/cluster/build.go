@@ -8,28 +8,28 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/binaries"
 )
 
-// CacheEnv names the environment variable that says where built programs are
-// kept. Default: kontinue-cluster below [os.UserCacheDir].
+// CacheEnv is the environment variable with the directory of the built programs.
+// Default: kontinue-cluster below [os.UserCacheDir].
 const CacheEnv = binaries.CacheEnv
 
-// BusyboxImage is on every node: /bin/sh and the busybox programs, statically
+// BusyboxImage is present on every node: /bin/sh and the busybox programs, statically
 // linked. "busybox" and "alpine" of docker.io/library with the tags "test" and
-// "latest" are the same image; with latest a pod needs imagePullPolicy
-// IfNotPresent, because there is no registry to ask for a newer one. Pulling
-// any other image fails with ErrImagePull.
+// "latest" are the same image. With latest a pod needs imagePullPolicy IfNotPresent,
+// because there is no registry to pull from. Pulling any other image fails with
+// ErrImagePull.
 const BusyboxImage = binaries.BusyboxImage
 
 const pauseImage = binaries.PauseImage
 
-// Install gets the programs that are not built from source (runc, CNI plugins,
-// busybox, ...) with apt-get. It runs no command if they are all there.
+// Install installs the programs that are not built from source (runc, CNI plugins,
+// busybox, ...) with apt-get. It runs no command if they are all installed.
 func Install(ctx context.Context, logger *slog.Logger) error {
 	return binaries.Install(ctx, logger)
 }
 
-// Build installs and compiles what the cache lacks and returns the Kubernetes
-// version. The first time it takes a quarter of an hour on two idle cores,
-// later next to nothing. Progress goes to logger at level Info.
+// Build installs and compiles what is missing and returns the Kubernetes version. The
+// first build takes a quarter of an hour on two idle cores. Later calls return almost
+// at once. Progress is logged at level Info.
 func Build(ctx context.Context, logger *slog.Logger) (version string, err error) {
 	found, err := binaries.Build(ctx, logger)
 	if err != nil {
@@ -38,7 +38,7 @@ func Build(ctx context.Context, logger *slog.Logger) (version string, err error)
 	return found.Version, nil
 }
 
-// findBinaries adds what to do to the error.
+// findBinaries finds the programs. Its error says how to build them.
 func findBinaries() (*binaries.Binaries, error) {
 	found, err := binaries.Find()
 	if err != nil {

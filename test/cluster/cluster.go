@@ -19,11 +19,11 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/sandbox"
 )
 
-// stopLimit bounds the cleaning up after a failed Start.
+// stopLimit bounds the cleanup after a failed Start.
 const stopLimit = 30 * time.Second
 
-// Cluster is a running Kubernetes. Its methods are safe for concurrent use;
-// those that break or mend components wait for each other.
+// Cluster is a running Kubernetes cluster. Its methods are safe for concurrent use.
+// Those that stop or start components exclude each other.
 type Cluster struct {
 	options   Options
 	binaries  *binaries.Binaries
@@ -44,12 +44,12 @@ type Cluster struct {
 	stopErr error
 }
 
-// Start makes a cluster and waits until it can run pods, or until ctx ends;
-// afterwards ctx has no meaning for the cluster. When it fails, nothing is
-// left behind, and the error holds the last log lines of the component that
-// failed. The programs must have been built ([Build]).
+// Start starts a cluster and waits until it can run pods or until ctx is done. After
+// it has returned, ctx does not affect the cluster. If it fails, it leaves nothing
+// behind, and the error contains the last log lines of the component that failed. The
+// programs must have been built, see [Build].
 //
-// It first removes the remains of clusters in the same StateDir whose owners
+// It first removes the remains of clusters in the same StateDir whose owners have
 // died.
 func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	options, err = options.complete()
@@ -106,12 +106,12 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	return c, nil
 }
 
-// startComponents starts everything in the order of dependence, with what can
-// overlap overlapping.
+// startComponents starts all components in the order of their dependencies, and
+// concurrently where possible.
 func (c *Cluster) startComponents(ctx context.Context) error {
 	began := time.Now()
 	progress := func(what string) {
-		c.options.Logger.DebugContext(ctx, "cluster starts", slog.String("cluster", c.options.Name), slog.String("done", what), slog.Duration("after", time.Since(began)))
+		c.options.Logger.DebugContext(ctx, "starting cluster", slog.String("cluster", c.options.Name), slog.String("done", what), slog.Duration("after", time.Since(began)))
 	}
 	if err := c.run(Etcd); err != nil {
 		return err
@@ -179,9 +179,9 @@ func (c *Cluster) importImages(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the cluster at once, without grace for anything that runs in it,
-// and removes its files, except those in Options.LogDir. It may be called more
-// than once; later calls return the first one's result.
+// Stop stops the cluster at once, without a grace period for anything that runs in
+// it, and removes its files, except those in Options.LogDir. It may be called more
+// than once; later calls return the result of the first.
 func (c *Cluster) Stop(ctx context.Context) error {
 	c.stop.Do(func() { c.stopErr = c.destroy(ctx) })
 	return c.stopErr
@@ -189,7 +189,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 
 func (c *Cluster) destroy(ctx context.Context) (err error) {
 	if c.claim == nil {
-		return nil // it failed before anything was made
+		return nil // Start failed before it created anything
 	}
 	defer c.claim.release()
 	if c.witness != nil {
@@ -212,13 +212,13 @@ func (c *Cluster) destroy(ctx context.Context) (err error) {
 	return nil
 }
 
-// Name is the cluster's name.
+// Name returns the cluster's name.
 func (c *Cluster) Name() string { return c.options.Name }
 
-// Version is the version of Kubernetes, such as "v1.37.2".
+// Version returns the version of Kubernetes, such as "v1.37.2".
 func (c *Cluster) Version() string { return c.binaries.Version }
 
-// LogDir holds a log file for each component, named after it.
+// LogDir returns the directory with a log file for each component, named after it.
 func (c *Cluster) LogDir() string {
 	if c.options.LogDir != "" {
 		return c.options.LogDir
@@ -226,14 +226,14 @@ func (c *Cluster) LogDir() string {
 	return c.path("logs")
 }
 
-// CA is the PEM certificate of the authority that signs what the cluster's
-// servers show.
+// CA returns the PEM certificate of the authority that signs the certificates of the
+// cluster's servers.
 func (c *Cluster) CA() []byte { return c.authority.PEM }
 
-// ServingCertificate makes a certificate, signed by [Cluster.CA], for a server
-// inside the cluster's network at [NodeIP] or loopback, or with one of the
-// given names. An admission webhook that listens with [Cluster.ListenInside]
-// needs one.
+// ServingCertificate returns a certificate, signed by [Cluster.CA], for a server
+// inside the cluster's network at [NodeIP], at a loopback address or with one of the
+// given names. An admission webhook that listens with [Cluster.ListenInside] needs
+// one.
 func (c *Cluster) ServingCertificate(names ...string) (tls.Certificate, error) {
 	cert, key, err := c.authority.Issue(pki.Certificate{
 		User: "test-server", Names: names, IPs: []net.IP{net.ParseIP(NodeIP), net.IPv4(127, 0, 0, 1)},
@@ -244,5 +244,5 @@ func (c *Cluster) ServingCertificate(names ...string) (tls.Certificate, error) {
 	return tls.X509KeyPair(cert, key)
 }
 
-// path is a file in the cluster's state directory.
+// path returns the path of a file in the cluster's state directory.
 func (c *Cluster) path(name string) string { return filepath.Join(c.claim.dir, name) }

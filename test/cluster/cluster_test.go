@@ -24,7 +24,8 @@ func TestNode(t *testing.T) {
 	t.Run("node is lost", func(t *testing.T) { testNodeLoss(t, c, client) })
 }
 
-// Three clusters at once: TestNode's and two of one state directory.
+// TestTwoClusters runs two clusters in one state directory, while that of TestNode is
+// running, too.
 func TestTwoClusters(t *testing.T) {
 	t.Parallel()
 	dir := stateDir(t)
@@ -79,7 +80,7 @@ func TestOwnerIsKilled(t *testing.T) {
 	require.NoError(t, owner.Process.Kill())
 	require.Error(t, owner.Wait())
 	eventually(t, func(context.Context) error { return noProcesses(t, dir) })
-	require.NoError(t, cluster.Down(testContext(t), dir, "other"), "sweeps what is stale, of any name")
+	require.NoError(t, cluster.Down(testContext(t), dir, "other"), "removes stale clusters whatever their name")
 	requireGone(t, dir, ownedName)
 }
 
@@ -121,7 +122,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// requireGone looks for everything that a cluster could leave on the machine.
+// requireGone checks that a cluster has left nothing on the machine.
 func requireGone(t *testing.T, stateDir, name string) {
 	t.Helper()
 	require.NoDirExists(t, filepath.Join(stateDir, name))
@@ -139,8 +140,8 @@ func requireGone(t *testing.T, stateDir, name string) {
 	require.NotContains(t, string(mounts), stateDir)
 }
 
-// hostPaths are those that components use by default, and whether the machine
-// had them before the tests.
+// hostPaths are the default paths of components, and whether they existed on the
+// machine before the tests.
 var hostPaths = func() map[string]bool {
 	paths := map[string]bool{}
 	for _, path := range []string{
@@ -157,8 +158,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// processes returns the command lines of all that mention a directory, or were
-// started by something that did.
+// processes returns the command lines of all processes with a directory in their
+// arguments or environment.
 func processes(t *testing.T, dir string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/environ")

@@ -22,11 +22,11 @@ const (
 	Kubelet           Component = "kubelet"
 )
 
-// Facts about every cluster. Addresses exist inside its own network only.
+// Constants of every cluster. The addresses exist only inside its own network.
 const (
 	// NodeName is the name of the Node object.
 	NodeName = "kontinue-node"
-	// NodeIP is the node's address, on which the API server listens too.
+	// NodeIP is the node's address. The API server listens on it, too.
 	NodeIP = "10.88.0.1"
 
 	// The first address of the service range belongs to the "kubernetes"
@@ -45,8 +45,8 @@ const (
 	nodeGroup         = "node"
 )
 
-// controllers are what Jobs, their pods, namespaces, quotas, tokens and node
-// loss need. What only other workloads need stays off, for its memory.
+// controllers are those that Jobs, their pods, namespaces, quotas, tokens and the
+// loss of a node need. Others are off, to save memory.
 var controllers = []string{
 	"job-controller",
 	"cronjob-controller",
@@ -64,7 +64,7 @@ var controllers = []string{
 	"resourcequota-controller",
 }
 
-// components lists what this cluster runs, in start order.
+// components returns the components of this cluster in the order in which they start.
 func (c *Cluster) components() []Component {
 	if c.options.ControlPlaneOnly {
 		return []Component{Etcd, APIServer, ControllerManager}
@@ -72,7 +72,7 @@ func (c *Cluster) components() []Component {
 	return []Component{Etcd, Containerd, APIServer, ControllerManager, Scheduler, Kubelet}
 }
 
-// command is the way to run a component inside the sandbox.
+// command returns the command that runs a component inside the sandbox.
 func (c *Cluster) command(component Component) sandbox.Command {
 	directory, group := c.binaries.Kubernetes, controlPlaneGroup
 	switch component {
@@ -90,7 +90,8 @@ func (c *Cluster) command(component Component) sandbox.Command {
 	}
 }
 
-// environment is all that components see of the caller's: nothing.
+// environment returns the environment of the components, which has nothing of the
+// caller's.
 func (c *Cluster) environment() []string {
 	return []string{
 		"PATH=" + strings.Join([]string{c.binaries.Containerd, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}, ":"),
@@ -110,7 +111,7 @@ func (c *Cluster) arguments(component Component) []string {
 			"--listen-peer-urls=http://127.0.0.1:2380",
 			"--initial-advertise-peer-urls=http://127.0.0.1:2380",
 			"--initial-cluster=etcd=http://127.0.0.1:2380",
-			"--unsafe-no-fsync", // the data dies with the test
+			"--unsafe-no-fsync", // the data need not survive the test
 			"--log-level=warn",
 		}
 	case Containerd:
@@ -129,8 +130,8 @@ func (c *Cluster) arguments(component Component) []string {
 			"--root-ca-file=" + c.path("ca.crt"),
 			"--node-monitor-period=" + (c.options.NodeMonitorGracePeriod / 10).String(),
 			"--node-monitor-grace-period=" + c.options.NodeMonitorGracePeriod.String(),
-			// The defaults (20 requests a second, 5 Jobs at once) would be
-			// what a load test measures.
+			// With the defaults (20 requests a second, 5 Jobs at once), the Job
+			// controller would be the bottleneck of a load test.
 			"--kube-api-qps=2000", "--kube-api-burst=4000", "--concurrent-job-syncs=20",
 		}
 	case Scheduler:
@@ -150,7 +151,7 @@ func (c *Cluster) apiServerArguments() []string {
 	toleration := fmt.Sprint(int(c.options.EvictionDelay / time.Second))
 	args := []string{
 		"--etcd-servers=http://" + etcdAddress,
-		"--bind-address=0.0.0.0", "--secure-port=" + apiServerPort, // of the cluster's own network
+		"--bind-address=0.0.0.0", "--secure-port=" + apiServerPort, // in the cluster's own network
 		"--advertise-address=" + NodeIP,
 		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=" + serviceRange,
@@ -170,7 +171,7 @@ func (c *Cluster) apiServerArguments() []string {
 		"--kubelet-client-certificate=" + c.path("kubelet-client.crt"),
 		"--kubelet-client-key=" + c.path("kubelet-client.key"),
 		"--kubelet-certificate-authority=" + c.path("ca.crt"),
-		// By name it would need a resolver.
+		// A host name would need a resolver.
 		"--kubelet-preferred-address-types=InternalIP",
 		"--allow-privileged",
 		// On SIGTERM, end watches instead of waiting a minute for them to end.

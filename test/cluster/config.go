@@ -9,7 +9,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/pki"
 )
 
-// writeConfig writes everything the components read.
+// writeConfig writes all files that the components read.
 func (c *Cluster) writeConfig() error {
 	for _, dir := range []string{c.path("tmp"), c.path("cni"), c.path("registries/_default"), c.LogDir()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -35,7 +35,7 @@ func (c *Cluster) writeConfig() error {
 		"cni/pods.conflist": cniConfig,
 		"containerd.toml":   c.containerdConfig(),
 		"tokens.csv":        tokenFile(c.tokens),
-		// Registries that a test plays are trusted like the API server.
+		// A registry that a test serves is trusted like the API server.
 		"registries/_default/hosts.toml": fmt.Appendf(nil, "ca = %q\n", c.path("ca.crt")),
 	}
 	for name, content := range files {
@@ -87,7 +87,7 @@ var auditPolicy = map[string]any{
 	"rules":      []any{map[string]any{"level": "Metadata"}},
 }
 
-// cniConfig connects each pod to the node by a veth pair of its own.
+// cniConfig connects each pod to the node with a veth pair.
 var cniConfig = map[string]any{
 	"cniVersion": "1.0.0", "name": "pods",
 	"plugins": []any{map[string]any{
@@ -109,7 +109,8 @@ func (c *Cluster) schedulerConfig() map[string]any {
 	}
 }
 
-// kubeletConfig differs from a real node's where this says why.
+// kubeletConfig returns the kubelet's configuration. Comments say why it differs from
+// that of a production node.
 func (c *Cluster) kubeletConfig() map[string]any {
 	config := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
@@ -128,7 +129,7 @@ func (c *Cluster) kubeletConfig() map[string]any {
 		"maxPods":                  250,
 		"serializeImagePulls":      false,
 		"nodeLeaseDurationSeconds": c.leaseSeconds(),
-		// Build machines still have v1 or hybrid cgroups, without systemd.
+		// Build machines may have v1 or hybrid cgroups, without systemd.
 		"failCgroupV1":           false,
 		"cgroupDriver":           "cgroupfs",
 		"cgroupsPerQOS":          false,
@@ -138,7 +139,7 @@ func (c *Cluster) kubeletConfig() map[string]any {
 		"localStorageCapacityIsolation": false,
 		"evictionHard":                  map[string]string{"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%"},
 		"imageGCHighThresholdPercent":   100,
-		// No Services, hence no iptables.
+		// Without Services there is no need for iptables.
 		"makeIPTablesUtilChains": false,
 	}
 	if c.options.KubeletConfig != nil {
@@ -147,12 +148,12 @@ func (c *Cluster) kubeletConfig() map[string]any {
 	return config
 }
 
-// containerdConfig is kept to what differs from containerd's defaults.
+// containerdConfig returns only what differs from containerd's defaults.
 func (c *Cluster) containerdConfig() []byte {
 	return fmt.Appendf(nil, `version = 3
 root = "/var/lib/containerd"
 state = "/run/containerd"
-# These would make directories in /opt, on the host.
+# These would create directories in /opt on the host.
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.image-verifier.v1.bindir"]
 
 [grpc]
@@ -165,7 +166,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.image-verifi
   config_path = %q
 
 [plugins."io.containerd.cri.v1.runtime"]
-  # Without CAP_SYS_RESOURCE a score below the parent's cannot be set, and
+  # Without CAP_SYS_RESOURCE a process cannot set a score below its parent's, so
   # every container would fail to start.
   restrict_oom_score_adj = true
   cdi_spec_dirs = []

@@ -11,8 +11,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/sandbox"
 )
 
-// process returns a component's process, or nil if it was not started or was
-// killed.
+// process returns a component's process, or nil if it was not started or was killed.
 func (c *Cluster) process(component Component) *sandbox.Process {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,7 +28,7 @@ func (c *Cluster) setProcess(component Component, process *sandbox.Process) {
 	}
 }
 
-// run starts a component without waiting for it to serve.
+// run starts a component and does not wait until it serves.
 func (c *Cluster) run(component Component) error {
 	process, err := c.sandbox.Run(c.command(component))
 	if err != nil {
@@ -39,16 +38,16 @@ func (c *Cluster) run(component Component) error {
 	return nil
 }
 
-// running returns the process of a component that must run.
+// running returns the process of a component, or an error if it is not running.
 func (c *Cluster) running(component Component) (*sandbox.Process, error) {
 	process := c.process(component)
 	if process == nil || !process.Running() {
-		return nil, fmt.Errorf("%s does not run", component)
+		return nil, fmt.Errorf("%s is not running", component)
 	}
 	return process, nil
 }
 
-// Pid is a component's process id on the host, or 0 if it does not run.
+// Pid returns a component's process ID on the host, or 0 if it is not running.
 func (c *Cluster) Pid(component Component) int {
 	process, err := c.running(component)
 	if err != nil {
@@ -57,16 +56,16 @@ func (c *Cluster) Pid(component Component) int {
 	return process.Pid()
 }
 
-// Kill ends a component as a crash would (SIGKILL) and waits until it is gone.
-// It stays down until [Cluster.Restart]. Containers survive the death of
-// kubelet and containerd; see [Cluster.KillNode] for that of the machine.
+// Kill ends a component as a crash would (SIGKILL) and waits until it is gone. It
+// stays down until [Cluster.Restart]. Containers outlive kubelet and containerd. To
+// kill the whole node, use [Cluster.KillNode].
 func (c *Cluster) Kill(ctx context.Context, component Component) error {
 	return c.end(ctx, component, syscall.SIGKILL)
 }
 
-// Terminate ends a component as an upgrade would (SIGTERM) and waits until it
-// is gone. kube-apiserver first finishes its requests, ends watches and tells
-// HTTP/2 clients to go away, for a few seconds.
+// Terminate ends a component as an upgrade would (SIGTERM) and waits until it is gone.
+// kube-apiserver first finishes its requests, ends watches and sends GOAWAY to HTTP/2
+// clients, which takes a few seconds.
 func (c *Cluster) Terminate(ctx context.Context, component Component) error {
 	return c.end(ctx, component, syscall.SIGTERM)
 }
@@ -82,7 +81,7 @@ func (c *Cluster) endLocked(ctx context.Context, component Component, sig syscal
 	if err != nil {
 		return err
 	}
-	// A component that is meant to end must not fail the waits of others.
+	// A component that is meant to end must not fail concurrent waits for others.
 	c.setProcess(component, nil)
 	if err := process.Signal(sig); err != nil {
 		return err
@@ -92,12 +91,12 @@ func (c *Cluster) endLocked(ctx context.Context, component Component, sig syscal
 		return nil
 	case <-ctx.Done():
 		c.setProcess(component, process)
-		return fmt.Errorf("%s does not end: %w", component, context.Cause(ctx))
+		return fmt.Errorf("%s did not exit: %w", component, context.Cause(ctx))
 	}
 }
 
-// Restart starts a component that was killed, or kills and starts one that
-// runs, and waits until it serves.
+// Restart starts a component and waits until it serves. One that is running is killed
+// first.
 func (c *Cluster) Restart(ctx context.Context, component Component) error {
 	c.faults.Lock()
 	defer c.faults.Unlock()
@@ -112,13 +111,12 @@ func (c *Cluster) Restart(ctx context.Context, component Component) error {
 	return c.waitFor(ctx, component)
 }
 
-// Pause freezes a component (SIGSTOP): its connections stay open, and nothing
-// answers.
+// Pause freezes a component (SIGSTOP): its connections stay open but do not respond.
 func (c *Cluster) Pause(component Component) error {
 	return c.signal(component, syscall.SIGSTOP)
 }
 
-// Resume lets a frozen component go on (SIGCONT).
+// Resume resumes a frozen component (SIGCONT).
 func (c *Cluster) Resume(component Component) error {
 	return c.signal(component, syscall.SIGCONT)
 }
@@ -133,8 +131,8 @@ func (c *Cluster) signal(component Component, sig syscall.Signal) error {
 	return process.Signal(sig)
 }
 
-// KillNode ends kubelet, containerd and all containers at once, as a machine
-// that loses power. The Node object stays; the control plane finds out after
+// KillNode kills kubelet, containerd and all containers at once, like a machine that
+// loses power. The Node object stays. The control plane notices after
 // Options.NodeMonitorGracePeriod.
 func (c *Cluster) KillNode(ctx context.Context) error {
 	c.faults.Lock()
@@ -150,11 +148,11 @@ func (c *Cluster) KillNode(ctx context.Context) error {
 	return nil
 }
 
-// PauseNode freezes kubelet, containerd and all containers, as a machine that
-// hangs or is cut off.
+// PauseNode freezes kubelet, containerd and all containers, like a machine that hangs
+// or is disconnected.
 func (c *Cluster) PauseNode() error { return c.signalNode(syscall.SIGSTOP) }
 
-// ResumeNode lets a frozen node go on.
+// ResumeNode resumes a frozen node.
 func (c *Cluster) ResumeNode() error { return c.signalNode(syscall.SIGCONT) }
 
 func (c *Cluster) signalNode(sig syscall.Signal) error {
@@ -169,9 +167,8 @@ func (c *Cluster) signalNode(sig syscall.Signal) error {
 	return nil
 }
 
-// RestartNode starts containerd and kubelet after [Cluster.KillNode] and waits
-// until the node is ready, as after a reboot. Containers that ran are found
-// dead.
+// RestartNode starts containerd and kubelet after [Cluster.KillNode] and waits until
+// the node is ready, as after a reboot. The containers that were running are dead.
 func (c *Cluster) RestartNode(ctx context.Context) error {
 	c.faults.Lock()
 	defer c.faults.Unlock()
@@ -180,7 +177,7 @@ func (c *Cluster) RestartNode(ctx context.Context) error {
 	}
 	for _, component := range []Component{Containerd, Kubelet} {
 		if process := c.process(component); process != nil && process.Running() {
-			return fmt.Errorf("%s runs: kill the node first", component)
+			return fmt.Errorf("%s is running: kill the node first", component)
 		}
 		if err := c.run(component); err != nil {
 			return err
@@ -194,11 +191,10 @@ func (c *Cluster) RestartNode(ctx context.Context) error {
 
 var errNoNode = fmt.Errorf("the cluster has no node (ControlPlaneOnly)")
 
-// CompactEtcd drops the history of all objects, as the API server does every
-// five minutes. A watch or list that continues from an older resource version
-// then fails with 410 Gone, but only where the API server's watch cache cannot
-// answer it either: to empty that as well, [Cluster.Restart] the API server
-// afterwards.
+// CompactEtcd drops the history of all objects, as the API server does every five
+// minutes. A watch or list that continues from an older resource version then fails
+// with 410 Gone, unless the API server can serve it from its watch cache. To empty
+// that as well, [Cluster.Restart] the API server afterwards.
 func (c *Cluster) CompactEtcd(ctx context.Context) error {
 	var current struct {
 		Header struct {

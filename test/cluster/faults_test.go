@@ -18,14 +18,14 @@ import (
 
 func podPending(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodPending }
 
-// testKubeletRestart kills what manages a container while it runs.
+// testKubeletRestart kills kubelet and containerd while a container is running.
 func testKubeletRestart(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	create(t, client, job("steady", "while [ ! -e /tmp/stop ]; do sleep 0.1; done; sleep 3; echo done"))
 	pod := podOf(t, client, namespace, "steady", podRunning)
 	for _, component := range []cluster.Component{cluster.Kubelet, cluster.Containerd} {
 		require.NoError(t, c.Kill(testContext(t), component))
 		require.Zero(t, c.Pid(component))
-		require.Error(t, c.Kill(testContext(t), component), "it is dead already")
+		require.Error(t, c.Kill(testContext(t), component), "it is already dead")
 		require.NoError(t, c.Restart(testContext(t), component))
 		require.NotZero(t, c.Pid(component))
 	}
@@ -39,7 +39,8 @@ func testKubeletRestart(t *testing.T, c *cluster.Cluster, client kubernetes.Inte
 	require.Equal(t, batchv1.JobFailed, finished(t, client, namespace, "steady").Type)
 }
 
-// testAPIServerFaults breaks the control plane of a cluster without a node.
+// testAPIServerFaults injects failures into the control plane of a cluster without a
+// node.
 func testAPIServerFaults(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	ctx := testContext(t)
 	get := func(ctx context.Context) error {
@@ -78,7 +79,7 @@ func testAPIServerFaults(t *testing.T, c *cluster.Cluster, client kubernetes.Int
 		require.NoError(t, c.CompactEtcd(ctx))
 		require.NoError(t, c.Restart(ctx, cluster.APIServer))
 		stream, err := configMaps.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
-		if err == nil { // the answer may also be the first event
+		if err == nil { // the error may also come as the first event
 			defer stream.Stop()
 			err = apierrors.FromObject((<-stream.ResultChan()).Object)
 		}

@@ -14,8 +14,8 @@ const acceptRetry = 100 * time.Millisecond
 // dialFunc has the signature of [net.Dialer.DialContext].
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// forwarder makes one address inside the cluster reachable as a loopback port
-// of the host, for programs that cannot dial into the cluster themselves.
+// forwarder forwards a loopback port of the host to an address inside the cluster, for
+// programs that cannot dial into the cluster.
 type forwarder struct {
 	listener net.Listener
 	cancel   context.CancelFunc
@@ -36,7 +36,7 @@ func newForwarder(dial dialFunc, target string) (*forwarder, error) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			if err != nil { // too many open files: they become fewer, or nothing works
+			if err != nil { // such as too many open files, which may pass
 				select {
 				case <-ctx.Done():
 					return
@@ -59,12 +59,12 @@ func (f *forwarder) stop() {
 	f.wait.Wait()
 }
 
-// relay copies both ways until one side ends or ctx does.
+// relay copies in both directions until one side closes or ctx is done.
 func relay(ctx context.Context, client net.Conn, dial dialFunc, target string) {
 	defer client.Close()
 	server, err := dial(ctx, "tcp", target)
 	if err != nil {
-		return // the client sees its connection closed, as with a dead server
+		return // the client sees a closed connection, as with a dead server
 	}
 	defer server.Close()
 	stop := context.AfterFunc(ctx, func() {
@@ -76,8 +76,8 @@ func relay(ctx context.Context, client net.Conn, dial dialFunc, target string) {
 	for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
 		wait.Go(func() {
 			_, _ = io.Copy(pair[0], pair[1])
-			// The other direction has nobody to talk to any more: TLS, which
-			// is all that passes here, does not use half-closed connections.
+			// Close the other direction, too. All traffic is TLS, which does not use
+			// half-closed connections.
 			_ = pair[0].Close()
 			_ = pair[1].Close()
 		})

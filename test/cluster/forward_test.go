@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// echoServer answers every connection with what it reads.
+// echoServer sends back what it reads on every connection.
 func echoServer(t *testing.T) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +48,7 @@ func TestForwarderRelays(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "ping", string(answer))
 
-	f.stop() // ends connections that are open, too
+	f.stop() // also closes open connections
 	_, err = conn.Read(answer)
 	require.Error(t, err)
 	_, err = net.Dial("tcp", f.address())

@@ -21,8 +21,8 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// ownerEnv makes the test program the owner of a cluster with a node, in the
-// state directory it names, until it is killed.
+// ownerEnv makes the test binary the owner of a cluster with a node, in the given
+// state directory, until it is killed.
 const ownerEnv = "CLUSTER_TEST_OWNER"
 
 func TestMain(m *testing.M) {
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 
 const ownedName = "owned"
 
-// startOwner runs this program with a cluster and returns the kubeconfig.
+// startOwner runs this program as the owner of a cluster, and returns the kubeconfig.
 func startOwner(t *testing.T, stateDir string) (owner *exec.Cmd, kubeconfig string) {
 	t.Helper()
 	owner = exec.Command(os.Args[0])
@@ -63,7 +63,8 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// start gives a cluster that is stopped, and looked for remains, in the end.
+// start returns a cluster. When the test ends, it is stopped, and must leave nothing
+// behind.
 func start(t *testing.T, options cluster.Options) (*cluster.Cluster, kubernetes.Interface) {
 	t.Helper()
 	if options.StateDir == "" {
@@ -82,7 +83,7 @@ func start(t *testing.T, options cluster.Options) (*cluster.Cluster, kubernetes.
 	return c, client(t, c, cluster.Admin)
 }
 
-// stateDir is not t.TempDir, whose long paths do not fit into socket names.
+// stateDir returns a directory. The paths of t.TempDir are too long for sockets.
 func stateDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kct-")
@@ -98,7 +99,7 @@ func client(t *testing.T, c *cluster.Cluster, user cluster.User) kubernetes.Inte
 	return clientset
 }
 
-// job is a Job with one pod and no retries that runs a shell script.
+// job returns a Job with one pod that runs a shell script and is not retried.
 func job(name, script string) *batchv1.Job {
 	return &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -126,7 +127,7 @@ func eventually(t *testing.T, check func(ctx context.Context) error) {
 	require.NoError(t, err, "%v", last)
 }
 
-// finished waits for a Job's terminal condition.
+// finished waits for a Job's terminal condition and returns it.
 func finished(t *testing.T, c kubernetes.Interface, namespace, name string) batchv1.JobCondition {
 	t.Helper()
 	var terminal batchv1.JobCondition
@@ -146,7 +147,7 @@ func finished(t *testing.T, c kubernetes.Interface, namespace, name string) batc
 	return terminal
 }
 
-// podOf waits until a Job has one pod of which is(pod) is true.
+// podOf waits until a Job has one pod, for which is(pod) is true.
 func podOf(t *testing.T, c kubernetes.Interface, namespace, jobName string, is func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
 	var pod *corev1.Pod

@@ -12,32 +12,31 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/sandbox"
 )
 
-// Options configures a cluster. The zero value is a cluster with one node.
+// Options configures a cluster. The zero value describes a cluster with one node.
 type Options struct {
-	// Name tells clusters on one machine apart: lower-case letters, digits and
-	// dashes, at most 30. Default: a random one.
+	// Name identifies a cluster on the machine: at most 30 lower-case letters, digits
+	// and dashes. Default: a random name.
 	Name string
-	// ControlPlaneOnly leaves out the node and the scheduler: pods stay
-	// Pending, and a load test plays the kubelet by writing their status. The
-	// Job controller is the real one.
+	// ControlPlaneOnly omits the node and the scheduler: pods stay Pending, and a load
+	// test simulates the kubelet by writing their status. The Job controller is real.
 	ControlPlaneOnly bool
-	// StateDir is where clusters keep their files, one directory each.
-	// Default: kontinue-cluster below [os.TempDir].
+	// StateDir has a directory for the files of each cluster. Default:
+	// kontinue-cluster below [os.TempDir].
 	StateDir string
-	// LogDir keeps one log file a component, appended to, after Stop. Default:
-	// a directory that Stop removes, see [Cluster.LogDir].
+	// LogDir is the directory for the log files of the components, which append to
+	// them. Default: a directory that Stop removes, see [Cluster.LogDir].
 	LogDir string
-	// Logger gets the progress of Start at level Debug. Default: none.
+	// Logger receives the progress of Start at level Debug. Default: none.
 	Logger *slog.Logger
-	// Audit has the API server write an audit log (level Metadata, stage
+	// Audit makes the API server write an audit log (level Metadata, stage
 	// ResponseComplete, JSON lines) of all requests to "audit.log" in LogDir.
 	Audit bool
-	// NodeMonitorGracePeriod is how long a node may be silent before its pods
-	// count as lost. Default 20 s (real clusters: 50 s).
+	// NodeMonitorGracePeriod is how long a node may be silent before it is considered
+	// unhealthy. Default: 20 s (production clusters: 50 s).
 	NodeMonitorGracePeriod time.Duration
-	// EvictionDelay is how long pods stay bound to a node that is lost or not
-	// ready: the toleration the API server gives every pod. Default 5 s (real
-	// clusters: 300 s). In whole seconds.
+	// EvictionDelay is how long pods stay bound to a node that is unreachable or not
+	// ready, which is the toleration that the API server adds to every pod. In whole
+	// seconds. Default: 5 s (production clusters: 300 s).
 	EvictionDelay time.Duration
 	// ExtraArgs are appended to a component's command line. A later flag wins.
 	ExtraArgs map[Component][]string
@@ -54,7 +53,7 @@ const (
 
 var validName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$`)
 
-// complete returns the options with defaults filled in.
+// complete returns the options with defaults.
 func (o Options) complete() (Options, error) {
 	if o.Name == "" {
 		o.Name = "test-" + randomHex(4)
@@ -95,5 +94,5 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// DefaultStateDir is the state directory of clusters that name no other.
+// DefaultStateDir returns the default of Options.StateDir.
 func DefaultStateDir() string { return filepath.Join(os.TempDir(), stateDirName) }

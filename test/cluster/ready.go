@@ -19,7 +19,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/sandbox"
 )
 
-// probeTimeout is for one request: a frozen server must not stall a wait.
+// probeTimeout bounds a single request, so that a frozen server cannot stall a wait.
 const probeTimeout = 5 * time.Second
 
 // probes are the HTTP clients that readiness checks and etcd calls use.
@@ -47,7 +47,7 @@ func (p *probes) close() {
 	p.plain.CloseIdleConnections()
 }
 
-// healthy asks a health endpoint, which answers 200 when all is well.
+// healthy returns an error unless a health endpoint responds with 200.
 func healthy(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 	return nil
 }
 
-// check says whether a component serves.
+// check returns an error unless a component serves.
 func (c *Cluster) check(ctx context.Context, component Component) error {
 	switch component {
 	case Etcd:
@@ -84,7 +84,7 @@ func (c *Cluster) check(ctx context.Context, component Component) error {
 	case Kubelet:
 		return healthy(ctx, c.probes.plain, "http://127.0.0.1:10248/healthz")
 	case Containerd:
-		// The socket is in a mount namespace that only /proc leads into.
+		// The socket is in a mount namespace that is only reachable through /proc.
 		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", c.sandbox.Root()+containerdSocket)
 		if err != nil {
 			return err
@@ -103,8 +103,7 @@ func (c *Cluster) waitFor(ctx context.Context, component Component) error {
 	return nil
 }
 
-// waitUntil polls check, and gives up at once when a component has ended
-// without being told to.
+// waitUntil polls check, and gives up at once if a component has ended unexpectedly.
 func (c *Cluster) waitUntil(ctx context.Context, check func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -127,8 +126,7 @@ func (c *Cluster) waitUntil(ctx context.Context, check func(context.Context) err
 
 var errComponentEnded = errors.New("a component ended")
 
-// waitUsable waits until the cluster can do what it is for: run Jobs, or
-// accept them when it has no node.
+// waitUsable waits until the cluster can run Jobs, or accept them if it has no node.
 func (c *Cluster) waitUsable(ctx context.Context) error {
 	for _, component := range c.components() {
 		if err := c.waitFor(ctx, component); err != nil {
@@ -144,7 +142,7 @@ func (c *Cluster) waitUsable(ctx context.Context) error {
 	return c.waitNode(ctx)
 }
 
-// waitNode waits until the scheduler may use the node.
+// waitNode waits until the node is schedulable.
 func (c *Cluster) waitNode(ctx context.Context) error {
 	err := c.waitUntil(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -169,10 +167,10 @@ func (c *Cluster) waitNode(ctx context.Context) error {
 	return nil
 }
 
-// CreateNamespace makes a namespace and waits until pods can be created in it:
-// controllers must have put the "default" ServiceAccount and the root
-// certificate there first, else the API server refuses the pods, or the kubelet
-// delays them.
+// CreateNamespace creates a namespace and waits until pods can be created in it.
+// Controllers must first create the "default" ServiceAccount and the ConfigMap with the
+// root certificate. Otherwise the API server rejects the pods, or the kubelet delays
+// them.
 func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	_, err := c.client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})

@@ -20,8 +20,8 @@ import (
 	"github.com/kontinue/kontinue/test/cluster/internal/sandbox"
 )
 
-// ErrNameTaken is wrapped by Start's error when a cluster of that name runs.
-var ErrNameTaken = errors.New("a cluster of this name is running")
+// ErrNameTaken is wrapped by Start's error if a cluster with that name is running.
+var ErrNameTaken = errors.New("a cluster with this name is running")
 
 const (
 	ownerFile   = "owner"
@@ -30,16 +30,16 @@ const (
 	waitForLock = 50 * time.Millisecond
 )
 
-// claim is the right to use one cluster's state directory. The owner holds a
-// lock on a file in it, which the kernel drops when the owner dies: that is
-// how stale clusters are told from running ones.
+// claim is the ownership of one cluster's state directory. The owner holds a lock on a
+// file in it, which the kernel releases when the owner dies. The lock distinguishes
+// running clusters from stale ones.
 type claim struct {
 	dir    string
 	cgroup string
 	owner  *os.File
 }
 
-// newClaim removes the remains of dead clusters, then takes the name.
+// newClaim removes the remains of dead clusters, and then claims the name.
 func newClaim(ctx context.Context, stateDir, name string) (*claim, error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func newClaim(ctx context.Context, stateDir, name string) (*claim, error) {
 	}
 	c.owner, err = os.OpenFile(filepath.Join(c.dir, ownerFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
-		// Waits at most for a moment in which another process looks who owns it.
+		// This waits for a moment at most, while another process looks up the owner.
 		err = unix.Flock(int(c.owner.Fd()), unix.LOCK_EX)
 	}
 	if err == nil {
@@ -73,12 +73,12 @@ func newClaim(ctx context.Context, stateDir, name string) (*claim, error) {
 	return c, nil
 }
 
-// release gives the name back. The directory must be gone already.
+// release releases the name. The directory must have been removed.
 func (c *claim) release() { _ = c.owner.Close() }
 
-// Down stops the cluster of a name, whichever process runs it, and removes the
-// remains of all dead ones. The owner gets SIGTERM and, when it does not end,
-// SIGKILL. It is no error if no such cluster runs.
+// Down stops the cluster with a name, whichever process runs it, and removes the
+// remains of all dead ones. It sends the owner SIGTERM and, if that does not end it,
+// SIGKILL. It is not an error if no such cluster is running.
 func Down(ctx context.Context, stateDir, name string) error {
 	if stateDir == "" {
 		stateDir = DefaultStateDir()
@@ -107,19 +107,19 @@ func Down(ctx context.Context, stateDir, name string) error {
 	return sweep(ctx, stateDir)
 }
 
-// waitDead waits, for a bounded time, until nobody owns the directory.
+// waitDead waits, for a bounded time, until no process owns the directory.
 func waitDead(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepLimit)
 	defer cancel()
 	return poll(ctx, func() error {
 		if pid, alive := owner(dir); alive {
-			return fmt.Errorf("process %d runs on", pid)
+			return fmt.Errorf("process %d is still running", pid)
 		}
 		return nil
 	})
 }
 
-// owner returns the process that owns a cluster and whether it lives.
+// owner returns the process that owns a cluster, and whether it is alive.
 func owner(dir string) (pid int, alive bool) {
 	file, err := os.Open(filepath.Join(dir, ownerFile))
 	if err != nil {
@@ -127,7 +127,7 @@ func owner(dir string) (pid int, alive bool) {
 	}
 	defer file.Close()
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-		return 0, false // the lock goes with the file
+		return 0, false // closing the file releases the lock
 	}
 	data, err := os.ReadFile(filepath.Join(dir, ownerFile))
 	if err != nil {
@@ -137,8 +137,8 @@ func owner(dir string) (pid int, alive bool) {
 	return pid, err == nil
 }
 
-// sweep removes everything that clusters with dead owners left behind. The
-// caller holds the registry's lock, so none is just being made.
+// sweep removes everything that clusters with dead owners left behind. The caller
+// holds the registry's lock, so that no cluster is being created meanwhile.
 func sweep(ctx context.Context, stateDir string) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepLimit)
 	defer cancel()
@@ -162,7 +162,7 @@ func sweep(ctx context.Context, stateDir string) error {
 	return failed
 }
 
-// lockRegistry makes claims and sweeps exclude each other across processes.
+// lockRegistry serializes claims and sweeps across processes.
 func lockRegistry(ctx context.Context, stateDir string) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(stateDir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -176,7 +176,8 @@ func lockRegistry(ctx context.Context, stateDir string) (unlock func(), err erro
 	return func() { _ = file.Close() }, nil
 }
 
-// cgroupName differs between clusters of one name in two state directories.
+// cgroupName returns a name that differs between clusters with the same name in
+// different state directories.
 func cgroupName(stateDir, name string) string {
 	sum := sha256.Sum256([]byte(stateDir))
 	return "kontinue-" + name + "-" + hex.EncodeToString(sum[:4])
@@ -188,8 +189,8 @@ func randomHex(bytes int) string {
 	return hex.EncodeToString(buffer)
 }
 
-// poll calls check until it returns nil; when ctx ends first, the error holds
-// check's last one.
+// poll calls check until it returns nil. If ctx is done first, the error wraps the last
+// one of check.
 func poll(ctx context.Context, check func() error) error {
 	ticker := time.NewTicker(waitForLock)
 	defer ticker.Stop()

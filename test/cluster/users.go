@@ -16,26 +16,26 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// User is a name that the API server authenticates by a bearer token.
+// User is the name of a user that the API server authenticates by a bearer token.
 type User string
 
-// The users a cluster is made with. Authorization is RBAC: [Admin] may do
-// everything, the others nothing but what a test binds a Role to, with a
-// subject of kind User and this name.
+// The users of every cluster. Authorization is RBAC: [Admin] has all permissions, the
+// others have only those of the Roles that a test binds to a subject of kind User with
+// this name.
 const (
 	Admin  User = "kontinue-admin"
 	Worker User = "kontinue-worker"
 	Guest  User = "kontinue-guest"
 )
 
-// Users of the components, with the roles every Kubernetes grants them.
+// Users of the components, with the roles that Kubernetes grants them by default.
 const (
 	controllerManagerUser User = "system:kube-controller-manager"
 	schedulerUser         User = "system:kube-scheduler"
 	nodeUser              User = "system:node:" + NodeName
 )
 
-// userGroups are all users and their groups.
+// userGroups holds all users and their groups.
 var userGroups = map[User]string{
 	Admin:                 "system:masters",
 	Worker:                "",
@@ -45,7 +45,7 @@ var userGroups = map[User]string{
 	nodeUser:              "system:nodes",
 }
 
-// newTokens makes a token for each user.
+// newTokens returns a new token for each user.
 func newTokens() map[User]string {
 	tokens := make(map[User]string, len(userGroups))
 	for user := range userGroups {
@@ -54,7 +54,7 @@ func newTokens() map[User]string {
 	return tokens
 }
 
-// tokenFile is the content of kube-apiserver's --token-auth-file.
+// tokenFile returns the contents of kube-apiserver's --token-auth-file.
 func tokenFile(tokens map[User]string) []byte {
 	var b strings.Builder
 	for user, token := range tokens {
@@ -76,10 +76,10 @@ func writeKubeconfig(path, server, cluster string, ca []byte, user User, token s
 	return os.Chmod(path, 0o600)
 }
 
-// RESTConfig returns a new client configuration for a user. It dials straight
-// into the cluster's network namespace, so it works in this process only; to
-// inject network faults, wrap its Dial. Requests are not throttled on the
-// client side for [Admin]; for the others QPS is client-go's default.
+// RESTConfig returns a new client configuration for a user. It dials directly into the
+// cluster's network namespace, so it works only in this process. To inject network
+// faults, wrap its Dial. [Admin] has no client-side rate limit, the others have
+// client-go's default.
 func (c *Cluster) RESTConfig(user User) *rest.Config {
 	config := &rest.Config{
 		Host:            "https://" + apiServerAddress,
@@ -93,9 +93,9 @@ func (c *Cluster) RESTConfig(user User) *rest.Config {
 	return config
 }
 
-// Kubeconfig returns the path of a user's kubeconfig file. It works for any
-// program on this machine (its API server URL is a loopback port that this
-// process forwards) until the cluster stops.
+// Kubeconfig returns the path of a user's kubeconfig file. It works for any program on
+// this machine until the cluster stops: its API server URL is a loopback port that this
+// process forwards.
 func (c *Cluster) Kubeconfig(user User) string {
 	if user == Admin {
 		return filepath.Join(c.claim.dir, "kubeconfig")
@@ -103,7 +103,7 @@ func (c *Cluster) Kubeconfig(user User) string {
 	return filepath.Join(c.claim.dir, "kubeconfig-"+string(user))
 }
 
-// writeKubeconfigs makes the files that Kubeconfig names.
+// writeKubeconfigs writes the files whose paths Kubeconfig returns.
 func (c *Cluster) writeKubeconfigs() error {
 	for _, user := range []User{Admin, Worker, Guest} {
 		err := writeKubeconfig(c.Kubeconfig(user), "https://"+c.forwarder.address(), c.options.Name,
@@ -115,22 +115,22 @@ func (c *Cluster) writeKubeconfigs() error {
 	return nil
 }
 
-// DialContext connects to an address inside the cluster's network: an IP
-// literal and port, such as [NodeIP]'s or a pod's.
+// DialContext connects to an address inside the cluster's network. The address is an
+// IP literal, such as [NodeIP] or that of a pod, with a port.
 func (c *Cluster) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return c.sandbox.DialContext(ctx, network, address)
 }
 
-// ListenInside listens on a free port of [NodeIP] inside the cluster's network
-// for a server that the test runs itself: an admission webhook that the API
-// server calls by the URL https://ADDRESS (see [Cluster.ServingCertificate]),
-// an image registry (HTTPS with the same certificate), a peer of a pod.
+// ListenInside listens on a free port of [NodeIP] inside the cluster's network, for a
+// server that the test runs: an admission webhook that the API server calls at
+// https://ADDRESS (see [Cluster.ServingCertificate]), an image registry (HTTPS with
+// the same certificate), or a peer of a pod.
 func (c *Cluster) ListenInside(ctx context.Context) (net.Listener, error) {
 	return c.sandbox.Listen(ctx, "tcp", NodeIP+":0")
 }
 
-// Grant gives a user rights in every namespace, once: for a user that was granted
-// some already it is an AlreadyExists error.
+// Grant gives a user permissions in every namespace. A second call for the same user
+// returns an AlreadyExists error.
 func (c *Cluster) Grant(ctx context.Context, user User, rules []rbacv1.PolicyRule) error {
 	client, err := kubernetes.NewForConfig(c.RESTConfig(Admin))
 	if err != nil {

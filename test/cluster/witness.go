@@ -12,14 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// WitnessName is the name of a second Node object, tainted like a control
-// plane's, behind which there is no machine. When all nodes of a cluster are
-// lost, the node controller assumes that the fault is its own and evicts
-// nothing; the witness stays healthy so that the loss of the real node has the
-// consequences it has in a larger cluster.
+// WitnessName is the name of a second Node object without a machine, tainted like a
+// control plane node. When all nodes of a cluster are unreachable, the node controller
+// assumes that the fault is its own and evicts nothing. The witness stays healthy, so
+// that the loss of the real node has the same consequences as in a larger cluster.
 const WitnessName = "kontinue-control-plane"
 
-// witness keeps the lease of the second node fresh, as a kubelet would.
+// witness renews the lease of the second node, as a kubelet would.
 type witness struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -78,8 +77,8 @@ func (c *Cluster) startWitness(ctx context.Context) error {
 			_, err := leases.Patch(attempt, WitnessName, types.MergePatchType, patch, metav1.PatchOptions{})
 			cancel()
 			if err != nil && !errors.Is(err, context.Canceled) {
-				// Tests take the API server down; the next one may succeed.
-				c.options.Logger.DebugContext(renewing, "witness node's lease was not renewed", "error", err)
+				// Tests stop the API server; the next renewal may succeed.
+				c.options.Logger.DebugContext(renewing, "failed to renew the witness node's lease", "error", err)
 			}
 		}
 	}()
@@ -91,8 +90,8 @@ func (w *witness) stop() {
 	<-w.done
 }
 
-// leaseSeconds is the lease duration of both nodes. A quarter of it passes
-// between renewals: six in a monitor grace period.
+// leaseSeconds returns the lease duration of both nodes. They renew the lease after a
+// quarter of it, which is six times in a monitor grace period.
 func (c *Cluster) leaseSeconds() int32 {
 	return max(int32(c.options.NodeMonitorGracePeriod*2/3/time.Second), 1)
 }

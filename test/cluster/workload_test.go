@@ -25,14 +25,14 @@ import (
 
 const namespace = metav1.NamespaceDefault
 
-// create makes a Job in the default namespace.
+// create creates a Job in the default namespace.
 func create(t *testing.T, client kubernetes.Interface, job *batchv1.Job) {
 	t.Helper()
 	_, err := client.BatchV1().Jobs(namespace).Create(testContext(t), job, metav1.CreateOptions{})
 	require.NoError(t, err)
 }
 
-// testWorkloads runs what needs containers on one cluster, at the same time.
+// testWorkloads concurrently runs the tests that need containers, on one cluster.
 func testWorkloads(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	tests := map[string]func(*testing.T, *cluster.Cluster, kubernetes.Interface){
 		"exit codes and logs":          exitCodes,
@@ -103,7 +103,8 @@ func missingImage(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface)
 	podOf(t, client, namespace, "never-image", waitingReason("ErrImageNeverPull"))
 }
 
-// imageNotInRegistry plays a registry, which answers otherwise than none does.
+// imageNotInRegistry serves a registry without the image: the error differs from that
+// of an unreachable registry.
 func imageNotInRegistry(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	listener, err := c.ListenInside(testContext(t))
 	require.NoError(t, err)
@@ -171,9 +172,9 @@ func unschedulable(t *testing.T, _ *cluster.Cluster, client kubernetes.Interface
 	})
 }
 
-// serviceAccount uses the token that a pod is given, which takes the token
-// controller, the kubelet and a projected volume, and has the pod reach the API
-// server by the address of its Service.
+// serviceAccount uses the token of a pod, which needs the token controller, the kubelet
+// and a projected volume. The pod also reaches the API server at the address of its
+// Service.
 func serviceAccount(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	create(t, client, job("api-client", `cd /var/run/secrets/kubernetes.io/serviceaccount
 cat token; echo; grep -c BEGIN ca.crt
@@ -206,18 +207,18 @@ func unknownServiceAccount(t *testing.T, _ *cluster.Cluster, client kubernetes.I
 				return nil
 			}
 		}
-		return errors.New("no such event yet")
+		return errors.New("no FailedCreate event yet")
 	})
 }
 
-// testNodeLoss runs after the other tests: pods of theirs would die.
+// testNodeLoss runs after the other tests, since it would kill their pods.
 func testNodeLoss(t *testing.T, c *cluster.Cluster, client kubernetes.Interface) {
 	create(t, client, job("lost", "sleep 1000"))
 	pod := podOf(t, client, namespace, "lost", podRunning)
 	killed := time.Now()
 	require.NoError(t, c.KillNode(testContext(t)))
 	require.Zero(t, c.Pid(cluster.Kubelet))
-	// The node cannot confirm the pod's end, so it stays, terminating.
+	// The node cannot confirm the end of the pod, so it stays in Terminating.
 	eventually(t, func(ctx context.Context) error {
 		lost, err := client.CoreV1().Pods(namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
@@ -228,7 +229,7 @@ func testNodeLoss(t *testing.T, c *cluster.Cluster, client kubernetes.Interface)
 				return nil
 			}
 		}
-		return fmt.Errorf("pod is not marked: %v", lost.Status.Conditions)
+		return fmt.Errorf("pod is not being evicted: %v", lost.Status.Conditions)
 	})
 	t.Logf("pods of a dead node are deleted after %s", time.Since(killed).Round(time.Second))
 	require.NoError(t, c.RestartNode(testContext(t)))

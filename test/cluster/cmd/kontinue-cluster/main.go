@@ -1,13 +1,13 @@
-// Command kontinue-cluster builds, starts and stops a real Kubernetes on this
-// machine, for trying things out with kubectl.
+// Command kontinue-cluster builds, starts and stops a real Kubernetes cluster on this
+// machine, for experiments with kubectl.
 //
 //	kontinue-cluster build
 //	kontinue-cluster up [-name NAME] [-control-plane-only] [-audit]
 //	kontinue-cluster down [-name NAME]
 //
-// build compiles and installs what is missing. up does that too, starts a
-// cluster that stays in the background and prints the path of its kubeconfig.
-// down stops it, and removes what clusters that crashed have left.
+// build compiles and installs what is missing. up does that too, starts a cluster in
+// the background and prints the path of its kubeconfig. down stops it, and removes
+// the remains of clusters that crashed.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// Limits generous enough for a busy machine.
+// These limits leave room for a busy machine.
 const (
 	startLimit = 3 * time.Minute
 	stopLimit  = time.Minute

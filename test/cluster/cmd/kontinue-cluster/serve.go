@@ -13,12 +13,12 @@ import (
 	"github.com/kontinue/kontinue/test/cluster"
 )
 
-// serveCommand is how up calls this program again, in the background. The
-// background process owns the cluster: the cluster ends with it.
+// serveCommand is the command with which up starts this program again, in the
+// background. The background process owns the cluster, which ends with it.
 const serveCommand = "serve"
 
-// readyPrefix begins the line by which the background process tells up, on
-// file descriptor 3, where the kubeconfig is. Anything else there is an error.
+// readyPrefix begins the line with the path of the kubeconfig that the background
+// process writes to file descriptor 3. Any other line there is an error.
 const (
 	readyPrefix = "ready "
 	reportFd    = 3
@@ -54,7 +54,7 @@ func up(ctx context.Context, args []string, stdout io.Writer) error {
 	if !ready {
 		_ = cmd.Wait()
 		if len(report) == 0 {
-			return fmt.Errorf("the cluster's process ended (%s)", cmd.ProcessState)
+			return fmt.Errorf("the cluster's process exited (%s)", cmd.ProcessState)
 		}
 		return errors.New(string(report))
 	}
@@ -62,9 +62,9 @@ func up(ctx context.Context, args []string, stdout io.Writer) error {
 	return cmd.Process.Release()
 }
 
-// serve runs a cluster until it is told to end.
+// serve runs a cluster until ctx is done.
 func serve(ctx context.Context, options cluster.Options) error {
-	// The cluster's programs must not keep the pipe open, or up never sees its end.
+	// The cluster's programs must not inherit the pipe, or up never reads EOF.
 	syscall.CloseOnExec(reportFd)
 	report := os.NewFile(reportFd, "report")
 	start, cancel := context.WithTimeout(ctx, startLimit)

@@ -12,37 +12,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CacheEnv names the environment variable that moves the cache.
+// CacheEnv is the environment variable with the directory of the cache.
 const CacheEnv = "KONTINUE_CLUSTER_CACHE"
 
-// Binaries says where the programs of a cluster are.
+// Binaries holds the paths of a cluster's programs.
 type Binaries struct {
 	// Version is the Kubernetes version, "v1.37.2".
 	Version string
-	// Kubernetes holds etcd and the kube programs, Containerd its three.
+	// Kubernetes is the directory of etcd and the Kubernetes components, Containerd
+	// that of containerd's programs.
 	Kubernetes, Containerd string
-	// Runc is a path, CNI a directory of plugins.
+	// Runc is the path of runc, CNI the directory of the CNI plugins.
 	Runc, CNI string
-	// Pause is a static program that reaps orphans for ever.
+	// Pause is a static program that only reaps orphans.
 	Pause string
 	// Images are archives to import into containerd.
 	Images []string
 }
 
-// CacheDir is $KONTINUE_CLUSTER_CACHE or, without it, a directory of the
-// user's cache.
+// CacheDir returns $KONTINUE_CLUSTER_CACHE, or a subdirectory of the user's cache if
+// it is not set.
 func CacheDir() (string, error) {
 	if dir := os.Getenv(CacheEnv); dir != "" {
 		return filepath.Abs(dir)
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for the cluster's programs, set %s: %w", CacheEnv, err)
+		return "", fmt.Errorf("no cache directory for the cluster's programs, set %s: %w", CacheEnv, err)
 	}
 	return filepath.Join(dir, "kontinue-cluster"), nil
 }
 
-// sets are all parts of the cache. They need the programs of the host.
+// sets returns all sets of the cache. It fails if a program of the host is missing.
 func sets() (kubernetes, containerd, images set, err error) {
 	if kubernetes, err = kubernetesSet(); err != nil {
 		return
@@ -58,8 +59,7 @@ func sets() (kubernetes, containerd, images set, err error) {
 	return
 }
 
-// Find returns the programs if they are all there, else an error that names
-// what is missing.
+// Find returns the programs, or an error that names what is missing.
 func Find() (*Binaries, error) {
 	cache, err := CacheDir()
 	if err != nil {
@@ -86,9 +86,9 @@ func Find() (*Binaries, error) {
 	}, nil
 }
 
-// Build installs and builds whatever is missing, and returns the programs. A
-// first run compiles Kubernetes, which takes a quarter of an hour on two
-// cores; processes that build at the same time wait for each other.
+// Build installs and builds what is missing, and returns the programs. The first build
+// compiles Kubernetes, which takes a quarter of an hour on two cores. Processes that
+// build at the same time wait for each other.
 func Build(ctx context.Context, logger *slog.Logger) (*Binaries, error) {
 	if err := Install(ctx, logger); err != nil {
 		return nil, fmt.Errorf("install host programs: %w", err)
@@ -123,7 +123,7 @@ func Build(ctx context.Context, logger *slog.Logger) (*Binaries, error) {
 	return Find()
 }
 
-// fill builds into a directory of another name and renames it when it is whole.
+// fill builds a set in a temporary directory, and renames that when it is complete.
 func fill(ctx context.Context, s set, cache string) (err error) {
 	dir, err := os.MkdirTemp(cache, ".building-")
 	if err != nil {
@@ -141,14 +141,14 @@ func fill(ctx context.Context, s set, cache string) (err error) {
 		return err
 	}
 	target := s.dir(cache)
-	if err := os.RemoveAll(target); err != nil { // an incomplete one
+	if err := os.RemoveAll(target); err != nil { // it may be incomplete
 		return err
 	}
 	return os.Rename(dir, target)
 }
 
-// lock takes an advisory lock on a file and keeps it until unlock is called or
-// the process ends.
+// lock takes an advisory lock on a file and holds it until unlock is called or the
+// process ends.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

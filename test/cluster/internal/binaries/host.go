@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 )
 
-// hostProgram is something a cluster takes from the machine.
+// hostProgram is a program of the machine that a cluster uses.
 type hostProgram struct {
 	file    string // name in PATH, or absolute path
-	pkg     string // Debian package that has it
+	pkg     string // Debian package that contains it
 	usable  func(path string) bool
 	purpose string
 }
@@ -29,16 +29,17 @@ func hostPrograms() []hostProgram {
 	return []hostProgram{
 		{file: runcProgram, pkg: "runc", purpose: "runs containers"},
 		{file: filepath.Join(cniDir, "ptp"), pkg: "containernetworking-plugins", purpose: "connects pods"},
-		{file: busyboxProgram, pkg: "busybox-static", usable: static, purpose: "is the test image"},
+		{file: busyboxProgram, pkg: "busybox-static", usable: static, purpose: "becomes the test image"},
 		{file: "ip", pkg: "iproute2", purpose: "sets up the cluster's network"},
-		{file: "unshare", pkg: "util-linux", purpose: "makes the cluster's namespaces"},
-		{file: "mount", pkg: "mount", purpose: "makes the cluster's mounts"},
+		{file: "unshare", pkg: "util-linux", purpose: "creates the cluster's namespaces"},
+		{file: "mount", pkg: "mount", purpose: "mounts the cluster's file systems"},
 		{file: "gcc", pkg: "gcc", purpose: "compiles the pause program"},
 		{file: "/usr/include/stdlib.h", pkg: "libc6-dev", purpose: "compiles the pause program"},
 	}
 }
 
-// static says whether a program runs in an image that has no libraries.
+// static reports whether a program is statically linked, so that it runs in an image
+// without libraries.
 func static(path string) bool {
 	file, err := elf.Open(path)
 	if err != nil {
@@ -85,9 +86,8 @@ func hostPath(file string) string {
 	return ""
 }
 
-// Install gets the programs that the machine lacks from Debian with apt-get.
-// If it lacks none, no command is run; where there is no apt-get, the error
-// says what to install by hand.
+// Install installs the programs that the machine lacks with apt-get. It runs no
+// command if there are none. Without apt-get, its error says what to install.
 func Install(ctx context.Context, logger *slog.Logger) error {
 	var packages []string
 	var names error

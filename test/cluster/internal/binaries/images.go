@@ -16,18 +16,17 @@ import (
 	"time"
 )
 
-// Names of the images every node has. Tags other than latest matter: for
-// latest the API server defaults imagePullPolicy to Always, and there is no
-// registry to ask.
+// Names of the images on every node. Their tag must not be latest, for which the API
+// server defaults imagePullPolicy to Always: there is no registry to pull from.
 const (
 	// BusyboxImage has /bin/sh and the busybox programs.
 	BusyboxImage = "kontinue.test/busybox:1"
-	// PauseImage is the pod sandbox's.
+	// PauseImage is the image of pod sandboxes.
 	PauseImage = "kontinue.test/pause:1"
 )
 
-// busyboxAliases let examples that name everyday images run too, with
-// imagePullPolicy IfNotPresent where the tag is latest.
+// busyboxAliases are common image names, so that examples that use them run. With the
+// tag latest they need imagePullPolicy IfNotPresent.
 var busyboxAliases = []string{
 	"docker.io/library/busybox:test", "docker.io/library/busybox:latest",
 	"docker.io/library/alpine:test", "docker.io/library/alpine:latest",
@@ -38,7 +37,7 @@ const (
 	pauseImageFile    = "pause.tar"
 	busyboxImageFile  = "busybox.tar"
 	imageSetVersion   = "v1"
-	imageRecipeChange = "1" // raise to rebuild after a change in this file
+	imageRecipeChange = "1" // increment to rebuild after a change in this file
 )
 
 // imageSet compiles the pause program and packs both images.
@@ -78,8 +77,8 @@ func imageSet(busybox string) (set, error) {
 	}, nil
 }
 
-// busyboxFiles is a minimal root file system, with a link for each program
-// that busybox contains.
+// busyboxFiles returns a minimal root file system with a link for each program that
+// busybox contains.
 func busyboxFiles(ctx context.Context, path string, program []byte) ([]layerFile, error) {
 	list, err := exec.CommandContext(ctx, path, "--list").Output()
 	if err != nil {
@@ -105,8 +104,8 @@ func busyboxFiles(ctx context.Context, path string, program []byte) ([]layerFile
 	return files, nil
 }
 
-// layerFile is one entry of an image layer: a directory if its path ends in a
-// slash, a symbolic link if link is set.
+// layerFile is one entry of an image layer. It is a directory if its path ends in a
+// slash, and a symbolic link if link is set.
 type layerFile struct {
 	path    string
 	mode    int64

@@ -29,18 +29,18 @@ var (
 	pauseSource []byte
 )
 
-// set is a directory of the cache and the way to fill it.
+// set is a directory of the cache and how to fill it.
 type set struct {
 	name    string
 	version string
 	// inputs are hashed into the directory's name.
 	inputs [][]byte
-	// files must exist in the directory of a complete set.
+	// files are those that the directory of a complete set must contain.
 	files []string
 	build func(ctx context.Context, dir string) error
 }
 
-// dir is the set's directory below the cache.
+// dir returns the set's directory in the cache.
 func (s set) dir(cache string) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, runtime.GOARCH)
@@ -52,8 +52,8 @@ func (s set) dir(cache string) string {
 	return filepath.Join(cache, fmt.Sprintf("%s-%s-%s", s.name, s.version, sum))
 }
 
-// complete says whether the set has been built. Directories appear in the
-// cache under their name only when they are whole.
+// complete reports whether the set has been built. A directory gets its name in the
+// cache only when it is complete.
 func (s set) complete(cache string) bool {
 	for _, file := range s.files {
 		if _, err := os.Stat(filepath.Join(s.dir(cache), file)); err != nil {
@@ -63,10 +63,10 @@ func (s set) complete(cache string) bool {
 	return true
 }
 
-// program is one package main of a Go module and the file it is built into.
+// program is a main package of a Go module, and the file to build it into.
 type program struct{ pkg, file string }
 
-// goSet builds programs out of the modules that a go.mod pins.
+// goSet returns a set of programs from the modules that a go.mod pins.
 func goSet(name, version string, mod, sum []byte, flags []string, programs []program) set {
 	s := set{name: name, version: version, inputs: [][]byte{mod, sum, []byte(strings.Join(flags, "\n"))}}
 	for _, p := range programs {
@@ -88,7 +88,7 @@ func goSet(name, version string, mod, sum []byte, flags []string, programs []pro
 			args := append([]string{"build", "-mod=readonly", "-buildvcs=false"}, flags...)
 			cmd := exec.CommandContext(ctx, "go", append(args, "-o", filepath.Join(dir, p.file), p.pkg)...)
 			cmd.Dir = source
-			// The build must not see a workspace or flags of the caller's module.
+			// A workspace or flags of the caller must not affect the build.
 			cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 			if err := run(cmd); err != nil {
 				return err
@@ -99,15 +99,15 @@ func goSet(name, version string, mod, sum []byte, flags []string, programs []pro
 	return s
 }
 
-// kubernetesSet is the control plane, the kubelet and the etcd release that
-// this Kubernetes release was built against.
+// kubernetesSet returns the control plane, the kubelet and the etcd release that this
+// Kubernetes release was built against.
 func kubernetesSet() (set, error) {
 	version, err := pinned(kubernetesMod, "k8s.io/kubernetes")
 	if err != nil {
 		return set{}, err
 	}
-	// Without a version the components call themselves v0.0.0 and refuse to
-	// compare it with their peers'.
+	// Without these flags the components report version v0.0.0 and fail to compare
+	// it with those of their peers.
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	const pkg = "k8s.io/component-base/version."
 	flags := []string{"-ldflags", fmt.Sprintf("-s -w -X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s",
@@ -121,7 +121,8 @@ func kubernetesSet() (set, error) {
 	}), nil
 }
 
-// containerdSet leaves out snapshotters that need libraries of the host.
+// containerdSet returns containerd without the snapshotters that need libraries of
+// the host.
 func containerdSet() (set, error) {
 	const module = "github.com/containerd/containerd/v2"
 	version, err := pinned(containerdMod, module)
@@ -136,7 +137,7 @@ func containerdSet() (set, error) {
 	}), nil
 }
 
-// pinned reads a module's version out of a go.mod.
+// pinned returns a module's version from a go.mod.
 func pinned(mod []byte, module string) (string, error) {
 	match := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(module) + ` (v\S+)`).FindSubmatch(mod)
 	if match == nil {
@@ -145,7 +146,7 @@ func pinned(mod []byte, module string) (string, error) {
 	return string(match[1]), nil
 }
 
-// run executes a command and puts its output into the error.
+// run runs a command. The error contains its output.
 func run(cmd *exec.Cmd) error {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -155,5 +156,5 @@ func run(cmd *exec.Cmd) error {
 	return nil
 }
 
-// errNotBuilt is wrapped with what is missing.
+// errNotBuilt is wrapped by errors that name what is missing.
 var errNotBuilt = errors.New("not built")

@@ -21,8 +21,8 @@ func TestPinnedVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^v2\.\d+\.\d+$`, containerd.version)
 
-	// The staging modules must be those of the release, or the components are
-	// a mixture that nobody runs.
+	// The staging modules must be those of the release, or the components would be
+	// a mixture of versions.
 	staging := "v0" + strings.TrimPrefix(kubernetes.version, "v1")
 	replaced := 0
 	for _, line := range strings.Split(string(kubernetesMod), "\n") {

@@ -1,6 +1,6 @@
-// Package pki makes the keys and certificates of one short-lived cluster: a
-// certificate authority, and what it signs. ECDSA keys keep that to
-// milliseconds.
+// Package pki generates the keys and certificates of a short-lived cluster: a
+// certificate authority, and the certificates that it signs. With ECDSA keys this
+// takes milliseconds.
 package pki
 
 import (
@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// lifetime outlasts any test; the margin before now allows for clocks that
-// are set back.
+// lifetime is longer than any test. The margin before now allows for clocks that are
+// set back.
 const (
 	lifetime = 10 * 24 * time.Hour
 	margin   = time.Hour
@@ -32,16 +32,16 @@ type Authority struct {
 	PEM []byte
 }
 
-// Certificate asks for a certificate that is good for servers at the given
-// addresses and for a client of the given identity.
+// Certificate describes a certificate for servers at the given addresses and for a
+// client with the given identity.
 type Certificate struct {
 	User   string   // common name: the Kubernetes user name
-	Groups []string // organisations: the Kubernetes groups
+	Groups []string // organizations: the Kubernetes groups
 	IPs    []net.IP
 	Names  []string // DNS names
 }
 
-// NewAuthority makes a certificate authority.
+// NewAuthority returns a new certificate authority.
 func NewAuthority(name string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -61,7 +61,7 @@ func NewAuthority(name string) (*Authority, error) {
 	return &Authority{cert: cert, key: key, PEM: encode("CERTIFICATE", der)}, nil
 }
 
-// Issue makes a key and a certificate for it, both PEM.
+// Issue returns a new key and a certificate for it, both as PEM.
 func (a *Authority) Issue(c Certificate) (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -79,7 +79,7 @@ func (a *Authority) Issue(c Certificate) (cert, key []byte, err error) {
 	return encode("CERTIFICATE", der), key, err
 }
 
-// WriteFiles issues a certificate into BASE.crt and BASE.key.
+// WriteFiles issues a certificate and writes it to BASE.crt and BASE.key.
 func (a *Authority) WriteFiles(base string, c Certificate) error {
 	cert, key, err := a.Issue(c)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *Authority) WriteFiles(base string, c Certificate) error {
 	return os.WriteFile(base+".key", key, 0o600)
 }
 
-// NewKey makes a private key, PEM, for signing tokens.
+// NewKey returns a new private key for signing tokens, as PEM.
 func NewKey() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

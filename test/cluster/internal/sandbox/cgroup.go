@@ -20,8 +20,8 @@ const (
 	initGroup = "init"
 )
 
-// hierarchy is one mounted cgroup tree of the host: several with cgroup v1,
-// one with v2, both kinds on a hybrid machine.
+// hierarchy is a mounted cgroup tree of the host. There are several with cgroup v1,
+// one with v2, and both kinds on a hybrid machine.
 type hierarchy struct {
 	mountpoint string
 	fstype     string // cgroup or cgroup2
@@ -61,8 +61,8 @@ func parseHierarchies(mountinfo string) ([]hierarchy, error) {
 	return found, scanner.Err()
 }
 
-// cgroupOptions keeps what identifies a v1 hierarchy, controllers and a name,
-// and drops generic mount flags.
+// cgroupOptions keeps the mount options that identify a v1 hierarchy (controllers and
+// a name), and drops generic ones.
 func cgroupOptions(super string) string {
 	var keep []string
 	for _, option := range strings.Split(super, ",") {
@@ -78,7 +78,7 @@ func cgroupOptions(super string) string {
 	return strings.Join(keep, ",")
 }
 
-// cgroup is a directory of the same name in every hierarchy of the host.
+// cgroup is a directory with the same name in every hierarchy of the host.
 type cgroup struct {
 	name        string
 	hierarchies []hierarchy
@@ -96,30 +96,30 @@ func findCgroup(name string) (*cgroup, error) {
 	return &cgroup{name: name, hierarchies: hierarchies}, nil
 }
 
-// create makes the directories, with one child for each group.
+// create creates the directories, with one child for each group.
 func (c *cgroup) create(groups []string) error {
 	for _, h := range c.hierarchies {
 		root := filepath.Join(h.mountpoint, c.name)
 		if err := os.MkdirAll(root, 0o755); err != nil {
-			return fmt.Errorf("make cgroup: %w", err)
+			return fmt.Errorf("create cgroup: %w", err)
 		}
 		if err := initCpuset(h.mountpoint, root); err != nil {
 			return err
 		}
 		for _, group := range groups {
 			if err := os.MkdirAll(filepath.Join(root, group), 0o755); err != nil {
-				return fmt.Errorf("make cgroup: %w", err)
+				return fmt.Errorf("create cgroup: %w", err)
 			}
 		}
 	}
 	return nil
 }
 
-// initCpuset copies the parent's CPUs and memory nodes: a v1 cpuset starts
-// empty, and no process can join an empty one.
+// initCpuset copies the CPUs and memory nodes of the parent: a v1 cpuset starts empty,
+// and no process can join an empty one.
 func initCpuset(parent, root string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		// v2 has files of these names too, but an empty one there means "as above".
+		// v2 has files with these names, too, where an empty one inherits from the parent.
 		if !exists(filepath.Join(root, "cgroup.clone_children")) {
 			return nil
 		}
@@ -130,16 +130,16 @@ func initCpuset(parent, root string) error {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(root, file), value, 0o644); err != nil {
-			return fmt.Errorf("initialise cpuset: %w", err)
+			return fmt.Errorf("initialize cpuset: %w", err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(root, "cgroup.clone_children"), []byte("1"), 0o644); err != nil {
-		return fmt.Errorf("initialise cpuset: %w", err)
+		return fmt.Errorf("initialize cpuset: %w", err)
 	}
 	return nil
 }
 
-// list writes the hierarchies in the form init.sh reads.
+// list returns the hierarchies in the format that init.sh reads.
 func (c *cgroup) list() string {
 	var b strings.Builder
 	for _, h := range c.hierarchies {
@@ -148,8 +148,8 @@ func (c *cgroup) list() string {
 	return b.String()
 }
 
-// pids returns the processes anywhere below the cgroup, without those in the
-// excluded top-level groups and never the caller itself.
+// pids returns the processes anywhere below the cgroup, except those in the excluded
+// top-level groups and the caller itself.
 func (c *cgroup) pids(exclude ...string) ([]int, error) {
 	seen := map[int]bool{}
 	for _, h := range c.hierarchies {
@@ -157,7 +157,7 @@ func (c *cgroup) pids(exclude ...string) ([]int, error) {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENODEV):
-				return nil // went away during the walk
+				return nil // deleted during the walk
 			case err != nil:
 				return err
 			case entry.IsDir() && filepath.Dir(path) == root && slices.Contains(exclude, entry.Name()):
@@ -165,7 +165,7 @@ func (c *cgroup) pids(exclude ...string) ([]int, error) {
 			case entry.IsDir() || entry.Name() != "cgroup.procs":
 				return nil
 			}
-			data, _ := os.ReadFile(path) // empty when its cgroup went away
+			data, _ := os.ReadFile(path) // empty if its cgroup was deleted
 			for _, field := range strings.Fields(string(data)) {
 				// 0 stands for a process of another pid namespace.
 				if pid, err := strconv.Atoi(field); err == nil && pid > 0 && pid != os.Getpid() {
@@ -186,7 +186,7 @@ func (c *cgroup) pids(exclude ...string) ([]int, error) {
 	return pids, nil
 }
 
-// signal sends sig to every process that pids returns, and says how many.
+// signal sends sig to every process that pids returns, and returns their number.
 func (c *cgroup) signal(sig syscall.Signal, exclude ...string) (int, error) {
 	pids, err := c.pids(exclude...)
 	if err != nil {
@@ -200,8 +200,8 @@ func (c *cgroup) signal(sig syscall.Signal, exclude ...string) (int, error) {
 	return len(pids), nil
 }
 
-// remove kills what is left inside and deletes the directories. It retries
-// until ctx ends, because a dying process keeps its cgroup busy for a while.
+// remove kills the remaining processes and deletes the directories. It retries until
+// ctx is done, because a dying process keeps its cgroup busy for a while.
 func (c *cgroup) remove(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) {
 		if _, err := c.signal(syscall.SIGKILL); err != nil {
@@ -217,8 +217,8 @@ func (c *cgroup) remove(ctx context.Context) error {
 	})
 }
 
-// removeTree deletes a cgroup and its descendants. Only directories can be
-// removed in a cgroup file system; their files go with them.
+// removeTree deletes a cgroup and its descendants. In a cgroup file system only
+// directories can be removed, which also removes their files.
 func removeTree(root string) error {
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,13 +1,11 @@
-// Package sandbox runs programs on an imaginary machine of their own: private
-// process, mount, network and cgroup namespaces whose first process dies with
-// the program that made them.
+// Package sandbox runs programs in private process, mount, network and cgroup
+// namespaces. Their first process dies with the program that created them.
 //
-// The kernel then does the cleaning up. When the owner ends, however it ends,
-// pid 1 of the sandbox is killed (Pdeathsig); with it go all processes inside,
-// containers included, and with them the mounts and network devices. What has
-// a name on the host, cgroup directories and the state directory, is removed
-// by [Sandbox.Close] or, after a crash, by [Sweep].
+// The kernel does the cleanup. When the owner ends in any way, pid 1 of the sandbox is
+// killed (Pdeathsig), and with it all processes inside, including containers, the
+// mounts and the network devices. What exists on the host, cgroup directories and the
+// state directory, is removed by [Sandbox.Close] or, after a crash, by [Sweep].
 //
-// Programs see the usual absolute paths (/run, /var/lib/kubelet, ...), so any
-// number of sandboxes can use the same ones at once.
+// Programs use the usual absolute paths (/run, /var/lib/kubelet, ...), which are
+// private to each sandbox, so any number of sandboxes can run at once.
 package sandbox

@@ -1,13 +1,13 @@
 #!/bin/sh
-# First process (pid 1) of a cluster's namespaces. It runs already inside new
-# pid, mount and network namespaces and builds everything in them that the
-# components expect from a machine of their own. Nothing here is visible
-# outside, and all of it goes when this process dies.
+# First process (pid 1) of a cluster's namespaces. It starts inside new pid, mount
+# and network namespaces and sets up in them what the components expect from a
+# machine. Nothing here is visible outside, and all of it disappears when this
+# process dies.
 #
 #   init.sh join STATE CGROUP PAUSE    enter the cluster's cgroup, then
-#   init.sh setup STATE CGROUP PAUSE   set up, say "ready", become PAUSE
+#   init.sh setup STATE CGROUP PAUSE   set up, print "ready", become PAUSE
 #
-# STATE/cgroups lists the cgroup hierarchies: "mountpoint|type|options" a line.
+# STATE/cgroups lists the cgroup hierarchies, one "mountpoint|type|options" per line.
 set -eu
 stage=$1 state=$2 cgroup=$3 pause=$4
 
@@ -15,33 +15,33 @@ if [ "$stage" = join ]; then
 	while IFS='|' read -r mountpoint type options; do
 		echo 0 >"$mountpoint/$cgroup/cgroup.procs"
 	done <"$state/cgroups"
-	# The cgroup namespace takes the present cgroup as its root, which is why
-	# it can only be made now.
+	# A cgroup namespace takes the current cgroup as its root, so it can only be
+	# created now.
 	exec unshare --cgroup /bin/sh "$0" setup "$state" "$cgroup" "$pause"
 fi
 
 mount --make-rprivate /
 mount -t proc proc /proc
-# The old /sys goes, not only out of sight: components find cgroups by reading
-# the mount table, where covered mounts are still listed.
+# Unmount the old /sys instead of covering it: components find cgroups in the mount
+# table, which still lists covered mounts.
 umount --recursive --lazy /sys
 mount -t sysfs sysfs /sys
 
-# Fresh cgroup mounts show the cluster's cgroup as "/": the components cannot
-# see, and two clusters cannot share, anything above it.
+# New cgroup mounts show the cluster's cgroup as "/". The components cannot see
+# anything above it, and two clusters share nothing.
 grep -q '^/sys/fs/cgroup|' "$state/cgroups" || mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
 while IFS='|' read -r mountpoint type options; do
 	mkdir -p "$mountpoint"
 	mount -t "$type" ${options:+-o "$options"} "$type" "$mountpoint"
 	echo 0 >"$mountpoint/init/cgroup.procs"
-	# cgroup v2: children get a controller only if their parent passes it on.
+	# cgroup v2: children have a controller only if their parent delegates it.
 	if [ "$type" = cgroup2 ]; then
 		for controller in $(cat "$mountpoint/cgroup.controllers"); do
 			echo "+$controller" >"$mountpoint/cgroup.subtree_control" || true
 		done
 	fi
 done <"$state/cgroups"
-# "cpu,cpuacct" is one hierarchy that programs also look for under each name.
+# "cpu,cpuacct" is one hierarchy, which programs also look for under each name.
 for joined in /sys/fs/cgroup/*,*; do
 	[ -d "$joined" ] || continue
 	for name in $(basename "$joined" | tr , ' '); do
@@ -49,8 +49,8 @@ for joined in /sys/fs/cgroup/*,*; do
 	done
 done
 
-# The kubelet insists on these kernel settings and writes them when they
-# differ. It is shown files that already agree, so the machine keeps its own.
+# The kubelet requires these kernel settings and writes them if they differ. Mount
+# files with the right values over them, so that the machine's settings stay.
 mkdir -p "$state/sysctl"
 while read -r name value; do
 	[ -e "/proc/sys/$name" ] || continue
@@ -66,7 +66,7 @@ kernel/keys/root_maxkeys 1000000
 kernel/keys/root_maxbytes 25000000
 SYSCTL
 
-# Paths the components have compiled in. Bulky ones are kept in the state
+# Paths that are compiled into the components. Large ones are in the state
 # directory, because a tmpfs would count as memory.
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /var/lib
@@ -77,16 +77,16 @@ for dir in containerd kubelet; do
 	mount --bind "$state/$dir" "/var/lib/$dir"
 done
 
-# A resolver that refuses at once: with the machine's own, each pull of an
-# unknown image would wait for the time-out of a server out of reach.
+# A resolver that fails at once. With the machine's resolver, each pull of an unknown
+# image would wait for the timeout of an unreachable server.
 resolv=$(readlink -f /etc/resolv.conf)
 echo 'nameserver 127.0.0.1' >"$state/resolv.conf"
 mkdir -p "$(dirname "$resolv")"
 [ -e "$resolv" ] || : >"$resolv"
 mount --bind "$state/resolv.conf" "$resolv"
 
-# Both ends of the pair stay in here: there is no way out, and components that
-# look for a default route find one.
+# Both ends of the pair stay in the namespace: there is no way out, but components
+# that look for a default route find one.
 ip link set lo up
 ip link add node0 type veth peer name node1
 ip link set node1 up

@@ -13,8 +13,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// ownerEnv makes the test program the owner of a sandbox in the directory it
-// names, until it is killed.
+// ownerEnv makes the test binary the owner of a sandbox in the given directory until
+// it is killed.
 const ownerEnv = "SANDBOX_TEST_OWNER"
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func own(dir string) {
 	select {}
 }
 
-// testConfig needs DIR/pause.
+// testConfig returns the configuration of a sandbox. It needs DIR/pause.
 func testConfig(dir string) Config {
 	return Config{
 		Dir:       dir,
@@ -49,7 +49,7 @@ func testConfig(dir string) Config {
 	}
 }
 
-// sleeper starts a child of its own in another process group, as containers do.
+// sleeper starts a child in another process group, as containers do.
 func sleeper(dir string) Command {
 	return Command{
 		Name: "sleeper", Group: "a", Log: filepath.Join(filepath.Dir(dir), "sleeper.log"),

@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DialContext connects to an address inside the sandbox from outside it. The
-// address must be an IP literal: names would be resolved with the host's
-// resolver.
+// DialContext connects to an address inside the sandbox from outside. The address must
+// be an IP literal: a name would be resolved with the host's resolver.
 func (s *Sandbox) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	var conn net.Conn
 	err := inNetwork(s.netns, func() (err error) {
@@ -23,8 +22,8 @@ func (s *Sandbox) DialContext(ctx context.Context, network, address string) (net
 	return conn, err
 }
 
-// Listen opens a listening socket inside the sandbox that the caller serves
-// from outside it.
+// Listen opens a listening socket inside the sandbox, which the caller serves from
+// outside.
 func (s *Sandbox) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	var listener net.Listener
 	err := inNetwork(s.netns, func() (err error) {
@@ -34,8 +33,8 @@ func (s *Sandbox) Listen(ctx context.Context, network, address string) (net.List
 	return listener, err
 }
 
-// inNetwork runs fn on a thread that is in the network namespace for as long
-// as fn runs. A socket stays for ever in the namespace it was made in.
+// inNetwork runs fn on a thread that is in the network namespace while fn runs. A
+// socket stays in the namespace in which it was created.
 func inNetwork(netns *os.File, fn func() error) error {
 	result := make(chan error, 1)
 	go func() {
@@ -53,8 +52,8 @@ func inNetwork(netns *os.File, fn func() error) error {
 			return
 		}
 		err = fn()
-		// A thread that cannot go back stays locked, so that it ends with
-		// this goroutine and is never reused.
+		// A thread that cannot return stays locked, so that it ends with this
+		// goroutine and is never reused.
 		if back := unix.Setns(int(host.Fd()), unix.CLONE_NEWNET); back != nil {
 			err = errors.Join(err, fmt.Errorf("leave network namespace: %w", back))
 		} else {

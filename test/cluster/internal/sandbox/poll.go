@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// pollInterval is short because everything that is polled here ends by itself
-// in a few milliseconds.
+// pollInterval is short because everything that is polled ends within milliseconds.
 const pollInterval = 10 * time.Millisecond
 
-// poll calls done until it returns true or ctx ends; the error then says what
-// was missing last.
+// poll calls done until it returns true or ctx is done. Its error wraps the last one
+// of done.
 func poll(ctx context.Context, done func() (bool, error)) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()

@@ -14,7 +14,7 @@ type Command struct {
 	Name  string   // for messages
 	Group string   // one of Config.Groups
 	Args  []string // Args[0] is the absolute path of the program
-	Env   []string // whole environment, "KEY=value"
+	Env   []string // complete environment, "KEY=value"
 	Log   string   // file that standard output and error are appended to
 }
 
@@ -26,16 +26,15 @@ type Process struct {
 	done chan struct{}
 }
 
-// join enters the cgroup of a group in every hierarchy, then becomes the
-// program. It runs with the sandbox's view of /sys/fs/cgroup.
+// join enters the cgroup of a group in every hierarchy, and then executes the program.
+// It runs with the sandbox's view of /sys/fs/cgroup.
 const join = `group=$1; shift
 for procs in /sys/fs/cgroup/$group/cgroup.procs /sys/fs/cgroup/*/$group/cgroup.procs; do
 	if [ -e "$procs" ]; then echo 0 >"$procs" || exit 125; fi
 done
 exec "$@"`
 
-// Run starts a program inside the sandbox. The program ends with the sandbox
-// at the latest; [Process.Done] tells when.
+// Run starts a program inside the sandbox. It ends with the sandbox at the latest.
 func (s *Sandbox) Run(c Command) (*Process, error) {
 	log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -44,7 +43,7 @@ func (s *Sandbox) Run(c Command) (*Process, error) {
 	defer log.Close()
 	cmd := exec.Command("/bin/sh", append([]string{"-c", join, c.Name, c.Group}, c.Args...)...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.Env, "/", log, log
-	// A process group of its own keeps a Ctrl-C on the terminal away from it.
+	// In its own process group it receives no Ctrl-C from the terminal.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.thread.do(cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
@@ -57,14 +56,14 @@ func (s *Sandbox) Run(c Command) (*Process, error) {
 	return p, nil
 }
 
-// Done is closed when the process has ended.
+// Done returns a channel that is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Pid is the process's id as seen on the host.
+// Pid returns the process ID on the host.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Running says whether the process has not ended yet. A stopped (SIGSTOP)
-// process is running.
+// Running reports whether the process has not ended. A stopped process (SIGSTOP) is
+// running.
 func (p *Process) Running() bool {
 	select {
 	case <-p.done:
@@ -74,7 +73,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Signal sends a signal; to a process that has ended it does nothing.
+// Signal sends a signal. It does nothing if the process has ended.
 func (p *Process) Signal(sig syscall.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s: %w", p.name, err)
@@ -82,8 +81,8 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return nil
 }
 
-// Wait waits for a program that ends by itself. Its error says how it failed
-// and what it logged last.
+// Wait waits for a program that ends by itself. Its error says how it failed and
+// contains its last log lines.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.done:
@@ -96,8 +95,9 @@ func (p *Process) Wait(ctx context.Context) error {
 	return p.Err()
 }
 
-// Err says how the process ended and what it logged last, or is nil while it
-// runs. Programs of a sandbox are servers, so any end is an error.
+// Err returns nil while the process is running. Afterwards it returns an error that
+// says how the process ended and contains its last log lines: programs of a sandbox
+// are servers, which should not end.
 func (p *Process) Err() error {
 	if p.Running() {
 		return nil
@@ -105,7 +105,7 @@ func (p *Process) Err() error {
 	return fmt.Errorf("%s ended (%s), last lines of %s:\n%s", p.name, p.cmd.ProcessState, p.log, tail(p.log))
 }
 
-// tailBytes is about ten log lines.
+// tailBytes is the size of about ten log lines.
 const tailBytes = 2048
 
 func tail(path string) string {

@@ -22,17 +22,17 @@ var initScript string
 
 // Config describes a sandbox.
 type Config struct {
-	// Dir is the state directory. It must exist, with an absolute path that is
-	// not below a directory the sandbox covers (see [CheckDir]).
+	// Dir is the absolute path of the state directory. It must exist and must not be
+	// below a directory that is private to the sandbox (see [CheckDir]).
 	Dir string
-	// Cgroup names the cgroup directory, unique on the host.
+	// Cgroup is the name of the cgroup directory, which must be unique on the host.
 	Cgroup string
-	// Groups are the cgroups programs can be put in.
+	// Groups are the cgroups in which programs can run.
 	Groups []string
-	// Pause is the path of a static program that reaps orphans for ever: it
-	// becomes the first process.
+	// Pause is the path of a static program that only reaps orphans. It becomes the
+	// first process.
 	Pause string
-	// Addresses are given to the sandbox's network interface, "10.0.0.1/24".
+	// Addresses are the addresses of the sandbox's network interface, "10.0.0.1/24".
 	Addresses []string
 }
 
@@ -49,7 +49,7 @@ type Sandbox struct {
 	err    error
 }
 
-// covered are the host directories that a sandbox sees its own version of.
+// covered are the host directories of which each sandbox has a private version.
 var covered = []string{"/proc", "/sys", "/run", "/var/run", "/var/lib", "/var/log"}
 
 // CheckDir returns an error if a path cannot be seen from inside a sandbox.
@@ -65,11 +65,11 @@ func CheckDir(dir string) error {
 	return nil
 }
 
-// cleanupTimeout bounds what New does after it has failed.
+// cleanupTimeout bounds the cleanup after New has failed.
 const cleanupTimeout = 30 * time.Second
 
-// New makes the namespaces and starts their first process. It fails without
-// leaving anything behind.
+// New creates the namespaces and starts their first process. If it fails, it leaves
+// nothing behind.
 func New(ctx context.Context, config Config) (_ *Sandbox, err error) {
 	if err := CheckDir(config.Dir); err != nil {
 		return nil, err
@@ -148,10 +148,10 @@ func enter(pid int) error {
 		{"cgroup", unix.CLONE_NEWCGROUP},
 		{"net", unix.CLONE_NEWNET},
 		{"pid", unix.CLONE_NEWPID},
-		{"mnt", unix.CLONE_NEWNS}, // last: it changes what /proc shows
+		{"mnt", unix.CLONE_NEWNS}, // last, because it changes the contents of /proc
 	}
-	// A mount namespace can only be entered by a thread that does not share
-	// its working directory and root with the others.
+	// Only a thread that does not share its working directory and root with others
+	// can enter a mount namespace.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("unshare file system attributes: %w", err)
 	}
@@ -169,18 +169,17 @@ func enter(pid int) error {
 	return nil
 }
 
-// Root is the path under which the host sees the sandbox's root directory.
+// Root returns the path of the sandbox's root directory on the host.
 func (s *Sandbox) Root() string { return fmt.Sprintf("/proc/%d/root", s.first.Process.Pid) }
 
-// Signal sends a signal to every process inside the sandbox, containers
-// included, that is not its first process or in one of the excluded groups.
-// It returns their number.
+// Signal sends a signal to every process inside the sandbox, including containers,
+// except its first process and those in the excluded groups. It returns their number.
 func (s *Sandbox) Signal(sig syscall.Signal, exclude ...string) (int, error) {
 	return s.cgroup.signal(sig, append(exclude, initGroup)...)
 }
 
-// Kill ends every process that [Sandbox.Signal] would reach and waits until
-// none is left or ctx ends.
+// Kill kills every process that [Sandbox.Signal] would reach, and waits until none is
+// left or ctx is done.
 func (s *Sandbox) Kill(ctx context.Context, exclude ...string) error {
 	return poll(ctx, func() (bool, error) {
 		n, err := s.Signal(syscall.SIGKILL, exclude...)
@@ -191,9 +190,9 @@ func (s *Sandbox) Kill(ctx context.Context, exclude ...string) error {
 	})
 }
 
-// Close kills everything inside and removes cgroups, mounts and the state
-// directory. Only if ctx ends before it has, something is left; its error says
-// what. Later calls return the first call's error.
+// Close kills everything inside and removes cgroups, mounts and the state directory.
+// If ctx is done before that, its error says what is left. Later calls return the
+// error of the first.
 func (s *Sandbox) Close(ctx context.Context) error {
 	s.close.Do(func() { s.err = s.destroy(ctx) })
 	return s.err
@@ -201,7 +200,7 @@ func (s *Sandbox) Close(ctx context.Context) error {
 
 func (s *Sandbox) destroy(ctx context.Context) error {
 	if s.first != nil && s.first.Process != nil && s.first.ProcessState == nil {
-		// The kernel kills the rest of the pid namespace before this one is gone.
+		// The kernel kills the rest of the pid namespace before this process is gone.
 		_ = s.first.Process.Kill()
 		_ = s.first.Wait()
 	}
@@ -213,8 +212,8 @@ func (s *Sandbox) destroy(ctx context.Context) error {
 	return errors.Join(s.cgroup.remove(ctx), removeDir(ctx, s.dir))
 }
 
-// removeDir retries because the kernel takes a private mount namespace, whose
-// mounts keep directories busy, apart only after its last process has gone.
+// removeDir removes a directory. It retries because the mounts of a private mount
+// namespace keep directories busy until shortly after its last process has gone.
 func removeDir(ctx context.Context, dir string) error {
 	return poll(ctx, func() (bool, error) {
 		err := os.RemoveAll(dir)
@@ -222,8 +221,8 @@ func removeDir(ctx context.Context, dir string) error {
 	})
 }
 
-// Sweep removes what a sandbox whose owner died has left: see Config for the
-// arguments. The caller makes sure that the owner is dead.
+// Sweep removes the remains of a sandbox whose owner died. The arguments are those of
+// its Config. The caller makes sure that the owner is dead.
 func Sweep(ctx context.Context, cgroupName, dir string) error {
 	group, err := findCgroup(cgroupName)
 	if err != nil {

@@ -39,7 +39,7 @@ func inside(t *testing.T, s *Sandbox, script string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func TestProgramsSeeAMachineOfTheirOwn(t *testing.T) {
+func TestProgramsHaveAPrivateMachine(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	require.Equal(t, "pause", inside(t, s, "cat /proc/1/comm"))
@@ -65,7 +65,7 @@ func TestHostSettingsStay(t *testing.T) {
 	require.Equal(t, string(before), string(after))
 }
 
-func TestNetworkIsReachedFromOutsideOnly(t *testing.T) {
+func TestNetworkIsIsolated(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	ctx := testContext(t)
@@ -74,7 +74,7 @@ func TestNetworkIsReachedFromOutsideOnly(t *testing.T) {
 	defer listener.Close()
 
 	_, err = (&net.Dialer{}).DialContext(ctx, "tcp", listener.Addr().String())
-	require.Error(t, err, "the host must have no way in")
+	require.Error(t, err, "the host must not reach the sandbox's network")
 
 	client, err := s.DialContext(ctx, "tcp", listener.Addr().String())
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestNetworkIsReachedFromOutsideOnly(t *testing.T) {
 	require.NoError(t, server.Close())
 	require.Equal(t, "hello", string(got))
 
-	// And the goroutines of this test are back on the host.
+	// The goroutines of this test are back on the host's network.
 	host, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, host.Close())
@@ -127,7 +127,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	p, err := s.Run(sleeper(dir))
 	require.NoError(t, err)
-	require.NoError(t, p.Signal(syscall.SIGSTOP), "a stopped process must go, too")
+	require.NoError(t, p.Signal(syscall.SIGSTOP), "a stopped process must be killed, too")
 	inside(t, s, "mkdir -p /sys/fs/cgroup/pids/deep/deeper /sys/fs/cgroup/deep/deeper 2>/dev/null; mount -t tmpfs x /mnt")
 
 	require.NoError(t, s.Close(testContext(t)))
@@ -138,7 +138,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	require.ErrorIs(t, err, errThreadStopped)
 }
 
-// requireGone checks that no trace of a sandbox is on the host.
+// requireGone checks that a sandbox has left nothing on the host.
 func requireGone(t *testing.T, dir string) {
 	t.Helper()
 	require.NoDirExists(t, dir)
@@ -188,7 +188,7 @@ func TestOwnersDeathEndsTheSandbox(t *testing.T) {
 
 	require.NoError(t, owner.Process.Kill())
 	require.Error(t, owner.Wait())
-	// Nobody kills them but the kernel.
+	// Only the kernel kills them.
 	require.NoError(t, poll(testContext(t), func() (bool, error) {
 		pids, err := group.pids()
 		return err == nil && len(pids) == 0, fmt.Errorf("still there: %v %w", pids, err)

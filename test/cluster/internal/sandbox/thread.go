@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread runs functions one at a time on an operating-system thread of its
-// own. Namespaces and Pdeathsig belong to threads, not to processes: the first
-// process of a sandbox is killed when the thread that started it ends, and a
-// thread that has entered the sandbox's namespaces starts processes there.
+// thread runs functions one at a time on a dedicated operating-system thread.
+// Namespaces and Pdeathsig belong to threads, not to processes: the first process of a
+// sandbox is killed when the thread that started it ends, and processes start in the
+// namespaces of the thread that starts them.
 type thread struct {
 	calls chan func()
 	quit  chan struct{}
@@ -28,15 +28,15 @@ func newThread() *thread {
 func (t *thread) run() {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// The process's main thread cannot be ended, and what it enters shows
-		// in /proc/self. While it is held here, the work goes to another one.
+		// The main thread of a process cannot be ended, and its namespaces show in
+		// /proc/self. Keep it locked here while the work runs on another thread.
 		go t.run()
 		<-t.done
 		runtime.UnlockOSThread()
 		return
 	}
-	// Still locked at the end: the Go runtime then destroys the thread instead
-	// of reusing one that is in foreign namespaces.
+	// The thread is still locked when this returns, so that the Go runtime destroys
+	// it instead of reusing a thread in foreign namespaces.
 	defer close(t.done)
 	for {
 		select {
