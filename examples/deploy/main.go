@@ -29,7 +29,7 @@ func deploy(ktx *kontinue.ExecutionContext) error {
 	return result.Err() // nil, or what failed: container, exit code, reason, last log line
 }
 
-// run makes a client and runs the function for one Execution.
+// run starts a client and runs the function for one Execution.
 func run(ctx context.Context, config kontinue.Config, owner metav1.OwnerReference) (err error) {
 	client, err := kontinue.New(config)
 	if err != nil {
@@ -54,7 +54,7 @@ func main() {
 	check(err)
 	clientset, err := kubernetes.NewForConfig(restConfig)
 	check(err)
-	// The Execution is a ConfigMap here: any namespaced object of yours will do.
+	// The Execution is a ConfigMap here. Any namespaced object of yours works.
 	object, err := clientset.CoreV1().ConfigMaps("default").Get(ctx, "release-42", metav1.GetOptions{})
 	check(err)
 	owner := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: object.Name, UID: object.UID}

@@ -173,7 +173,7 @@ func TestSIGTERMEndsTheProgramInTime(t *testing.T) {
 			signaled = time.Now()
 		}
 	}
-	require.NoError(t, program.Wait(), "exit code 0 is wanted: %s", &text)
+	require.NoError(t, program.Wait(), "want exit code 0: %s", &text)
 	require.False(t, signaled.IsZero(), &text)
 	require.Less(t, time.Since(signaled), stopTimeout, &text)
 	require.Equal(t, 3, strings.Count(text.String(), "execution interrupted: its Jobs are still running, a restart resumes it"), &text)

@@ -45,7 +45,7 @@ func TestQuickstart(t *testing.T) {
 	require.Equal(t, 6, strings.Count(second, "resumed, from the record on its Job"))
 	for _, want := range []string{
 		`it says "hello from `,
-		"three sleeps of a second, all over after ",
+		"three sleeps of one second took ",
 		`exit code 3 of container "script" (Error)`,
 		`last log line: relation "users" does not exist`,
 		"6  create jobs ",

@@ -37,7 +37,7 @@ func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...
 	}
 	say("    => it says %q", strings.TrimSpace(text))
 
-	say("\n2. Three scripts at once. Steps that overlap need a name each.\n")
+	say("\n2. Three scripts at once. Steps that overlap need names.\n")
 	began := time.Now()
 	if err := inParallel([]string{"lint", "unit", "docs"}, func(name string) error {
 		result, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
@@ -52,9 +52,9 @@ func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...
 	}); err != nil {
 		return err
 	}
-	say("    => three sleeps of a second, all over after %s", time.Since(began).Round(10*time.Millisecond))
+	say("    => three sleeps of one second took %s", time.Since(began).Round(10*time.Millisecond))
 
-	say("\n3. Another shell: -e stops at the first error, -u refuses unset variables.\n")
+	say("\n3. Another shell: -e stops at the first error, -u rejects unset variables.\n")
 	strict, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
 		StepOptions: kontinue.StepOptions{Name: "strict", Timeout: limit},
 		Image:       image,

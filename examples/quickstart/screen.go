@@ -19,7 +19,7 @@ type screen struct {
 	mu      sync.Mutex
 	out     io.Writer
 	shown   map[string]shown // the last line of each step
-	waited  int              // steps whose end was waited for
+	waited  int              // steps that were waited for
 	resumed int              // steps whose outcome was read from the record
 }
 
