@@ -34,20 +34,20 @@ func admission() []*Scenario {
 	script.Timeout = stuckFor
 	return []*Scenario{
 		{
-			Name: "quota-refuses-job", Shows: "the namespace's quota has no room for a Job",
+			Name: "quota-refuses-job", Shows: "a ResourceQuota rejects the Job",
 			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "count/jobs.batch", 0) },
 			Want:   Want{ErrText: []string{"exceeded quota: limit", "raise it"}},
 		},
 		{
-			Name: "quota-refuses-pod", Shows: "the namespace's quota has no room for a pod, until the deadline",
+			Name: "quota-refuses-pod", Shows: "a ResourceQuota rejects the pod until the deadline",
 			Pod: within(podOf("true"), stuckFor), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
 			During: untilEvent("FailedCreate", "exceeded quota"),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
-			Name: "quota-raised", Shows: "the quota is raised after it has refused the pod",
+			Name: "quota-raised", Shows: "a ResourceQuota is raised after it has rejected the pod",
 			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
 			During: func(ctx context.Context, r *Run) error {
@@ -59,7 +59,7 @@ func admission() []*Scenario {
 			Want: podSucceeds(),
 		},
 		{
-			Name: "webhook-denies", Shows: "an admission webhook refuses the Job", Needs: []Capability{Webhooks},
+			Name: "webhook-denies", Shows: "an admission webhook denies the Job", Needs: []Capability{Webhooks},
 			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error {
 				return r.intercept(ctx, func() Answer { return Answer{Deny: "images must come from the mirror"} })
@@ -67,7 +67,7 @@ func admission() []*Scenario {
 			Want: Want{ErrText: []string{`admission webhook "` + WebhookName + `" denied the request: images must come from the mirror`}},
 		},
 		{
-			Name: "webhook-recovers", Shows: "an admission webhook fails twice, then lets the Job pass", Needs: []Capability{Webhooks},
+			Name: "webhook-recovers", Shows: "an admission webhook fails twice and then admits the Job", Needs: []Capability{Webhooks},
 			Pod: podOf("true"), Play: play(containers.Script{}),
 			Before: func(ctx context.Context, r *Run) error {
 				var calls atomic.Int32
@@ -76,13 +76,13 @@ func admission() []*Scenario {
 			Want: podSucceeds(),
 		},
 		{
-			Name: "pod-security-refuses", Shows: "RunScript in a namespace that enforces the Pod Security Standard restricted, until the deadline",
+			Name: "pod-security-refuses", Shows: "the Pod Security Standard restricted rejects the pod of a RunScript until the deadline",
 			Labels: restricted, Script: script, Play: play(containers.Script{}, scriptContainer),
 			During: untilEvent("FailedCreate", `violates PodSecurity "restricted`),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
-			Name: "pod-security-passes", Shows: "a RunPod with a security context that the Pod Security Standard restricted allows",
+			Name: "pod-security-passes", Shows: "the Pod Security Standard restricted admits a RunPod with a compliant security context",
 			Labels: restricted, Pod: compliant, Want: podSucceeds(),
 		},
 	}

@@ -15,17 +15,17 @@ type Capability string
 
 // The capabilities.
 const (
-	// Webhooks: the API server can call an admission webhook of the test.
+	// Webhooks means that the API server can call an admission webhook of the test.
 	Webhooks Capability = "webhooks"
-	// Volumes are mounted into containers.
+	// Volumes means that volumes are mounted into containers.
 	Volumes Capability = "volumes"
-	// SecurityContexts are applied: users, capabilities.
+	// SecurityContexts means that users and capabilities are applied.
 	SecurityContexts Capability = "security contexts"
-	// Images are real: a container without a command runs the image's entry point.
+	// Images means that a container without a command runs the image's entry point.
 	Images Capability = "images"
-	// LongLogs: more than 10 MiB of a container's log can be read.
+	// LongLogs means that more than 10 MiB of a container's log can be read.
 	LongLogs Capability = "long logs"
-	// SharedProcesses: the containers of a pod can share a process namespace.
+	// SharedProcesses means that the containers of a pod can share a process namespace.
 	SharedProcesses Capability = "shared process namespace"
 )
 
@@ -42,22 +42,22 @@ type Backend interface {
 	Name() string
 	// Lacks returns why the backend lacks a capability, or "" if it has it.
 	Lacks(Capability) string
-	// Run calls play with a cluster. played reports whether no container of the
-	// scenario is a process, so that virtual time may be used.
+	// Run calls play with a cluster. If played is set, no container of the scenario is
+	// a process, so virtual time may be used.
 	Run(t *testing.T, played bool, play func(t *testing.T, c Cluster))
 }
 
 // Cluster is a cluster for one scenario.
 type Cluster interface {
-	// Admin returns a client with all rights.
+	// Admin returns a client with all permissions.
 	Admin() kubernetes.Interface
 	// Image returns the name of an image with /bin/sh and the usual programs.
 	Image() string
 	// CreateNamespace creates a namespace and waits until pods can be created in it.
 	// It is deleted when the test ends.
 	CreateNamespace(ctx context.Context, t *testing.T, name string, labels map[string]string) error
-	// Worker returns the configuration of a worker that has the rights of
-	// deploy/rbac.yaml in the namespace, except for without if it is not nil.
+	// Worker returns the configuration of a worker that has the permissions of
+	// deploy/rbac.yaml in the namespace, except without if it is not nil.
 	Worker(ctx context.Context, namespace string, without *Right) (kontinue.Config, error)
 	// Play sets the scripts of simulated containers, by container name. A cluster
 	// with real containers ignores them.

@@ -116,10 +116,10 @@ func pods(n int, p WantPod) []WantPod {
 	return list
 }
 
-// podSucceeds is the expected result of a RunPod whose pod succeeds.
+// podSucceeds returns the expected result of a RunPod whose pod succeeds.
 func podSucceeds() Want { return Want{Succeeded: true, Pods: pods(1, succeeded)} }
 
-// podFails is the expected result of a RunPod whose pod fails.
+// podFails returns the expected result of a RunPod whose pod fails.
 func podFails(exit WantExit, message ...string) Want {
 	return Want{Pods: pods(1, failed), Exit: &exit, Message: message}
 }

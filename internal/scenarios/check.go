@@ -101,7 +101,7 @@ func (w *Want) checkResult(got result) []error {
 	return append(errs, w.Exit.check(got.err)...)
 }
 
-// check compares an expected ExitError with the real one.
+// check compares an expected ExitError with the actual one.
 func (w *WantExit) check(err error) []error {
 	if w == nil {
 		if err != nil {

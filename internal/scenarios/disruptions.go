@@ -39,25 +39,25 @@ func disruptions() []*Scenario {
 	}
 	return []*Scenario{
 		{
-			Name: "job-deleted", Shows: "the Job is deleted by hand in the background, its pod after it",
+			Name: "job-deleted", Shows: "the Job is deleted manually with background propagation, and its pod after it",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deleteJob(metav1.DeletePropagationBackground),
 			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"was deleted before it ended"}},
 		},
 		{
-			Name: "job-deleted-foreground", Shows: "the Job is deleted by hand in the foreground, its pod first",
+			Name: "job-deleted-foreground", Shows: "the Job is deleted manually with foreground propagation, and its pod before it",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deleteJob(metav1.DeletePropagationForeground),
 			Want:   Want{Err: kontinue.ErrJobDeleted},
 		},
 		{
-			Name: "job-deleted-orphan", Shows: "the Job is deleted by hand and leaves its pod, as the API does by default",
+			Name: "job-deleted-orphan", Shows: "the Job is deleted manually with orphan propagation, the API's default, and its pod stays",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deleteJob(metav1.DeletePropagationOrphan),
 			Want:   Want{Err: kontinue.ErrJobDeleted},
 		},
 		{
-			Name: "execution-deleted", Shows: "the Execution's object is deleted, and the garbage collector takes the Job",
+			Name: "execution-deleted", Shows: "the Execution's object is deleted, and the garbage collector deletes the Job",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.runningPod(ctx); err != nil {
@@ -68,7 +68,7 @@ func disruptions() []*Scenario {
 			Want: Want{Err: kontinue.ErrJobDeleted},
 		},
 		{
-			Name: "pod-deleted", Shows: "the only pod is deleted while it runs",
+			Name: "pod-deleted", Shows: "the only pod is deleted while it is running",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deletePod(nil),
 			Want:   podFails(killed, "SIGTERM"),
@@ -80,7 +80,7 @@ func disruptions() []*Scenario {
 			Want:   podFails(WantExit{Container: "main", AnyCode: true, Reason: "Error"}, `container "main" failed`),
 		},
 		{
-			Name: "pod-deleted-and-replaced", Shows: "a pod of a Job with backoffLimit 1 is deleted, the next one succeeds",
+			Name: "pod-deleted-and-replaced", Shows: "a pod of a Job with backoffLimit 1 is deleted, and the next one succeeds",
 			Job: jobOf(`[ "$READY" = yes ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
 				s.BackoffLimit = new(int32(1))
 				readyEnv(s)
@@ -101,7 +101,7 @@ func disruptions() []*Scenario {
 			},
 		},
 		{
-			Name: "pod-evicted", Shows: "the only pod is evicted through the eviction API, as a drain does",
+			Name: "pod-evicted", Shows: "the only pod is evicted through the Eviction API, as by kubectl drain",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: func(ctx context.Context, r *Run) error {
 				pod, err := r.runningPod(ctx)
@@ -116,8 +116,8 @@ func disruptions() []*Scenario {
 		},
 		{
 			// Without retries the Job could fail first, if its pod is deleted before it.
-			Name: "namespace-deleted", Shows: "the namespace is deleted while the step runs",
-			Race: "the namespace controller deletes the Job, or first the account that could ask for it",
+			Name: "namespace-deleted", Shows: "the namespace is deleted while the step is running",
+			Race: "the namespace controller deletes the Job before or after the ServiceAccount with which the worker reads it",
 			Job:  jobOf(hang, func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(6)) }), Play: playHang("main"),
 			During: func(ctx context.Context, r *Run) error {
 				if _, err := r.runningPod(ctx); err != nil {

@@ -42,16 +42,16 @@ func Document() ([]byte, error) {
 			same = append(same, s.Name)
 		}
 	}
-	fmt.Fprintf(&b, "\n## Not modelled in memory\n\n%s\n", strings.Join(lacking, "\n"))
-	fmt.Fprintf(&b, "\n## Where what is seen differs\n\nThe result that the caller gets meets the same expectation on both; these details of it, of statuses or events differ.\n\n%s\n", strings.Join(differing, "\n"))
-	fmt.Fprintf(&b, "\nIn the other %d scenarios conditions, counters, container states, warnings and messages are the same.\n", len(same))
-	b.WriteString("\n## Decided by a race\n\nOf these the real cluster shows now one thing and now another, and the caller gets a result that meets the expectation.\n\n")
+	fmt.Fprintf(&b, "\n## Not modeled in memory\n\n%s\n", strings.Join(lacking, "\n"))
+	fmt.Fprintf(&b, "\n## Differences\n\nThe result meets the same expectation on both clusters. These details of the result, of statuses or of events differ.\n\n%s\n", strings.Join(differing, "\n"))
+	fmt.Fprintf(&b, "\nIn the other %d scenarios the conditions, counters, container states, warnings and messages are the same.\n", len(same))
+	b.WriteString("\n## Races\n\nIn these scenarios the outcome on the real cluster varies. The result always meets the expectation.\n\n")
 	for _, s := range All() {
 		if s.Race != "" {
 			fmt.Fprintf(&b, "- `%s`: %s\n", s.Name, s.Race)
 		}
 	}
-	b.WriteString("\n## What the caller is told\n\nOn the real cluster; names are masked.\n\n| scenario | message or error |\n|---|---|\n")
+	b.WriteString("\n## Messages and errors\n\nThose of the real cluster, with names masked.\n\n| scenario | message or error |\n|---|---|\n")
 	for _, s := range All() {
 		if text := actual[s.Name].Returned; text != "" && text != "success" {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, cell(text))
@@ -64,10 +64,10 @@ const preamble = `# The cluster in memory and a real one
 
 <!-- Generated from internal/scenarios/testdata by a run of the scenarios with KONTINUE_UPDATE_SCENARIOS=1. Do not edit. -->
 
-Each scenario is written once, in internal/scenarios, with one expected result.
-The unit tests run it on the cluster in memory (internal/fakecluster), and
-` + "`make e2e`" + ` on a real Kubernetes, under the Role of deploy/rbac.yaml. This table is
-what both saw.
+Each scenario is defined once, in internal/scenarios, with one expected result. The
+unit tests run it on the cluster in memory (internal/fakecluster), and ` + "`make e2e`" + ` on a
+real Kubernetes, with the Role of deploy/rbac.yaml. This page compares the observations
+on both.
 
 `
 
@@ -90,7 +90,7 @@ func differences(memory, actual Facts) []string {
 			lines = append(lines, fmt.Sprintf("  - %s in memory: %s", what, list(m)), fmt.Sprintf("  - %s real: %s", what, list(r)))
 		}
 	}
-	add("told", []string{memory.Returned}, []string{actual.Returned})
+	add("returned", []string{memory.Returned}, []string{actual.Returned})
 	add("Job", memory.Job, actual.Job)
 	add("pods", memory.Pods, actual.Pods)
 	add("warnings", memory.Events, actual.Events)

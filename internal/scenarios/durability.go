@@ -15,7 +15,7 @@ import (
 func durability() []*Scenario {
 	return []*Scenario{
 		{
-			Name: "resume-without-pods", Shows: "the pods are deleted after the step; a resume gives the same result, and no logs",
+			Name: "resume-without-pods", Shows: "the pods are deleted after the step, and a resume returns the same result without logs",
 			Pod:  podOf("echo 'out of luck'; exit 3"),
 			Want: podFails(WantExit{Container: "main", Code: 3, Reason: "Error"}, "exit code 3: out of luck"),
 			After: func(ctx context.Context, r *Run) error {
@@ -30,7 +30,7 @@ func durability() []*Scenario {
 			},
 		},
 		{
-			Name: "retry-failed", Shows: "a retry of the Execution runs the failed Job again, by the policy RetryFailed",
+			Name: "retry-failed", Shows: "a retry of the Execution with RetryFailed runs a failed step again",
 			Pod:  podOf("exit 3"),
 			Want: podFails(WantExit{Container: "main", Code: 3, Reason: "Error"}, "exit code 3"),
 			After: func(ctx context.Context, r *Run) error {
@@ -38,14 +38,14 @@ func durability() []*Scenario {
 			},
 		},
 		{
-			Name: "retry-all", Shows: "a retry of the Execution runs a Job that succeeded again, by the policy RetryAll",
+			Name: "retry-all", Shows: "a retry of the Execution with RetryAll runs a succeeded step again",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(ctx context.Context, r *Run) error {
 				return r.retry(ctx, kontinue.ChildPolicyRetryAll, 2)
 			},
 		},
 		{
-			Name: "retry-none", Shows: "a retry of the Execution takes the failed Job's result, by the policy None",
+			Name: "retry-none", Shows: "a retry of the Execution with None returns the result of the failed step",
 			Pod:  podOf("exit 3"),
 			Want: podFails(WantExit{Container: "main", Code: 3, Reason: "Error"}, "exit code 3"),
 			After: func(ctx context.Context, r *Run) error {
@@ -53,7 +53,7 @@ func durability() []*Scenario {
 			},
 		},
 		{
-			Name: "finish", Shows: "the Execution ends, and the Job goes after its TTL",
+			Name: "finish", Shows: "the Execution is finished, and the Job is deleted after its TTL",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(ctx context.Context, r *Run) error {
 				if err := r.resume(ctx); err != nil {
@@ -73,7 +73,7 @@ func durability() []*Scenario {
 			},
 		},
 		{
-			Name: "wait-ended", Shows: "the worker's context ends while it waits; the Job keeps running and a resume returns its result",
+			Name: "wait-ended", Shows: "the worker's context is canceled during the wait; the Job keeps running, and a resume returns its result",
 			Pod:       podOf("sleep 2; exit 8"),
 			Want:      podFails(WantExit{Container: "main", Code: 8, Reason: "Error"}, "exit code 8"),
 			Interrupt: true,

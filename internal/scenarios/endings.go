@@ -21,13 +21,13 @@ func endings() []*Scenario {
 			Want: podFails(WantExit{Container: "main", AnyCode: true, Reason: "OOMKilled", Is: kontinue.ErrOOMKilled}, `container "main" was OOMKilled (out of memory)`),
 		}
 		if exit.Code != 137 {
-			// The message of the parent shell about its child.
+			// The parent shell reports how its child ended.
 			script := s.Play["main"]
 			script.Log = []containers.LogLine{{Text: "Killed"}}
 			s.Play["main"] = script
 		}
 		if exit.Code == 0 {
-			// The kernel kills one process or, with memory.oom.group, all of them.
+			// With memory.oom.group the kernel kills all processes of the container.
 			s.Want.Pods[0].Phase = anyEnd
 		}
 		return s
@@ -58,7 +58,7 @@ func endings() []*Scenario {
 				Exit: &WantExit{Container: "main", Code: 4, Reason: "Error"}},
 		},
 		{
-			Name: "signal-kill", Shows: "a shell reports that its child got SIGKILL",
+			Name: "signal-kill", Shows: "the container exits with the exit code of a child that SIGKILL ended",
 			Pod:  podOf("sh -c 'kill -9 $$'; exit $?"),
 			Want: podFails(WantExit{Container: "main", Code: 137, Signal: 9, Reason: "Error"}, "SIGKILL"),
 		},
@@ -70,11 +70,11 @@ func endings() []*Scenario {
 			})},
 			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error"}, "SIGTERM"),
 		},
-		oom("oom", "the container's first process needs more memory than its limit",
+		oom("oom", "the container's first process exceeds its memory limit",
 			"x=x; while true; do x=$x$x; done", containers.Exit{Code: 137, Reason: "OOMKilled"}),
-		oom("oom-child-exit-1", "a child is killed for want of memory, the parent exits with code 1",
+		oom("oom-child-exit-1", "a child process is OOM-killed, and its parent exits with code 1",
 			"sh -c 'x=x; while true; do x=$x$x; done'; sleep 1; exit 1", containers.Exit{Code: 1, Reason: "OOMKilled"}),
-		oom("oom-child-exit-0", "a child is killed for want of memory, the parent exits with code 0",
+		oom("oom-child-exit-0", "a child process is OOM-killed, and its parent exits with code 0",
 			"sh -c 'x=x; while true; do x=$x$x; done'; sleep 1; exit 0", containers.Exit{Code: 0, Reason: "OOMKilled"}),
 		{
 			Name: "command-missing", Shows: "the container's command does not exist",
@@ -84,7 +84,7 @@ func endings() []*Scenario {
 			Want: podFails(WantExit{Container: "main", Code: 128, Reason: "StartError"}, "StartError", "/no/such/program"),
 		},
 		{
-			Name: "termination-message", Shows: "the log's end of a failed container is in the result",
+			Name: "termination-message", Shows: "the end of a failed container's log is in the result",
 			Pod:  podOf("echo begin; echo 'cannot open the ledger'; exit 1"),
 			Want: podFails(WantExit{Container: "main", Code: 1, Reason: "Error"}, "exit code 1: cannot open the ledger"),
 		},

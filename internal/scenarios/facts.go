@@ -21,7 +21,7 @@ type Facts struct {
 	Shows string `json:"shows"`
 	Lacks string `json:"lacks,omitempty"`
 	// Returned is what the verb returned: the error, the message, or "success".
-	Returned string `json:"told,omitempty"`
+	Returned string `json:"returned,omitempty"`
 	// Job has the conditions and counters of each Job at the end, and Pods the state
 	// of each pod of the result.
 	Job  []string `json:"job,omitempty"`
@@ -51,7 +51,7 @@ func (r *Run) observe(ctx context.Context, f *Facts) error {
 		return err
 	}
 	if errors.Is(r.Err, kontinue.ErrJobDeleted) {
-		list = nil // it may still be in the process of deletion
+		list = nil // the Job may still be terminating
 	}
 	for _, job := range list {
 		var words []string
@@ -112,8 +112,8 @@ func (r *Run) warnings(ctx context.Context) ([]string, error) {
 	}
 	var all []string
 	for _, e := range list.Items {
-		// The end of a Job is in its conditions already, and whether there is a DNS
-		// service depends on the cluster.
+		// How a Job ended is also in its conditions, and warnings about DNS depend on the
+		// cluster.
 		ending := e.InvolvedObject.Kind == "Job" && e.Reason != "FailedCreate"
 		if e.Type == corev1.EventTypeWarning && !ending && e.Reason != "MissingClusterDNS" {
 			all = append(all, e.InvolvedObject.Kind+" "+e.Reason)

@@ -20,7 +20,7 @@ func identities() []*Scenario {
 	var second string
 	return []*Scenario{
 		{
-			Name: "two-workers", Shows: "another worker resumes the step while the first one waits; both get the same result",
+			Name: "two-workers", Shows: "a second worker resumes the step while the first one waits, and both get the same result",
 			Pod:  podOf("sleep 2; echo 'at once'; exit 4"),
 			Want: podFails(WantExit{Container: "main", Code: 4, Reason: "Error"}, "exit code 4: at once"),
 			During: func(ctx context.Context, r *Run) error {
@@ -37,13 +37,13 @@ func identities() []*Scenario {
 			},
 			After: func(ctx context.Context, r *Run) error {
 				if first := r.result().text(); first != second {
-					return fmt.Errorf("the second worker got another result:\n%s\nthe first one's was:\n%s", second, first)
+					return fmt.Errorf("the second worker got a different result:\n%s\nthe first worker got:\n%s", second, first)
 				}
 				return r.wantJobs(ctx, 1)
 			},
 		},
 		{
-			Name: "drift-of-a-named-step", Shows: "the function was changed; a named step takes the old Job's result and tells what differs",
+			Name: "drift-of-a-named-step", Shows: "the function has changed; a named step returns the old Job's result and reports the drift",
 			Pod:  named("build", podOf("exit 5")),
 			Want: podFails(WantExit{Container: "main", Code: 5, Reason: "Error"}, "exit code 5"),
 			After: func(ctx context.Context, r *Run) error {
@@ -60,7 +60,7 @@ func identities() []*Scenario {
 			},
 		},
 		{
-			Name: "drift-of-an-unnamed-step", Shows: "the function was changed; an unnamed step takes no other step's Job",
+			Name: "drift-of-an-unnamed-step", Shows: "the function has changed; an unnamed step does not adopt the old Job",
 			Pod:  podOf("exit 5"),
 			Want: podFails(WantExit{Container: "main", Code: 5, Reason: "Error"}, "exit code 5"),
 			After: func(ctx context.Context, r *Run) error {
@@ -74,7 +74,7 @@ func identities() []*Scenario {
 			},
 		},
 		{
-			Name: "name-taken", Shows: "the Job is deleted and a foreign one made under its name; the step does not touch it",
+			Name: "name-taken", Shows: "the Job is replaced by a foreign one with the same name, which the step does not touch",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(ctx context.Context, r *Run) error {
 				r.noResume = true
@@ -101,7 +101,7 @@ func identities() []*Scenario {
 	}
 }
 
-// elsewhere calls the function in another worker.
+// elsewhere calls the function with the client of another worker.
 func (r *Run) elsewhere(ctx context.Context, function func(*kontinue.ExecutionContext) error) error {
 	return r.inWorker(ctx, func(client *kontinue.Client) error {
 		ktx, err := client.NewExecutionContext(ctx, r.Context.Execution())

@@ -8,7 +8,7 @@ import (
 func jobPolicies() []*Scenario {
 	return []*Scenario{
 		{
-			Name: "pod-failure-policy", Shows: "exit code 42 fails the Job at once by its podFailurePolicy",
+			Name: "pod-failure-policy", Shows: "exit code 42 fails the Job at once according to its podFailurePolicy",
 			Job: jobOf("exit 42", func(s *batchv1.JobSpec) {
 				s.BackoffLimit = new(int32(5))
 				s.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
@@ -22,7 +22,7 @@ func jobPolicies() []*Scenario {
 			},
 		},
 		{
-			Name: "success-policy", Shows: "index 0 is enough by the successPolicy, the other pod is stopped",
+			Name: "success-policy", Shows: "index 0 satisfies the successPolicy, and the other pod is stopped",
 			Job: jobOf(`[ "$JOB_COMPLETION_INDEX" = 0 ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
 				s.CompletionMode = new(batchv1.IndexedCompletion)
 				s.Completions, s.Parallelism = new(int32(2)), new(int32(2))

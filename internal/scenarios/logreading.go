@@ -17,7 +17,7 @@ func logReading() []*Scenario {
 	}
 	return []*Scenario{
 		{
-			Name: "logs", Shows: "the last 1, 100 and 500 of 600 lines are read",
+			Name: "logs", Shows: "the last 1, 100 and 500 of 600 log lines are read",
 			Pod:  podOf(count(600, "line")),
 			Want: podSucceeds(),
 			After: func(_ context.Context, r *Run) error {
@@ -30,7 +30,7 @@ func logReading() []*Scenario {
 			},
 		},
 		{
-			Name: "logs-of-containers", Shows: "logs are read by the names of a second and of an init container",
+			Name: "logs-of-containers", Shows: "the logs of a second container and of an init container are read by name",
 			Pod: &kontinue.PodOptions{Spec: change(pod(container("main", "echo from main"), container("other", "echo from other")), func(s *corev1.PodSpec) {
 				s.InitContainers = []corev1.Container{container("setup", "echo from setup")}
 			})},
@@ -44,7 +44,7 @@ func logReading() []*Scenario {
 			},
 		},
 		{
-			Name: "logs-empty", Shows: "a container wrote nothing",
+			Name: "logs-empty", Shows: "the log of a container without output is read",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(_ context.Context, r *Run) error {
 				return firstError(r.wantLogs(nil, ""), r.wantSummary(""))
@@ -62,7 +62,7 @@ func logReading() []*Scenario {
 			},
 		},
 		{
-			Name: "log-error-summary", Shows: "the last line that says something of the container that failed is read",
+			Name: "log-error-summary", Shows: "the last meaningful log line of the failed container is read",
 			Pod:  &kontinue.PodOptions{Spec: pod(container("main", "echo all is well"), container("other", "echo starting; echo 'no route to the database'; echo; exit 1"))},
 			Want: podFails(WantExit{Container: "other", Code: 1, Reason: "Error"}, `container "other" failed: exit code 1`),
 			After: func(_ context.Context, r *Run) error {
@@ -70,7 +70,7 @@ func logReading() []*Scenario {
 			},
 		},
 		{
-			Name: "logs-of-unknown-container", Shows: "logs of a container that the pod does not have are asked for",
+			Name: "logs-of-unknown-container", Shows: "the logs of a container that the pod does not have are requested",
 			Pod: podOf("true"), Want: podSucceeds(),
 			After: func(_ context.Context, r *Run) error {
 				text, err := r.Pod.Logs(r.Context, &kontinue.LogOptions{Container: "unknown"})

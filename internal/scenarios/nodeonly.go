@@ -28,7 +28,7 @@ func nodeOnly() []*Scenario {
 			After: func(_ context.Context, r *Run) error { return r.wantLogs(nil, "from setup\n") },
 		},
 		{
-			Name: "volume-late-secret", Shows: "a Secret that a volume needs is created after the pod", Needs: []Capability{Volumes},
+			Name: "volume-late-secret", Shows: "the Secret of a volume is created after the pod", Needs: []Capability{Volumes},
 			Pod: secret, Want: podSucceeds(),
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.event(ctx, "FailedMount", `secret "credentials" not found`); err != nil {
@@ -43,7 +43,7 @@ func nodeOnly() []*Scenario {
 			Pod: user, Want: podSucceeds(),
 		},
 		{
-			Name: "entry-point", Shows: "a container without a command runs the image's", Needs: []Capability{Images},
+			Name: "entry-point", Shows: "a container without a command runs the image's entry point", Needs: []Capability{Images},
 			Pod: entryPoint, Want: podSucceeds(),
 		},
 	}

@@ -14,7 +14,7 @@ import (
 func parallel() []*Scenario {
 	return []*Scenario{
 		{
-			Name: "late-success", Shows: "the third pod succeeds after two have failed, within backoffLimit 2",
+			Name: "late-success", Shows: "the third pod succeeds after two have failed, with backoffLimit 2",
 			Job: jobOf(`[ "$READY" = yes ]`, func(s *batchv1.JobSpec) {
 				s.BackoffLimit = new(int32(2))
 				readyEnv(s)
@@ -33,7 +33,7 @@ func parallel() []*Scenario {
 			},
 		},
 		{
-			Name: "backoff-limit", Shows: "all pods fail, within backoffLimit 1",
+			Name: "backoff-limit", Shows: "all pods fail, with backoffLimit 1",
 			Job:  jobOf("exit 2", func(s *batchv1.JobSpec) { s.BackoffLimit = new(int32(1)) }),
 			Play: play(containers.Script{Exit: containers.Exit{Code: 2}}),
 			Want: Want{
@@ -70,7 +70,7 @@ func parallel() []*Scenario {
 			Want: Want{Succeeded: true, Complete: true, SucceededPods: 1, Pods: pods(1, succeeded)},
 		},
 		{
-			Name: "suspended-while-running", Shows: "a running Job is suspended, which deletes its pod, and resumed",
+			Name: "suspended-while-running", Shows: "a running Job is suspended, which deletes its pod, and then resumed",
 			Job: jobOf(`[ "$READY" = yes ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
 				readyEnv(s)
 			}),
@@ -93,7 +93,7 @@ func parallel() []*Scenario {
 			Want: Want{Succeeded: true, Complete: true, SucceededPods: 1, Pods: []WantPod{failed, succeeded}},
 		},
 		{
-			Name: "container-restarts", Shows: "the kubelet starts a failed container again, with restartPolicy OnFailure",
+			Name: "container-restarts", Shows: "the kubelet restarts a failed container, with restartPolicy OnFailure",
 			Job: jobOf(`[ "$READY" = yes ]`, func(s *batchv1.JobSpec) {
 				s.BackoffLimit = new(int32(3))
 				s.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
@@ -111,7 +111,7 @@ func parallel() []*Scenario {
 			Want: Want{Succeeded: true, Complete: true, SucceededPods: 1, Pods: pods(1, succeeded)},
 		},
 		{
-			Name: "restarts-exceed-limit", Shows: "a container fails again and again, with restartPolicy OnFailure and backoffLimit 1",
+			Name: "restarts-exceed-limit", Shows: "a container keeps failing, with restartPolicy OnFailure and backoffLimit 1",
 			Job: jobOf("exit 9", func(s *batchv1.JobSpec) {
 				s.BackoffLimit = new(int32(1))
 				s.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure

@@ -19,7 +19,7 @@ func podParts() []*Scenario {
 	})
 	return []*Scenario{
 		{
-			Name: "init-succeeds", Shows: "two init containers, then the main one",
+			Name: "init-succeeds", Shows: "two init containers run before the main container",
 			Pod:  initOf(container("main", "echo main"), container("first", "true"), container("second", "true")),
 			Want: podSucceeds(),
 		},
@@ -42,12 +42,12 @@ func podParts() []*Scenario {
 			},
 		},
 		{
-			Name: "sidecar-and-failure", Shows: "the main container fails beside a native sidecar",
+			Name: "sidecar-and-failure", Shows: "the main container fails next to a native sidecar",
 			Pod:  initOf(container("main", "exit 6"), sidecar),
 			Want: podFails(WantExit{Container: "main", Code: 6, Reason: "Error"}, `container "main" failed: exit code 6`),
 		},
 		{
-			Name: "two-containers", Shows: "the second of two containers fails, the first succeeds later",
+			Name: "two-containers", Shows: "the second of two containers fails, and the first succeeds later",
 			Pod:  &kontinue.PodOptions{Spec: pod(container("good", "sleep 2"), container("bad", "exit 5"))},
 			Want: podFails(WantExit{Container: "bad", Code: 5, Reason: "Error"}, `container "bad" failed: exit code 5`),
 		},

@@ -77,7 +77,7 @@ func Without(role *rbacv1.Role, right *Right) []rbacv1.PolicyRule {
 const bounded = 15 * time.Second
 
 // LeastPrivilege tests that the Role grants no more than is needed. It removes each
-// right in turn. Every time some call must fail within 15 seconds, with an error that
+// right in turn. Each time some call must fail within 15 seconds with an error that
 // names the verb and the resource.
 func LeastPrivilege(t *testing.T, backend Backend, role *rbacv1.Role) {
 	t.Helper()
@@ -142,7 +142,7 @@ type use struct {
 	call func(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error
 }
 
-// uses together need every right of the Role. Each depends on the previous ones.
+// uses need every right of the Role between them. Each depends on the previous ones.
 var uses = []use{
 	{"start", func(ctx context.Context, client *kontinue.Client, _ kontinue.Execution, _ Cluster) error {
 		return client.Start(ctx)
@@ -166,11 +166,11 @@ var uses = []use{
 		}
 		return nil
 	}},
-	{"replace a Job that runs in the next attempt", func(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error {
+	{"replace a running Job in the next attempt", func(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error {
 		e.ChildPolicy = kontinue.ChildPolicyRetryAll
 		for attempt := range 2 {
 			e.Attempts = attempt
-			if err := waitInVain(ctx, client, e, c); err != nil {
+			if err := cancelWait(ctx, client, e, c); err != nil {
 				return err
 			}
 		}
@@ -182,9 +182,9 @@ var uses = []use{
 	}},
 }
 
-// waitInVain runs a step with an unschedulable pod and cancels the wait once the Job of
+// cancelWait runs a step with an unschedulable pod and cancels the wait once the Job of
 // the attempt exists.
-func waitInVain(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error {
+func cancelWait(ctx context.Context, client *kontinue.Client, e kontinue.Execution, c Cluster) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ktx, err := client.NewExecutionContext(ctx, e)
@@ -200,14 +200,14 @@ func waitInVain(ctx context.Context, client *kontinue.Client, e kontinue.Executi
 				return false, err
 			}
 			for _, job := range list.Items {
-				if job.Annotations[identity.AnnotationAttempt] == strconv.Itoa(e.Attempts) && job.Labels[identity.LabelStep] == "in-vain" {
+				if job.Annotations[identity.AnnotationAttempt] == strconv.Itoa(e.Attempts) && job.Labels[identity.LabelStep] == "unschedulable" {
 					return true, nil
 				}
 			}
 			return false, nil
 		})
 	}()
-	options := &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: "in-vain"}, Spec: pod(container("main", "true"))}
+	options := &kontinue.PodOptions{StepOptions: kontinue.StepOptions{Name: "unschedulable"}, Spec: pod(container("main", "true"))}
 	options.Spec.Containers[0].Image = c.Image()
 	options.Spec.NodeSelector = map[string]string{"kontinue.cloud/node": "none"}
 	_, err = kontinue.RunPod(ktx, options)

@@ -19,14 +19,14 @@ func refusals() []*Scenario {
 	}
 	longest := strings.Repeat("n", 63)
 	allowed := &Scenario{
-		Name: "name-of-63-characters", Shows: "a step name of 63 characters is used",
+		Name: "name-of-63-characters", Shows: "a step name of 63 characters is accepted",
 		Pod: podOf("true"), Want: podSucceeds(),
 	}
 	allowed.Pod.Name = longest
 	return []*Scenario{
 		allowed,
-		named("name-of-64-characters", "a step name of 64 characters is refused", longest+"n", "63"),
-		named("name-in-unicode", "a step name with letters beyond ASCII is refused", "prüfen", "prüfen"),
-		named("name-reserved", "a step name of the form that unnamed steps have is refused", "step-1", "reserved"),
+		named("name-of-64-characters", "a step name of 64 characters is rejected", longest+"n", "63"),
+		named("name-in-unicode", "a step name with non-ASCII letters is rejected", "prüfen", "prüfen"),
+		named("name-reserved", "a step name in the form of unnamed steps is rejected", "step-1", "reserved"),
 	}
 }

@@ -27,7 +27,7 @@ func (r *Run) inWorker(ctx context.Context, do func(*kontinue.Client) error) (er
 	return do(client)
 }
 
-// again runs the step once more and compares the results.
+// again resumes the step with a client and compares the results.
 func (r *Run) again(ctx context.Context, client *kontinue.Client) error {
 	first := r.result()
 	execution := r.Context.Execution()

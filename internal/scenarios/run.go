@@ -27,10 +27,10 @@ const duringLimit = 10 * time.Second
 // Run is a running scenario, and the argument of its functions.
 type Run struct {
 	*Scenario
-	// Admin has all rights in the cluster. Namespace is used by this scenario only.
+	// Admin has all permissions. Only this scenario uses Namespace.
 	Admin     kubernetes.Interface
 	Namespace string
-	// Client is that of the worker, and Context the argument of the verb.
+	// Client is the worker's client, and Context the argument of the verb.
 	Client  *kontinue.Client
 	Context *kontinue.ExecutionContext
 	// Job or Pod is the result of the verb, and Err its error.
@@ -98,10 +98,9 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 	}
 	entry.Seconds = time.Since(began).Seconds()
 	if r.Err == nil && !t.Failed() {
-		// As if the function had failed and were retried immediately: the cache of this
-		// client may be older than the result.
+		// Resume at once with the same client, whose cache may be older than the result.
 		if err := r.again(ctx, r.Client); err != nil {
-			t.Errorf("immediately, by the same client: %v", err)
+			t.Errorf("immediate resume by the same client: %v", err)
 		}
 	}
 	for _, err := range r.check() {

@@ -9,8 +9,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
-// Scenario is one thing that can happen to a step, and the expected result. Exactly
-// one of Job, Pod and Script is set.
+// Scenario describes one event or condition that a step can meet, and the expected
+// result. Exactly one of Job, Pod and Script is set.
 type Scenario struct {
 	// Name is the name of the subtest, in kebab case.
 	Name string
@@ -35,7 +35,7 @@ type Scenario struct {
 	// verb again like the next worker. Want is the result of the second call.
 	Interrupt bool
 
-	// Before prepares the namespace with the rights of an administrator.
+	// Before prepares the namespace as an administrator.
 	Before func(ctx context.Context, r *Run) error
 	// During acts on the cluster while the step is running.
 	During func(ctx context.Context, r *Run) error
@@ -51,14 +51,14 @@ type Scenario struct {
 
 // Want is the expected result of a verb. Texts need only be parts of the actual ones.
 type Want struct {
-	// Err is the error that the verb must return, by errors.Is, and ErrText are parts
-	// of its text. If both are empty, a result is expected.
+	// The error of the verb must match Err by errors.Is and contain each ErrText. If
+	// both are empty, a result is expected.
 	Err     error
 	ErrText []string
 
 	// Succeeded is the expected Succeeded of the result.
 	Succeeded bool
-	// Complete, SucceededPods and FailedPods are those of a JobResult.
+	// Complete, SucceededPods and FailedPods are the expected values of a JobResult.
 	Complete                  bool
 	SucceededPods, FailedPods int32
 	// Pods are the pods of the result in any order.

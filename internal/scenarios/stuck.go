@@ -11,8 +11,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
-// stuckFor is the StepOptions.Timeout of pods that never start. deadlineNow shortens
-// it once the reason was reported, which takes long on a busy machine.
+// stuckFor is the StepOptions.Timeout of pods that never start. It leaves a busy machine
+// time to report the reason, after which deadlineNow shortens it.
 const stuckFor = 2 * time.Minute
 
 // deadlineNow makes the Job exceed its deadline.
@@ -27,7 +27,7 @@ func untilReported(reason string) func(ctx context.Context, r *Run) error {
 	}
 }
 
-// untilEvent calls deadlineNow once there is such an event.
+// untilEvent calls deadlineNow once there is an event with the reason and the text.
 func untilEvent(reason, text string) func(ctx context.Context, r *Run) error {
 	return func(ctx context.Context, r *Run) error {
 		return firstError(r.event(ctx, reason, text), r.deadlineNow(ctx))
@@ -63,19 +63,19 @@ func stuck() []*Scenario {
 	}
 	return []*Scenario{
 		{
-			Name: "missing-image", Shows: "the image cannot be pulled, until the deadline",
+			Name: "missing-image", Shows: "the image cannot be pulled before the deadline",
 			Pod: within(noImage, stuckFor), Play: play(containers.Script{PullError: "ErrImagePull"}),
 			During: untilReported("ErrImagePull"),
 			Want:   timedOut(`container "main"`),
 		},
 		{
-			Name: "missing-secret-env", Shows: "a variable refers to a Secret that does not exist, until the deadline",
+			Name: "missing-secret-env", Shows: "an environment variable refers to a Secret that does not exist before the deadline",
 			Pod: within(secretEnv("true"), stuckFor), Play: play(containers.Script{}),
 			During: untilReported(`secret "credentials" not found`),
 			Want:   timedOut(`container "main"`),
 		},
 		{
-			Name: "late-secret", Shows: "the missing Secret is created once the wait has reported it",
+			Name: "late-secret", Shows: "the missing Secret is created once the step has reported it",
 			Pod: secretEnv(`[ "$TOKEN" = sesame ]`),
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.reportedReason(ctx, "CreateContainerConfigError"); err != nil {
@@ -86,19 +86,19 @@ func stuck() []*Scenario {
 			Want: Want{Succeeded: true, Pods: pods(1, succeeded), Reported: []string{`secret "credentials" not found`}},
 		},
 		{
-			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist, until the deadline",
+			Name: "missing-secret-volume", Shows: "a volume refers to a Secret that does not exist before the deadline",
 			Pod: within(noVolume, stuckFor), Play: play(containers.Script{}),
 			During: untilEvent("FailedMount", `secret "credentials" not found`),
 			Want:   timedOut(`before container "main" had started: ContainerCreating`),
 		},
 		{
-			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist: no pod is created, until the deadline",
+			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist, so no pod is created before the deadline",
 			Pod: within(noAccount, stuckFor), Play: play(containers.Script{}),
 			During: untilEvent("FailedCreate", `serviceaccount "missing" not found`),
 			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
 		},
 		{
-			Name: "unschedulable", Shows: "no node has 1000 CPUs, until the deadline",
+			Name: "unschedulable", Shows: "the pod is unschedulable until the deadline, since no node has 1000 CPUs",
 			Pod: within(huge, stuckFor), Play: play(containers.Script{}),
 			During: untilReported("Unschedulable"),
 			Want: Want{
@@ -107,8 +107,8 @@ func stuck() []*Scenario {
 			},
 		},
 		{
-			Name: "cancel-unschedulable", Shows: "the wait reports that no node fits, upon which the Execution is canceled",
-			Race: "the Job controller counts the pod as failed, or has deleted it before",
+			Name: "cancel-unschedulable", Shows: "the Execution is canceled once the step has reported that no node fits",
+			Race: "the Job controller counts the pod as failed, or deletes it before that",
 			Pod:  huge, Play: play(containers.Script{}),
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.reportedReason(ctx, "Unschedulable"); err != nil {

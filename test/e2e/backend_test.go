@@ -20,7 +20,7 @@ import (
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
-// account is the ServiceAccount of deploy/rbac.yaml.
+// account is the name of the ServiceAccount in deploy/rbac.yaml.
 const account = "kontinue-worker"
 
 // realBackend is the shared cluster as a backend of the scenarios.
@@ -33,8 +33,8 @@ func (realBackend) Lacks(c scenarios.Capability) string {
 		return ""
 	}
 	return map[scenarios.Capability]string{
-		scenarios.Webhooks: "the API server of a foreign cluster cannot reach a webhook in this process",
-		scenarios.LongLogs: "the kubelet starts a new file after 10 MiB, as is the default, and reads the newest alone",
+		scenarios.Webhooks: "the API server of the KUBECONFIG cluster cannot reach a webhook in this process",
+		scenarios.LongLogs: "the kubelet rotates logs at 10 MiB by default, and only reads the newest file",
 	}[c]
 }
 
@@ -58,8 +58,8 @@ func (c *realCluster) Image() string { return shared.image }
 
 func (c *realCluster) Play(string, map[string]containers.Script) {}
 
-// CreateNamespace waits for the account "default" and the API server's
-// certificate, without which no pod is admitted or started.
+// CreateNamespace waits for the ServiceAccount "default" and the ConfigMap with the
+// root certificate, without which no pod is admitted or started.
 func (c *realCluster) CreateNamespace(ctx context.Context, t *testing.T, name string, labels map[string]string) error {
 	t.Helper()
 	_, err := c.admin.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
@@ -83,7 +83,7 @@ func (c *realCluster) CreateNamespace(ctx context.Context, t *testing.T, name st
 	})
 }
 
-// Worker makes account, Role and RoleBinding as deploy/rbac.yaml says and
+// Worker creates the ServiceAccount, Role and RoleBinding of deploy/rbac.yaml, and
 // returns a configuration with a token of the account.
 func (c *realCluster) Worker(ctx context.Context, namespace string, without *scenarios.Right) (kontinue.Config, error) {
 	config := kontinue.Config{Namespace: namespace}
@@ -117,14 +117,14 @@ func (c *realCluster) Worker(ctx context.Context, namespace string, without *sce
 	return config, c.bound(ctx, config)
 }
 
-// bound waits until the API server knows of the new binding.
+// bound waits until the new RoleBinding is in effect.
 func (c *realCluster) bound(ctx context.Context, config kontinue.Config) error {
 	worker, err := kubernetes.NewForConfig(config.RESTConfig)
 	if err != nil {
 		return err
 	}
 	return eventually(ctx, "role binding", func(ctx context.Context) error {
-		// Each right of the Role is taken away in some test, but not both of these.
+		// Some test removes either of these rights, but none removes both.
 		_, err := worker.BatchV1().Jobs(config.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
 		if err != nil {
 			_, err = worker.CoreV1().Pods(config.Namespace).List(ctx, metav1.ListOptions{Limit: 1})

@@ -1,11 +1,11 @@
-// Package e2e runs the library against a real Kubernetes.
+// Package e2e tests the library on a real Kubernetes.
 //
-// Without KUBECONFIG the tests start a cluster of their own on this machine
-// (package cluster; it takes root, and the first build takes a quarter of an
-// hour). With KUBECONFIG they use that cluster, as its administrator, and leave
-// out by name what needs control over its components; an image with /bin/sh is
-// named by KONTINUE_E2E_IMAGE (default busybox:1.37).
+// Without KUBECONFIG the tests start a cluster on this machine with package cluster,
+// which needs root. Its first build takes a quarter of an hour. With KUBECONFIG they
+// use that cluster, as an administrator, and skip the scenarios that need control over
+// its components. KONTINUE_E2E_IMAGE is then the image with /bin/sh for the
+// containers (default busybox:1.37).
 //
-// The library works under the Role of deploy/rbac.yaml, as the ServiceAccount
-// of that file, in a namespace made for each test.
+// Each test has its own namespace, in which the library runs as the ServiceAccount of
+// deploy/rbac.yaml with the Role of that file.
 package e2e

@@ -20,28 +20,28 @@ import (
 )
 
 const (
-	// imageEnv names an image with /bin/sh on a foreign cluster.
+	// imageEnv is the environment variable with an image for the cluster of KUBECONFIG.
 	imageEnv     = "KONTINUE_E2E_IMAGE"
 	foreignImage = "busybox:1.37"
-	// parallelism is how many scenarios run at a time. They wait most of the
-	// time; containers start at about one a second on two cores.
+	// parallelism is the number of scenarios that run at a time. They mostly wait; two
+	// cores start about one container a second.
 	parallelism = 12
-	// startLimit is generous enough for a busy machine.
+	// startLimit leaves room for a busy machine.
 	startLimit = 3 * time.Minute
 )
 
 // shared is the cluster of all tests.
 var shared environment
 
-// environment is a cluster and what is known of it.
+// environment is a cluster and how to use it.
 type environment struct {
 	admin *rest.Config
 	image string
-	own   *cluster.Cluster // nil for a foreign one
+	own   *cluster.Cluster // nil for that of KUBECONFIG
 }
 
 func TestMain(m *testing.M) {
-	// It would slow every error down to one in a millisecond.
+	// The handlers after the first limit error reporting to one a millisecond.
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// run starts the cluster, if there is none, and runs the tests.
+// run starts a cluster, unless KUBECONFIG is set, and runs the tests.
 func run(m *testing.M) (code int, err error) {
 	if path := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); path != "" {
 		shared.admin, err = clientcmd.BuildConfigFromFlags("", path)
@@ -74,7 +74,7 @@ func run(m *testing.M) (code int, err error) {
 	began := time.Now()
 	shared.own, err = cluster.Start(ctx, cluster.Options{
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		// By default a log is rotated at 10 MiB, and only the newest file is read.
+		// By default the kubelet rotates logs at 10 MiB, and only reads the newest file.
 		KubeletConfig: func(config map[string]any) { config["containerLogMaxSize"] = "64Mi" },
 	})
 	if err != nil {

@@ -25,14 +25,14 @@ func TestScenarios(t *testing.T) {
 		if t.Failed() || shared.own == nil {
 			return
 		}
-		// FailNow would keep the message from being printed here.
+		// In a cleanup FailNow would suppress the message.
 		if err := scenarios.CheckRecord(backend.Name(), seen); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestLeastPrivilege takes each right of deploy/rbac.yaml away in turn.
+// TestLeastPrivilege removes each right of deploy/rbac.yaml in turn.
 func TestLeastPrivilege(t *testing.T) {
 	role := workerRole(t)
 	scenarios.LeastPrivilege(t, realBackend{role: role}, role)
@@ -53,7 +53,7 @@ type report struct {
 	lines   []string
 }
 
-// scenarios adds what became of the scenarios.
+// scenarios adds a summary of the scenarios.
 func (r *report) scenarios(seen scenarios.Record, took time.Duration) {
 	var skipped, slowest []string
 	ran := 0
@@ -69,7 +69,7 @@ func (r *report) scenarios(seen scenarios.Record, took time.Duration) {
 	slices.Reverse(slowest)
 	slices.Sort(skipped)
 	r.lines = append(r.lines,
-		fmt.Sprintf("%d scenarios were run in %s, %d left out %s", ran, took.Round(time.Second), len(skipped), strings.Join(skipped, ", ")),
+		fmt.Sprintf("%d scenarios ran in %s, %d were skipped %s", ran, took.Round(time.Second), len(skipped), strings.Join(skipped, ", ")),
 		"the slowest steps: "+strings.Join(slowest[:min(5, len(slowest))], ","))
 }
 

@@ -65,7 +65,7 @@ func (c *realCluster) Intercept(ctx context.Context, t *testing.T, namespace str
 	return err
 }
 
-// review answers the API server's questions.
+// review returns the handler of the API server's requests.
 func review(answer func() scenarios.Answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var review admissionv1.AdmissionReview

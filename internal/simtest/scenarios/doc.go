@@ -1,9 +1,8 @@
-// Package scenarios plays the scenarios of internal/scenarios on the cluster in
-// memory; test/e2e plays the same ones on a real Kubernetes.
+// Package scenarios runs the scenarios of internal/scenarios on the cluster in memory.
+// test/e2e runs the same ones on a real Kubernetes.
 //
-// Containers are declared as shell commands and run as local processes; where a
-// process cannot show what is meant, such as an image that cannot be pulled, a
-// script is played. What was seen is compared with the record of the last run,
-// and a worker must get by with the rights of deploy/rbac.yaml, each of which
-// it must need.
+// Containers are shell commands that run as local processes. What a process cannot
+// reproduce, such as an image that cannot be pulled, follows a script. The observations
+// are compared with the record of an earlier run. A worker must need each right of
+// deploy/rbac.yaml, and no others.
 package scenarios

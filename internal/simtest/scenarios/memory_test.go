@@ -22,7 +22,7 @@ import (
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
-// TestScenarios plays the scenarios on the cluster in memory.
+// TestScenarios runs the scenarios on the cluster in memory.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	backend := memory{role: workerRole(t)}
@@ -38,7 +38,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-// TestLeastPrivilege takes the rights of deploy/rbac.yaml away, one at a time.
+// TestLeastPrivilege removes each right of deploy/rbac.yaml in turn.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	role := workerRole(t)
@@ -59,9 +59,9 @@ func (memory) Name() string { return "memory" }
 
 func (memory) Lacks(c scenarios.Capability) string {
 	return map[scenarios.Capability]string{
-		scenarios.Volumes:          "the local processes that stand for containers have no mounts",
-		scenarios.SecurityContexts: "the local processes that stand for containers run as the test's user",
-		scenarios.Images:           "images are names only, without a command of their own",
+		scenarios.Volumes:          "containers are local processes, which have no mounts",
+		scenarios.SecurityContexts: "containers are local processes, which run as the test's user",
+		scenarios.Images:           "image names are ignored, so there is no entry point",
 	}[c]
 }
 
