@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proves that scripts/commits.sh reports each rule when it is broken, in a
-# scratch repository with commits that keep and that break them.
+# Checks that scripts/commits.sh reports a violation of each rule, in a scratch
+# repository with good and bad commits.
 #
 # usage: scripts/commits-selftest.sh
 set -euo pipefail
@@ -11,7 +11,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
 
-# Without the caller's repository and settings.
+# Ignore the caller's repository and settings.
 unset "${!GIT_@}"
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.com GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.com
@@ -25,7 +25,7 @@ git checkout --quiet -b main
 commit "a base may have no body"
 git tag base
 
-# What keeps the rules, a merge without a body among it.
+# Good commits, including a merge without a body.
 commit "$long"$'\n\nThe subject has 72 characters.'
 commit "$umlauts"$'\n\nThe subject has 72 characters in 144 bytes.'
 git checkout --quiet -b side base
@@ -38,7 +38,7 @@ git tag good
 	exit 1
 }
 
-# breaks WANT MESSAGE: one more commit, which has to be reported with WANT.
+# breaks WANT MESSAGE: a commit with this message must be reported with WANT.
 breaks() {
 	git checkout --quiet --detach good
 	commit "$2"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the messages of commits: a subject of at most 72 characters, and a body
-# that says why. Trailers such as Signed-off-by are no body. Merge commits are
+# Checks the messages of commits: a subject of at most 72 characters, and a body that
+# says why. Trailers such as Signed-off-by do not count as a body. Merge commits are
 # exempt.
 #
 # usage: scripts/commits.sh BASE [HEAD]    the commits after BASE, up to HEAD
@@ -15,7 +15,7 @@ base=$1
 head=${2:-HEAD}
 max=72
 
-# In a shallow clone the base is missing, or commits behind it are.
+# In a shallow clone the base or commits after it are missing.
 if ! git merge-base --is-ancestor "$base" "$head"; then
 	echo "commits: $base is not an ancestor of $head: fetch the whole history" >&2
 	exit 2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the share of covered statements by package from a cover profile whose
-# blocks may repeat (one for each test binary, as -coverpkg writes them).
+# Prints the percentage of covered statements by package, from a cover profile whose
+# blocks may repeat (-coverpkg writes one for each test binary).
 # usage: scripts/cover.sh cover.out
 set -eu
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs every fuzz target of the root module for a short time, one after the other:
-# go test -fuzz takes one target of one package at a time.
+# Runs every fuzz target of the root module for a short time, one after another,
+# because go test -fuzz takes a single target of a single package.
 # usage: scripts/fuzz-smoke.sh [duration]      (from the module's root)
 set -eu
 
@@ -15,6 +15,6 @@ if [ -z "$found" ]; then
 fi
 echo "$found" | while read -r package target; do
 	echo "fuzzing $package $target for $duration"
-	# Not from this loop's input: a test binary may read it.
+	# A test binary must not read the input of this loop.
 	$go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "$package" </dev/null
 done

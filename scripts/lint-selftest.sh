@@ -1,5 +1,5 @@
 #!/bin/sh
-# Proves that .golangci.yml reports each house rule when it is broken.
+# Checks that .golangci.yml reports a violation of each house rule.
 #
 # A linter that matches no file is as quiet as one that finds nothing. So this
 # plants violations in a scratch module of the same name and layout, each line
@@ -149,7 +149,7 @@ EOF
 imports internal/scenarios/run.go scenarios <<EOF
 $module/internal/simtest depguard
 EOF
-# Without the root package, which would be an import cycle here.
+# The root package is left out, since it would be an import cycle.
 imports internal/simtest/world.go simtest <<EOF
 $module/internal/fakecluster/apiserver
 $module/jobs depguard
@@ -260,7 +260,7 @@ EOF
 cp logs/long.go logs/long_test.go
 sed -i 's/ want revive//; s/^package logs/package logs_test/' logs/long_test.go
 
-# Formatting is not what is tested here.
+# Format the files, so that gofmt reports nothing.
 gofmt -w .
 
 grep -rn 'planted want' --include='*.go' . |
@@ -272,9 +272,9 @@ grep -rn 'planted want' --include='*.go' . |
 sed -nE 's|^([^:]*):([0-9]+)(:[0-9]+)?: .*\(([a-z]+)\)$|\1:\2 \4|p' report.txt 2>/dev/null | sort -u >got.txt
 
 if ! diff -u want.txt got.txt; then
-	echo "lint-selftest: the lines with - were planted and not reported, those with + reported and not planted" >&2
+	echo "lint-selftest: lines with - were planted but not reported, lines with + were reported but not planted" >&2
 	cat run.txt >&2
 	cat report.txt >&2 || true
 	exit 1
 fi
-echo "lint-selftest: all $(wc -l <want.txt) planted violations were reported, and nothing else"
+echo "lint-selftest: all $(wc -l <want.txt) planted violations were reported, and no others"
