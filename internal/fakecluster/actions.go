@@ -22,13 +22,13 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string, labels map[s
 	return err
 }
 
-// DeleteNamespace starts the deletion of a namespace and all that is in it.
+// DeleteNamespace starts the deletion of a namespace and its contents.
 func (c *Cluster) DeleteNamespace(ctx context.Context, name string) error {
 	return c.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
 }
 
-// CreateOwner creates a ConfigMap and returns a controller reference to it, to
-// be the owner of Jobs.
+// CreateOwner creates a ConfigMap to own Jobs, and returns a controller reference to
+// it.
 func (c *Cluster) CreateOwner(ctx context.Context, namespace, name string) (metav1.OwnerReference, error) {
 	owner, err := c.client.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -39,8 +39,8 @@ func (c *Cluster) CreateOwner(ctx context.Context, namespace, name string) (meta
 	return *metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap")), nil
 }
 
-// DeleteOwner makes the garbage collector treat the owner with that UID as deleted,
-// whatever kind of object it was.
+// DeleteOwner makes the garbage collector treat the owner with that UID as deleted.
+// The owner may be of any kind.
 func (c *Cluster) DeleteOwner(uid types.UID) { c.controller.DeleteOwner(uid) }
 
 // DeletePod deletes a pod with its own grace period, as "kubectl delete pod".
@@ -55,8 +55,8 @@ func (c *Cluster) ForceDeletePod(ctx context.Context, namespace, name string) er
 	return c.client.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &grace})
 }
 
-// EvictPod evicts a pod through the eviction API, as a drain does: the pod gets
-// DisruptionTarget/EvictionByEvictionAPI and is deleted.
+// EvictPod evicts a pod through the Eviction API, as kubectl drain does: the pod gets
+// the condition DisruptionTarget/EvictionByEvictionAPI and is deleted.
 func (c *Cluster) EvictPod(ctx context.Context, namespace, name string) error {
 	return c.client.PolicyV1().Evictions(namespace).Evict(ctx, &policyv1.Eviction{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -74,9 +74,8 @@ func (c *Cluster) AddNode(ctx context.Context, node kubelet.Node) error {
 	return c.kubelet.AddNode(ctx, node)
 }
 
-// KillNode makes a node fall silent, as after a power cut: the status of its pods
-// changes no more and their deletion does not come to an end. The default node
-// is "node-1".
+// KillNode simulates a power failure of a node: the status of its pods no longer
+// changes, and their deletion does not complete. The default node is "node-1".
 func (c *Cluster) KillNode(ctx context.Context, name string) error {
 	return c.kubelet.KillNode(ctx, name)
 }
@@ -87,9 +86,9 @@ func (c *Cluster) RemoveNode(ctx context.Context, name string) error {
 	return c.kubelet.RemoveNode(ctx, name)
 }
 
-// checkServiceAccount is the ServiceAccount admission: a pod needs its service
-// account. It is in force in a namespace in which the account "default" exists,
-// so that tests without accounts need no set-up.
+// checkServiceAccount is the ServiceAccount admission plugin: the service account of a
+// pod must exist. It applies to namespaces in which the account "default" exists, so
+// that tests without accounts need no setup.
 func (c *Cluster) checkServiceAccount(ctx context.Context, a *apiserver.Attributes) error {
 	pod, ok := a.Object.(*corev1.Pod)
 	if !ok || a.Verb != "create" || a.Resource != "pods" {

@@ -14,7 +14,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// Names under which the parts of the cluster act on the API server.
+// Users of the cluster's components.
 const (
 	ControllerUser = "system:kube-controller-manager"
 	NodeUser       = "system:node:node-1"
@@ -53,8 +53,8 @@ type Cluster struct {
 // ErrStopped is returned by Start once Stop has been called.
 var ErrStopped = errors.New("fakecluster: the cluster has been stopped")
 
-// New returns a Cluster. Its API server answers at once; nothing is carried out
-// before Start.
+// New returns a Cluster. Its API server works at once; the controllers and kubelets
+// begin with Start.
 func New(opts Options) *Cluster {
 	c := &Cluster{server: apiserver.New(opts.APIServer), cache: engine.NewCache()}
 	runtime := opts.Runtime
@@ -73,8 +73,8 @@ func New(opts Options) *Cluster {
 	return c
 }
 
-// Start sets the controllers and kubelets to work until Stop. ctx bounds Start
-// itself, not the life of the cluster. A second Start does nothing.
+// Start runs the controllers and kubelets until Stop. ctx bounds Start itself, not the
+// lifetime of the cluster. A second Start does nothing.
 func (c *Cluster) Start(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,8 +103,8 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return err
 }
 
-// Stop ends the cluster: containers are killed, watches end, and every goroutine
-// has ended when it returns. It is idempotent; a stopped cluster stays stopped,
+// Stop stops the cluster: it kills the containers, ends the watches, and returns when
+// every goroutine has ended. It is idempotent. A stopped cluster cannot be restarted,
 // but its objects can still be read.
 func (c *Cluster) Stop() {
 	c.mu.Lock()
@@ -132,8 +132,8 @@ func (c *Cluster) Clientset() kubernetes.Interface { return c.server.Clientset()
 // APIServer returns the API server, for faults, denials and counts of requests.
 func (c *Cluster) APIServer() *apiserver.Server { return c.server }
 
-// On gives the containers that match scripts to follow; see containers.Scripts.On.
-// It panics if the cluster's containers do not follow scripts.
+// On sets the scripts of the containers that match; see containers.Scripts.On. It
+// panics if the cluster's containers do not follow scripts.
 func (c *Cluster) On(match containers.Match, scripts ...containers.Script) {
 	if c.scripts == nil {
 		panic("fakecluster: On needs a cluster whose Runtime is containers.Scripts")

@@ -33,8 +33,8 @@ type call struct {
 	sub  string
 	ns   string
 	name string
-	// own marks a write that the server makes in the course of another request,
-	// which has been admitted: it may change spec and status at once.
+	// own marks a write by the server as part of another request, which has been
+	// admitted. It may change both spec and status.
 	own bool
 }
 
@@ -82,7 +82,7 @@ func serve[R any](ctx context.Context, s *Server, c call, op func() (R, error)) 
 	return result, err
 }
 
-// discard releases a stream that the client does not get.
+// discard closes a stream that is not returned to the client.
 func discard(result any) {
 	switch r := result.(type) {
 	case watch.Interface:
@@ -92,7 +92,7 @@ func discard(result any) {
 	}
 }
 
-// clientError has the form of an error that net/http gives when no answer came.
+// clientError has the form of the error that net/http returns without a response.
 func clientError(r Request, err error) error {
 	op := map[string]string{"create": "Post", "update": "Put", "patch": "Patch", "delete": "Delete", "deletecollection": "Delete"}[r.Verb]
 	if op == "" {

@@ -27,11 +27,11 @@ func (t typedClient[T, L, C]) call(verb, sub, name string) call {
 	return call{user: t.c.user, verb: verb, res: t.res, sub: sub, ns: t.ns, name: name}
 }
 
-// do runs a request that is answered with an object.
+// do runs a request whose response is an object.
 func (t typedClient[T, L, C]) do(ctx context.Context, c call, op func() (object, error)) (T, error) {
 	o, err := serve(ctx, t.c.s, c, op)
 	if err != nil {
-		// As the real clients: an empty object beside the error.
+		// Like real clients, return an empty object with the error.
 		return registry.As[T](t.res.newObject()), err
 	}
 	return registry.As[T](o), nil
@@ -97,19 +97,19 @@ func (t typedClient[T, L, C]) Watch(ctx context.Context, opts metav1.ListOptions
 	return serve(ctx, t.c.s, c, func() (watch.Interface, error) { return t.c.s.watch(ctx, c, opts) })
 }
 
-// exec runs a request that is answered without an object.
+// exec runs a request whose response is not an object.
 func (c *Clientset) exec(ctx context.Context, r call, op func() error) error {
 	_, err := serve(ctx, c.s, r, func() (struct{}, error) { return struct{}{}, op() })
 	return err
 }
 
-// Apply is refused: the server keeps no field managers.
+// Apply returns an error: the server keeps no field managers.
 func (t typedClient[T, L, C]) Apply(context.Context, C, metav1.ApplyOptions) (T, error) {
 	_, err := patcher(types.ApplyPatchType, nil)
 	return registry.As[T](t.res.newObject()), err
 }
 
-// ApplyStatus is refused as Apply is.
+// ApplyStatus returns an error, like Apply.
 func (t typedClient[T, L, C]) ApplyStatus(ctx context.Context, conf C, opts metav1.ApplyOptions) (T, error) {
 	return t.Apply(ctx, conf, opts)
 }
@@ -122,5 +122,5 @@ func (s *Server) get(c call) (object, error) {
 	return nil, apierrors.NewNotFound(c.res.groupResource(), c.name)
 }
 
-// values turns the items of a list into the values that list types hold.
+// values converts the items of a list to the values that list types hold.
 func values[T any](items []*T) []T { return gentype.FromPointerSlice(items) }

@@ -14,12 +14,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// generateNameTries is how often a generated name that is taken is replaced
+// generateNameTries bounds the generated names that are tried if they are taken
 // (RetryGenerateName, KEP-4420).
 const generateNameTries = 8
 
-// create stores a new object, in the API server's order: system fields, namespace,
-// admission, defaults, validation, quota; only then is the name found to be taken. So a
+// create stores a new object. Like the API server, it checks in this order: system
+// fields, namespace, admission, defaults, validation, quota, and then the name. So a
 // 403 or 422 can hide a 409.
 func (s *Server) create(ctx context.Context, c call, in object, opts metav1.CreateOptions) (object, error) {
 	dryRun := len(opts.DryRun) > 0
@@ -93,7 +93,8 @@ func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun b
 	return obj, nil
 }
 
-// matchNamespace gives the object the namespace of the request, or refuses another one.
+// matchNamespace sets the object's namespace to that of the request, or returns an
+// error if it has a different one.
 func matchNamespace(c *call, obj object) error {
 	if err := resolveNamespace(c, obj); err != nil {
 		return err
@@ -102,7 +103,7 @@ func matchNamespace(c *call, obj object) error {
 	return nil
 }
 
-// resolveNamespace settles the namespace of the request: its own, else the object's.
+// resolveNamespace returns the namespace of the request, or else that of the object.
 func resolveNamespace(c *call, obj object) error {
 	if !c.res.namespaced {
 		c.ns = ""
@@ -142,7 +143,7 @@ func (s *Server) checkNamespace(c call) error {
 	return nil
 }
 
-// bootstrapNamespaces stores namespaces that exist in every real cluster.
+// bootstrapNamespaces stores the namespaces that exist in every real cluster.
 func (s *Server) bootstrapNamespaces(names ...string) {
 	for _, name := range names {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, UID: s.ids.uid(), CreationTimestamp: now()}}
@@ -169,8 +170,8 @@ func internal(message string) error {
 	}}
 }
 
-// invalid is a 422 that names every fault once, although several labels can have
-// the same one.
+// invalid returns a 422 that contains every error once, although several labels can
+// have the same one.
 func invalid(c call, errs field.ErrorList) error {
 	seen := map[string]bool{}
 	errs = slices.DeleteFunc(errs, func(e *field.Error) bool {
@@ -181,7 +182,7 @@ func invalid(c call, errs field.ErrorList) error {
 	return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, errs)
 }
 
-// uidMismatch is the storage layer's word for a precondition that does not hold.
+// uidMismatch has the storage layer's message for a failed precondition.
 func uidMismatch(c call, asked, have types.UID) error {
 	key := "/registry/" + c.res.gvr.Resource + "/" + c.ns + "/" + c.name
 	return apierrors.NewConflict(c.res.groupResource(), c.name, fmt.Errorf(

@@ -44,9 +44,9 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 				return nil
 			}
 		case how == markThenRemove && !c.res.strategy.Equal(obj, cur):
-			// A type with graceful deletion is marked first even if its period is
-			// zero: watches see MODIFIED, then DELETED. Whoever writes in between,
-			// the object goes: its period is over.
+			// An object of a type with graceful deletion is marked first even if its
+			// period is zero: watches see MODIFIED, then DELETED. It is deleted even
+			// if another client writes in between, since its period has passed.
 			marked = marked || s.swap(c.res, cur, obj)
 		case s.remove(c.res, cur):
 			return nil
@@ -54,7 +54,7 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 	}
 }
 
-// deleteCollection deletes what matches, one object after the other.
+// deleteCollection deletes the objects that match, one after another.
 func (s *Server) deleteCollection(ctx context.Context, c call, opts metav1.DeleteOptions, listOpts metav1.ListOptions) error {
 	listOpts.Limit, listOpts.Continue = 0, ""
 	found, err := s.list(c, listOpts)
@@ -166,7 +166,7 @@ func gracefully(obj object, asked *int64) (graceful, pending bool) {
 	period := int64(0)
 	switch {
 	case pod.Spec.NodeName == "", terminal(pod):
-		// Nothing runs: there is nothing to wait for.
+		// No container is running, so there is nothing to wait for.
 	case asked != nil:
 		period = *asked
 	case pod.Spec.TerminationGracePeriodSeconds != nil:

@@ -7,19 +7,19 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// WatchMatch selects open watches. An empty field matches anything, except User:
-// empty is the server's default user; "*" is everybody.
+// WatchMatch selects open watches. An empty field matches anything, except for User:
+// empty means the server's default user, and "*" all users.
 type WatchMatch struct {
 	User      string
 	Resource  string
 	Namespace string
 }
 
-// WatchHook is asked before an event is sent, on the goroutine of its watch: false
-// drops the event, a delay holds it and all later events of that watch back.
+// WatchHook is called before an event is sent, on the goroutine of its watch. False
+// drops the event, and a delay holds back it and all later events of that watch.
 type WatchHook func(w WatchInfo, ev watch.Event) (deliver bool, delay time.Duration)
 
-// SetWatchHook installs the hook for all watches; nil removes it.
+// SetWatchHook installs the hook for all watches. Nil removes it.
 func (s *Server) SetWatchHook(hook WatchHook) {
 	if hook == nil {
 		s.watchHook.Store(nil)
@@ -28,15 +28,15 @@ func (s *Server) SetWatchHook(hook WatchHook) {
 	s.watchHook.Store(&hook)
 }
 
-// CutWatches closes the matching watches, as a lost connection or a server restart
-// does: what was not read yet is lost to that watch. It returns their number.
+// CutWatches closes the matching watches, like a lost connection or a server restart:
+// the watches lose the events that were not read yet. It returns their number.
 func (s *Server) CutWatches(m WatchMatch) int {
 	return s.eachWatch(m, (*watcher).end)
 }
 
-// StallWatches makes the matching open watches half-open: they stay open and
-// deliver nothing, no bookmark and no timeout either, until ResumeWatches or until
-// the client gives up. Watches opened later are not stalled. It returns their number.
+// StallWatches makes the matching open watches half-open: they stay open but deliver
+// nothing, not even a bookmark or a timeout, until ResumeWatches is called or the
+// client gives up. Watches opened later are not stalled. It returns their number.
 func (s *Server) StallWatches(m WatchMatch) int {
 	return s.eachWatch(m, func(w *watcher) {
 		w.mu.Lock()
@@ -51,8 +51,8 @@ func (s *Server) StallWatches(m WatchMatch) int {
 	})
 }
 
-// ResumeWatches ends the stall; no event was lost. It returns the number
-// of matching watches.
+// ResumeWatches resumes stalled watches, which lose no event. It returns the number of
+// matching watches.
 func (s *Server) ResumeWatches(m WatchMatch) int {
 	return s.eachWatch(m, func(w *watcher) {
 		w.mu.Lock()
@@ -72,8 +72,8 @@ func (s *Server) ExpireWatches(m WatchMatch) int {
 	})
 }
 
-// CompactHistory forgets all past changes, as an etcd compaction does: a watch
-// from an older resource version is answered with 410, unread pages of lists too.
+// CompactHistory forgets all past changes, like an etcd compaction: a watch from an
+// older resource version, or a request for the next page of a list, fails with 410.
 func (s *Server) CompactHistory() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,9 +84,9 @@ func (s *Server) CompactHistory() {
 	clear(s.pages)
 }
 
-// SetExpiredAtStart chooses how a watch from a compacted resource version fails:
-// with a 410 answer to the request, or (default, as the real server) with an answer
-// 200 and a 410 ERROR event in the stream.
+// SetExpiredAtStart chooses how a watch from a compacted resource version fails: with
+// status 410, or (the default, as the real server does) with status 200 and a 410
+// ERROR event in the stream.
 func (s *Server) SetExpiredAtStart(on bool) { s.expireAtStart.Store(on) }
 
 func (s *Server) eachWatch(m WatchMatch, f func(*watcher)) int {

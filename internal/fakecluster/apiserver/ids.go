@@ -18,7 +18,7 @@ const (
 	suffixAlphabet         = "bcdfghjklmnpqrstvwxz2456789" // no vowels: no words
 )
 
-// sequence gives out unique UIDs and random name suffixes, reproducibly.
+// sequence generates unique UIDs and random name suffixes, reproducibly.
 type sequence struct {
 	mu   sync.Mutex
 	seed uint64
@@ -30,7 +30,7 @@ func newSequence(seed uint64) *sequence {
 	return &sequence{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x6b6f6e74696e7565))}
 }
 
-// uid returns a version 4 shaped UUID whose uniqueness rests on a counter.
+// uid returns a UUID in the form of version 4, made unique by a counter.
 func (q *sequence) uid() types.UID {
 	q.mu.Lock()
 	q.n++
@@ -55,7 +55,7 @@ func (q *sequence) uid() types.UID {
 	return types.UID(text[:])
 }
 
-// name appends a random suffix to base, which is cut to leave room for it.
+// name appends a random suffix to base, which is truncated to leave room for it.
 func (q *sequence) name(base string) string {
 	if limit := maxGeneratedNameLength - randomSuffixLength; len(base) > limit {
 		base = base[:limit]

@@ -15,8 +15,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
-// maxPages is how many unfinished paged lists are remembered. An older continue
-// token is answered with 410, as after an etcd compaction.
+// maxPages is the number of unfinished paged lists that are kept. An older continue
+// token fails with 410, as after an etcd compaction.
 const maxPages = 64
 
 // page is the rest of a list that was cut at its limit.
@@ -37,9 +37,9 @@ type result struct {
 	meta  metav1.ListMeta
 }
 
-// list returns the objects that match. Every list is served from the latest
-// state, whatever resourceVersion asks for ("not older than" allows that), except a
-// later page, which continues the state of the first one.
+// list returns the objects that match. Every list is served from the latest state,
+// which any resourceVersion allows ("not older than"), except for a later page, which
+// is of the state of the first one.
 func (s *Server) list(c call, opts metav1.ListOptions) (result, error) {
 	match, err := matcher(c.res, opts)
 	if err != nil {
@@ -115,8 +115,8 @@ func cutPage(p page, tok token, opts metav1.ListOptions, count bool) result {
 	return out
 }
 
-// tooLargeRV is the answer to a read "not older than" the future. Reflectors know
-// it by its cause and fall back to a consistent list.
+// tooLargeRV is the error for a read that is "not older than" a future version.
+// Reflectors recognize it by its cause and fall back to a consistent list.
 func tooLargeRV(asked, now uint64) error {
 	err := apierrors.NewTimeoutError(fmt.Sprintf("Too large resource version: %d, current: %d", asked, now), 1)
 	err.ErrStatus.Details.Causes = []metav1.StatusCause{{

@@ -78,7 +78,7 @@ func (t logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// failure is an HTTP answer for an API status error, and no answer for others.
+// failure returns an HTTP response for an API status error, and an error for others.
 func failure(req *http.Request, err error) (*http.Response, error) {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -104,8 +104,8 @@ func failure(req *http.Request, err error) (*http.Response, error) {
 	}, nil
 }
 
-// openLog checks what the API server and the kubelet check, in their words, and
-// asks the source.
+// openLog checks what the API server and the kubelet check, with the same messages,
+// and then opens the source.
 func (s *Server) openLog(c call, opts *corev1.PodLogOptions) (io.ReadCloser, error) {
 	pod, _ := s.load(pods, c.ns, c.name).(*corev1.Pod)
 	if pod == nil {

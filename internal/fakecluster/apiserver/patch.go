@@ -25,7 +25,7 @@ import (
 const maxJSONPatchOperations = 10000
 
 // patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
-// Apply is refused: there is no field management here.
+// Apply returns an error: there is no field management.
 func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (object, error) {
 	apply, err := patcher(pt, data)
 	if err != nil {
@@ -90,9 +90,9 @@ func patcher(pt types.PatchType, data []byte) (func(object) (object, error), err
 	}
 }
 
-// rewrite turns cur into JSON, lets edit change it and decodes the outcome into a
-// new object. If touched is given, only those top-level fields take part: a merge
-// patch leaves the others alone, and most patches are of metadata or status only.
+// rewrite encodes cur as JSON, calls edit, and decodes the result into a new object. If
+// touched is given, it only does so for those top-level fields: a merge patch does not
+// change the others, and most patches are of metadata or status only.
 func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byte, shape any) ([]byte, error)) (object, error) {
 	obj := clone(cur)
 	partial := reflect.New(reflect.TypeOf(cur).Elem())
@@ -102,7 +102,7 @@ func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byt
 		to.Field(i).Set(from.Field(i))
 	}
 	if touched == nil {
-		// A JSON patch can test the kind. Stored objects carry none.
+		// A JSON patch can test the kind, which stored objects do not have.
 		setType(partial.Interface())
 	}
 	doc, err := json.Marshal(partial.Interface())

@@ -14,7 +14,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
-// bindings is how conflicts of the binding subresource name it.
+// bindings is the resource name in conflicts of the binding subresource.
 var bindings = schema.GroupResource{Resource: "pods/binding"}
 
 // bind assigns a pod to a node and sets PodScheduled, in one write.
@@ -50,9 +50,9 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 	return err
 }
 
-// evict marks the pod with DisruptionTarget and deletes it, as the eviction API
-// does. Disruption budgets are ignored: an admission function on pods/eviction
-// can answer 429 in their place.
+// evict sets the pod's condition DisruptionTarget and deletes the pod, as the Eviction
+// API does. Disruption budgets are ignored; an admission function on pods/eviction can
+// return 429 instead.
 func (s *Server) evict(ctx context.Context, c call, in *policyv1.Eviction) error {
 	c.name = in.Name
 	if c.ns == "" {

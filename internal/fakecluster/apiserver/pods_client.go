@@ -46,7 +46,7 @@ func (p podsClient) Bind(ctx context.Context, b *corev1.Binding, _ metav1.Create
 	return p.c.exec(ctx, c, func() error { return p.c.s.bind(ctx, c, b) })
 }
 
-// EvictV1 asks for the eviction of the pod.
+// EvictV1 evicts the pod.
 func (p podsClient) EvictV1(ctx context.Context, e *policyv1.Eviction) error {
 	c := p.call("create", "eviction", e.Name)
 	return p.c.exec(ctx, c, func() error { return p.c.s.evict(ctx, c, e) })

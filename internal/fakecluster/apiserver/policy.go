@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Match selects requests. An empty field matches anything, except User: empty is
-// the server's default user, the program under test; "*" is everybody.
+// Match selects requests. An empty field matches anything, except for User: empty
+// means the server's default user, the program under test, and "*" all users.
 type Match struct {
 	User      string
 	Verb      string
@@ -44,11 +44,11 @@ func (m Match) matchesResource(resource string) bool {
 	return ok && all == base
 }
 
-// rule denies the requests it matches, as the absence of an RBAC rule does.
+// rule denies the requests that it matches, like a missing RBAC rule.
 type rule struct{ Match }
 
-// Deny refuses the matching requests with the API server's RBAC message (403) and
-// makes SelfSubjectAccessReviews answer accordingly, until undo is called.
+// Deny rejects the matching requests with the API server's RBAC message (403), and
+// makes SelfSubjectAccessReviews deny them, until undo is called.
 func (s *Server) Deny(m Match) (undo func()) {
 	return add(s, &s.rules, &rule{m})
 }
@@ -106,8 +106,8 @@ type Attributes struct {
 	DryRun bool
 }
 
-// AdmissionFunc decides on a write. An error that is not an API status error is
-// given to the client as a 403.
+// AdmissionFunc admits or rejects a write. An error that is not an API status error is
+// returned to the client as a 403.
 type AdmissionFunc func(ctx context.Context, a *Attributes) error
 
 // AddAdmission registers f for every create, update, patch and delete of every
@@ -135,16 +135,16 @@ func (s *Server) admit(ctx context.Context, c call, obj, old runtime.Object, dry
 	return nil
 }
 
-// Fault disturbs the requests it matches.
+// Fault disturbs the requests that it matches.
 type Fault struct {
 	Match
 	// Times is how many requests are disturbed; 0 means all.
 	Times int
 	// Delay holds the request back, or until its context ends.
 	Delay time.Duration
-	// Before is returned instead of doing anything.
+	// Before is the error of a request that has no effect.
 	Before error
-	// After is returned although the request took effect: a lost answer.
+	// After is the error of a request that took effect, as if the response were lost.
 	After error
 }
 
@@ -178,7 +178,7 @@ func (s *Server) takeFault(r Request) *Fault {
 	return nil
 }
 
-// AuditFunc is called after every request; err is the error that the client got.
+// AuditFunc is called after every request. err is the error that the client received.
 type AuditFunc func(r Request, err error)
 
 // AddAudit registers f until undo is called. It must be quick and may be called

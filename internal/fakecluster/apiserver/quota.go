@@ -11,9 +11,9 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
-// quotaCheck returns the ResourceQuota admission of a create, which runs together
-// with the insertion so that two creates cannot both take the last place. Object
-// counts only: count/<resource>.<group>, pods, and the old names of core types.
+// quotaCheck returns the ResourceQuota admission of a create. It runs together with the
+// insertion, so that two creates cannot both use the last of the quota. It supports
+// object counts only: count/<resource>.<group>, pods, and the old names of core types.
 func (s *Server) quotaCheck(c call) func() error {
 	if !c.res.namespaced || c.res == resourceQuotas {
 		return nil
@@ -32,7 +32,7 @@ func (s *Server) quotaCheck(c call) func() error {
 	}
 }
 
-// tryQuota is quotaCheck for a dry run, which takes no place.
+// tryQuota is quotaCheck for a dry run, which uses no quota.
 func (s *Server) tryQuota(c call) error {
 	check := s.quotaCheck(c)
 	if check == nil {

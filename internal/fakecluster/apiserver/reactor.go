@@ -26,7 +26,7 @@ func (r *serverReactor) Handles(clienttesting.Action) bool { return true }
 func (r *serverReactor) React(action clienttesting.Action) (bool, runtime.Object, error) {
 	res := lookupResource(action.GetResource())
 	if res == nil {
-		// Discovery's pseudo resources: the fake has the answer.
+		// The fake clientset answers requests for discovery's pseudo resources.
 		return false, nil, nil
 	}
 	c := call{user: r.user, verb: action.GetVerb(), res: res, sub: action.GetSubresource(), ns: action.GetNamespace()}

@@ -18,7 +18,7 @@ const DefaultUser = "system:serviceaccount:default:kontinue"
 // cluster: any namespace can be used without being created.
 type Options struct {
 	// Seed starts the sequences of UIDs and of generated name suffixes. Servers with
-	// the same seed that get the same requests in the same order give the same answers.
+	// the same seed respond in the same way to the same sequence of requests.
 	Seed uint64
 	// User is the identity of Clientset. Default DefaultUser.
 	User string
@@ -38,13 +38,13 @@ type Options struct {
 	Version string
 }
 
-// Server is the in-memory API server. It is safe for concurrent use. It has no
-// goroutines but one for each open watch.
+// Server is the in-memory API server. It is safe for concurrent use. Its only
+// goroutines are one for each open watch.
 type Server struct {
 	opts Options
 
 	mu      sync.RWMutex // the store: everything down to closed
-	rv      uint64       // the last resource version given out, over all types
+	rv      uint64       // the last resource version assigned, across all types
 	tables  tableMap
 	pages   map[int]page
 	pageSeq int
@@ -116,15 +116,15 @@ func (s *Server) clientset(user string) *Clientset {
 	return c
 }
 
-// ResourceVersion returns the last resource version given out.
+// ResourceVersion returns the last resource version that was assigned.
 func (s *Server) ResourceVersion() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return formatRV(s.rv)
 }
 
-// Close ends every open watch and waits for their goroutines; later watches are
-// refused. Reads and writes still work. It is idempotent.
+// Close ends every open watch and waits for their goroutines. Later watches fail.
+// Reads and writes still work. It is idempotent.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// The API server's words for a lost optimistic lock.
+// The API server's message for a conflict.
 const staleMessage = "the object has been modified; please apply your changes to the latest version and try again"
 
 // update replaces an object: PUT of the resource or of one of its subresources.
@@ -31,9 +31,9 @@ func (s *Server) update(ctx context.Context, c call, in object, opts metav1.Upda
 	})
 }
 
-// modify is the API server's guaranteed update: make computes the new state from
-// the stored one, and is asked again when another writer was faster. A new state
-// that carries another resource version than the stored one is a conflict.
+// modify is the API server's guaranteed update: make computes the new state from the
+// stored one, and is called again if another writer was faster. A new state with a
+// different resource version than the stored one is a conflict.
 func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(cur object) (object, error)) (object, error) {
 	for {
 		cur := s.load(c.res, c.ns, c.name)
@@ -79,8 +79,8 @@ func checkRV(c call, obj, cur object) error {
 	return nil
 }
 
-// beforeUpdate makes obj the complete next state: what the client cannot change is
-// taken from cur.
+// beforeUpdate completes the new state obj: it copies what the client cannot change
+// from cur.
 func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryRun bool) error {
 	stripType(obj)
 	if err := matchNamespace(&c, obj); err != nil {
@@ -117,7 +117,7 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	return nil
 }
 
-// releases reports whether obj is the state in which a deleted object goes away.
+// releases reports whether an update to obj completes the object's deletion.
 func releases(obj, cur object) bool {
 	if cur.GetDeletionTimestamp() == nil || len(obj.GetFinalizers()) > 0 {
 		return false

@@ -81,7 +81,7 @@ func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (wa
 	return w, nil
 }
 
-// unregister takes w out of its table; its goroutine calls it when it ends.
+// unregister removes w from its table. Its goroutine calls it at its end.
 func (s *Server) unregister(w *watcher) {
 	w.end()
 	s.mu.Lock()

@@ -32,7 +32,7 @@ type pending struct {
 }
 
 // resultBuffer is the capacity of a watch's result channel. It saves goroutine
-// switches; what does not fit waits in the watcher's own queue.
+// switches. Further events wait in the watcher's queue.
 const resultBuffer = 64
 
 // watcher is one open watch. Its goroutine, run, moves events from the queue to the
@@ -71,9 +71,9 @@ func (w *watcher) end() {
 	}
 }
 
-// offer queues the change if the watch's selectors are concerned. An object that
-// stops matching leaves the watch's view, which is a deletion to the client; one that
-// starts to match enters it. The caller holds Server.mu, so the order is the store's.
+// offer queues the change if it matches the watch's selectors. An object that stops
+// matching is DELETED for the client, and one that starts to match is ADDED. The caller
+// holds Server.mu, so the order is the store's.
 func (w *watcher) offer(c change) {
 	if w.info.Namespace != "" && c.obj.GetNamespace() != w.info.Namespace {
 		return
@@ -115,8 +115,8 @@ func (w *watcher) expire(err *apierrors.StatusError) {
 	w.push(pending{kind: watch.Error, obj: &status})
 }
 
-// next takes the oldest queued event. A stalled watch has none; gate is then what
-// to wait for.
+// next takes the oldest queued event. A stalled watch has none; the caller then waits
+// for gate.
 func (w *watcher) next() (p pending, ok bool, gate chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -186,7 +186,8 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// send delivers one event, through the hook if there is one. False means the watch ended.
+// send delivers one event, through the hook if there is one. It returns false if the
+// watch has ended.
 func (w *watcher) send(ctx context.Context, p pending) bool {
 	ev := watch.Event{Type: p.kind, Object: p.obj.DeepCopyObject()}
 	if o, ok := ev.Object.(object); ok {
@@ -227,7 +228,7 @@ func (s *Server) bookmark(w *watcher, annotations map[string]string) {
 	w.push(s.newBookmark(w.t.res, annotations))
 }
 
-// lastBookmark returns a bookmark if the client has been sent all there is.
+// lastBookmark returns a bookmark if all events have been sent to the client.
 func (s *Server) lastBookmark(w *watcher) (pending, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// actor is one scripted instance. It lives on timers alone, unless its script
-// has a function to run.
+// actor is one scripted instance. It only uses timers, unless its script has a function
+// to run.
 type actor struct {
 	scripts *Scripts
 	script  Script
@@ -38,7 +38,7 @@ func (a *actor) begin() {
 	age := time.Since(a.started)
 	end := a.script.Run <= age
 	for a.line < len(a.script.Log) && (end || a.script.Log[a.line].After <= age) {
-		// A log never refuses a write.
+		// Writing to a log never fails.
 		_, _ = io.WriteString(a.log, a.script.Log[a.line].Text+"\n")
 		a.line++
 	}

@@ -22,12 +22,12 @@ import (
 const TerminationMessageEnv = "TERMINATION_MESSAGE_PATH"
 
 // Processes is a Runtime that runs each container's command as a process of
-// this machine, in a fresh temporary directory and a process group of its own.
+// this machine, in a new temporary directory and its own process group.
 //
 // The environment holds PATH, HOME (the temporary directory),
-// TERMINATION_MESSAGE_PATH and the container's own variables, nothing else of
-// this program's. Images are not pulled and volumes not mounted; a container
-// without a command cannot be started, as the image's entrypoint is not known.
+// TERMINATION_MESSAGE_PATH and the container's variables, and nothing of this
+// program's environment. Images are not pulled and volumes not mounted; a container
+// without a command cannot be started, since the image's entrypoint is not known.
 // When a process ends, the rest of its process group is killed.
 type Processes struct {
 	mu     sync.Mutex
@@ -37,7 +37,7 @@ type Processes struct {
 	starts starter
 }
 
-// NewProcesses returns a Processes. Close it to kill what still runs.
+// NewProcesses returns a Processes. Close it to kill the running processes.
 func NewProcesses() *Processes {
 	return &Processes{live: map[*process]struct{}{}}
 }
@@ -97,7 +97,7 @@ type process struct {
 	gone   chan struct{} // closed when the process has ended
 
 	mu     sync.Mutex
-	reaped bool // the process group may not be signaled any more
+	reaped bool // the process group must not be signaled
 	timer  *time.Timer
 }
 
@@ -169,7 +169,7 @@ func command(spec Spec, dir string) (*exec.Cmd, error) {
 
 func messageFile(dir string) string { return filepath.Join(dir, "termination-log") }
 
-// startMessage words a failed start as runc does.
+// startMessage returns runc's message for a failed start.
 func startMessage(name string, err error) string {
 	cause := err.Error()
 	var pathErr *os.PathError
@@ -202,12 +202,12 @@ func (p *process) Stop(grace time.Duration) {
 
 // signal reaches the whole process group. The caller holds p.mu.
 func (p *process) signal(sig syscall.Signal) {
-	// ESRCH means that it has just ended, which is as well.
+	// ESRCH means that it has just ended.
 	_ = syscall.Kill(-p.cmd.Process.Pid, sig)
 }
 
-// drain is how long output is waited for after the process has ended, should a
-// descendant that left the process group keep the pipe open.
+// drain bounds the wait for output after the process has ended, in case a
+// descendant that left the process group keeps the pipe open.
 const drain = 2 * time.Second
 
 // wait waits for the process to exit, kills the rest of its group and collects the
@@ -240,7 +240,7 @@ func (p *process) wait() Exit {
 
 func (p *process) cleanup() {
 	if p.dir != "" {
-		// What cannot be removed is the temporary directory's to keep.
+		// What cannot be removed stays in the temporary directory.
 		_ = os.RemoveAll(p.dir)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// processAttributes puts the process into a group of its own and has the kernel
-// kill it when this program dies, however it dies.
+// processAttributes puts the process into its own process group, and makes the kernel
+// kill it when this program dies in any way.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
@@ -46,7 +46,7 @@ func (s *starter) run() {
 	}
 }
 
-// close ends the thread; no process may be running any more.
+// close ends the thread. No process may be running.
 func (s *starter) close() {
 	s.once.Do(func() {})
 	if s.requests != nil {

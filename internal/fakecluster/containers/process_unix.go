@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// processAttributes puts the process into a group of its own. Other systems
-// than Linux cannot have it killed when this program dies without a word.
+// processAttributes puts the process into its own process group. Systems other than
+// Linux cannot kill it automatically when this program dies.
 func processAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 type starter struct{}

@@ -21,7 +21,7 @@ type Role int
 
 // The roles, in the order they are started.
 const (
-	RoleInit    Role = iota // runs to its end before the next one starts
+	RoleInit    Role = iota // ends before the next one starts
 	RoleSidecar             // an init container with restartPolicy Always (KEP-753)
 	RoleMain
 )
@@ -35,7 +35,7 @@ type Spec struct {
 	Restart int
 	// Env is the complete environment, references and $(VAR) resolved.
 	Env []EnvVar
-	// Log takes what the container writes to stdout and stderr.
+	// Log receives the container's stdout and stderr.
 	Log io.Writer
 }
 
@@ -75,11 +75,11 @@ type Exit struct {
 // OOMKilled is the end of a container that used more memory than its limit.
 var OOMKilled = Exit{Code: ExitKilled, Reason: ReasonOOMKilled}
 
-// Pull is the answer to whether a container's image is there.
+// Pull is the state of the pull of a container's image.
 type Pull struct {
-	// Done: the image is there and the container can start.
+	// Done means that the image is present and the container can start.
 	Done bool
-	// Wait is how long until it is worth asking again.
+	// Wait is the time until the next call makes sense.
 	Wait time.Duration
 	// Reason and Message are shown as the container's waiting state; an empty
 	// Reason means that the image is being pulled (ContainerCreating).
@@ -88,31 +88,31 @@ type Pull struct {
 
 // Process is a running instance of a container.
 type Process interface {
-	// Stop asks the instance to end and kills it when grace has passed; with
-	// grace 0 it is killed at once. Stop does not wait and may be called again
-	// with less grace.
+	// Stop signals the instance to end, and kills it when grace has passed. With
+	// grace 0 it is killed at once. Stop does not wait, and may be called again with
+	// a shorter grace.
 	Stop(grace time.Duration)
 }
 
 // Runtime runs containers. Its methods are called by several goroutines and
 // return without waiting.
 type Runtime interface {
-	// Pull is asked before a container starts, until it answers Done. age is the
-	// time since it was first asked for this instance.
+	// Pull is called before a container starts, until it returns Done. age is the time
+	// since the first call for this instance.
 	Pull(spec Spec, age time.Duration) Pull
 	// Start starts an instance. exited is called exactly once when it has
 	// ended, possibly before Start returns, unless Start returns an error.
 	Start(spec Spec, exited func(Exit)) (Process, error)
 	// Forget drops the state of a deleted pod.
 	Forget(pod types.UID)
-	// Close kills what still runs and waits for it.
+	// Close kills the running instances and waits for them.
 	Close()
 }
 
 // Delayer is implemented by a Runtime that can keep pods from being scheduled.
 type Delayer interface {
-	// Unschedulable returns for how long more the pod must not be scheduled,
-	// and the scheduler's message. age is the time since it was first asked.
+	// Unschedulable returns how much longer the pod must not be scheduled, and the
+	// scheduler's message. age is the time since the first call.
 	Unschedulable(pod *corev1.Pod, age time.Duration) (time.Duration, string)
 }
 

@@ -13,11 +13,11 @@ const Forever = time.Duration(1<<63 - 1)
 // StepLabel is the label by which Match.Step finds pods.
 const StepLabel = "kontinue.cloud/step"
 
-// Script says how one instance of a container goes. The zero Script starts at
-// once, writes nothing and exits 0.
+// Script defines what one instance of a container does. The zero Script starts at once,
+// writes nothing and exits with 0.
 type Script struct {
-	// Unschedulable keeps the pod from being scheduled for that long. It counts
-	// for the pod as a whole, whichever of its containers has it.
+	// Unschedulable keeps the pod from being scheduled for that long. It applies to
+	// the whole pod, and any of its containers can set it.
 	Unschedulable time.Duration
 	// UnschedulableMessage is the scheduler's message; default "0/1 nodes are
 	// available: 1 Insufficient cpu."
@@ -33,12 +33,12 @@ type Script struct {
 	PullErrorFor time.Duration
 	// StartError is the message with which starting the container fails.
 	StartError string
-	// Log is written, each line when its time has come, the rest at the end.
+	// Log holds the lines to write, each at its time, and the rest at the end.
 	Log []LogLine
 	// Run is how long the container runs; Forever until it is stopped.
 	Run time.Duration
-	// Do, if set, is run instead of waiting for Run: in a goroutine of its own,
-	// with a context that ends when the container is asked to stop.
+	// Do, if set, runs instead of waiting for Run: in its own goroutine, with a
+	// context that is canceled when the container is signaled to stop.
 	Do func(ctx context.Context, spec Spec) Exit
 	// Exit is how the container ends by itself.
 	Exit Exit

@@ -23,9 +23,9 @@ const (
 var imageName = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*` +
 	`(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[a-z0-9]+:[a-f0-9]+)?$`)
 
-// Scripts is a Runtime that plays containers by scripts. A container without a
-// script of its own succeeds at once with an empty log; a sidecar runs until it
-// is stopped.
+// Scripts is a Runtime that simulates containers according to scripts. A container
+// without a script succeeds at once with an empty log; a sidecar without one runs until
+// it is stopped.
 type Scripts struct {
 	// Default, if set, is the script of containers that no rule matches.
 	Default func(Spec) (Script, bool)
@@ -59,10 +59,10 @@ func NewScripts() *Scripts {
 	}
 }
 
-// On makes the containers that match follow the scripts: the first instance of
-// a container of a Job the first script, the second (a restart, or the same
-// container in the Job's next pod) the second, and so on; the last one repeats.
-// Rules added later are asked first.
+// On sets the scripts of the containers that match. The first instance of a container
+// of a Job uses the first script, the second one (a restart, or the same container in
+// the Job's next pod) the second script, etc. The last script repeats. Rules added
+// later take precedence.
 func (s *Scripts) On(match Match, scripts ...Script) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +154,7 @@ func (s *Scripts) Pull(spec Spec, age time.Duration) Pull {
 	return Pull{Done: true}
 }
 
-// validImage remembers its answers: few images run many containers.
+// validImage caches its results: many containers run few images.
 func (s *Scripts) validImage(image string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,8 +166,8 @@ func (s *Scripts) validImage(image string) bool {
 	return valid
 }
 
-// failingPull is the state of a pull that fails: for the reason ErrImagePull it
-// shows a second at each try, and ImagePullBackOff between the tries.
+// failingPull returns the state of a pull that fails. For the reason ErrImagePull, that
+// is ErrImagePull for a second at each attempt, and ImagePullBackOff in between.
 func failingPull(script Script, image string, age, lasts time.Duration) Pull {
 	message := script.PullMessage
 	if script.PullError != "ErrImagePull" && script.PullError != "ImagePullBackOff" {

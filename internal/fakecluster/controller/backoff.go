@@ -7,9 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// backoff is what the Job controller remembers of a Job's recent failures, in
-// memory only, to space out replacement pods: 10 s, doubled with each failure
-// since the last success, at most 10 min.
+// backoff holds a Job's recent failures, by which the Job controller delays replacement
+// pods: 10 s, doubled with each failure since the last success, up to 10 min. It is
+// kept in memory only.
 type backoff struct {
 	failures int
 	last     time.Time
@@ -51,8 +51,9 @@ func (b backoff) wait(now time.Time, base, limit time.Duration) time.Duration {
 	return max(0, min(delay, limit)-now.Sub(b.last))
 }
 
-// finishedAt is when the pod's last container (native sidecars included)
-// finished; failing that when it became unready, was deleted, was created.
+// finishedAt returns when the pod's last container finished, including native sidecars.
+// If that is unknown, it returns when the pod became unready, was deleted or was
+// created.
 func finishedAt(pod *corev1.Pod) time.Time {
 	sidecars := map[string]bool{}
 	for _, c := range pod.Spec.InitContainers {

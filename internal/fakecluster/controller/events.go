@@ -11,8 +11,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
-// recorder writes the Job controller's events. An event that cannot be written
-// is dropped, as events are a courtesy.
+// recorder writes the Job controller's events, on a best-effort basis.
 type recorder struct {
 	client kubernetes.Interface
 	normal bool

@@ -13,10 +13,10 @@ import (
 // noIndex is the completion index of a pod that has none.
 const noIndex = -1
 
-// facts is one moment of a Job: all that a decision about it may depend on.
-// The functions over it are pure.
+// facts is a snapshot of a Job with all that a decision about it depends on. The
+// functions over it are pure.
 type facts struct {
-	job     *batchv1.Job // with a status of its own: settling edits it
+	job     *batchv1.Job // has its own status, which settle edits
 	pods    []*corev1.Pod
 	now     time.Time
 	backoff backoff
@@ -89,7 +89,7 @@ func (f *facts) gatherIndexes(newSucceeded []*corev1.Pod) {
 	}
 }
 
-// newlyFinished returns the finished pods the status does not know of yet.
+// newlyFinished returns the finished pods that are not in the status yet.
 func (f *facts) newlyFinished() (succeeded, failed []*corev1.Pod) {
 	uncounted := f.job.Status.UncountedTerminatedPods
 	for _, pod := range f.pods {
@@ -117,7 +117,7 @@ func (f *facts) isFailed(pod *corev1.Pod) bool {
 	return !f.replaceOnlyFailed() && pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodSucceeded
 }
 
-// spoilsIndex reports whether the pod's failure was the last its index may have.
+// spoilsIndex reports whether the pod's failure was the last that its index may have.
 func (f *facts) spoilsIndex(pod *corev1.Pod) bool {
 	if !f.isFailed(pod) {
 		return false

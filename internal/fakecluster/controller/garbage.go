@@ -15,7 +15,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
-// subject is an object of the garbage collector's queue.
+// subject is an object in the garbage collector's queue.
 type subject struct {
 	kind int // index into kinds
 	uid  types.UID
@@ -60,8 +60,8 @@ func (b *ownerBook) find(uid types.UID) (r resident, alive, gone bool) {
 	return r, alive, gone
 }
 
-// DeleteOwner makes the garbage collector treat the object with that UID, of
-// whatever kind, as deleted, and delete its dependents.
+// DeleteOwner makes the garbage collector treat the object with that UID, which may be
+// of any kind, as deleted, and delete its dependents.
 func (m *Manager) DeleteOwner(uid types.UID) {
 	m.owners.left(uid)
 	m.queueDependents(uid)
@@ -106,7 +106,7 @@ func (m *Manager) objectGone(obj metav1.Object) {
 	m.owners.left(obj.GetUID())
 	m.queueDependents(obj.GetUID())
 	for _, ref := range obj.GetOwnerReferences() {
-		// An owner deleted in the foreground may have waited for this one.
+		// An owner that is deleted in the foreground may be waiting for this object.
 		if r, alive, _ := m.owners.find(ref.UID); alive {
 			if owner, ok := m.kinds[r.kind].get(ref.UID); ok && waitsForDependents(owner) {
 				m.garbage.Add(r.subject)
@@ -130,7 +130,7 @@ func (m *Manager) queueDependents(owner types.UID) {
 type standing int
 
 const (
-	standingSolid   standing = iota // exists, or nothing is known of it
+	standingSolid   standing = iota // exists, or is unknown
 	standingWaiting                 // is being deleted in the foreground
 	standingGone
 )
@@ -143,7 +143,7 @@ func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standin
 	case !alive:
 		return standingSolid
 	case r.namespace != obj.GetNamespace():
-		return standingGone // an owner is looked for in the dependent's namespace only
+		return standingGone // an owner must be in the dependent's namespace
 	}
 	if owner, ok := m.kinds[r.kind].get(ref.UID); ok && waitsForDependents(owner) {
 		return standingWaiting
@@ -151,8 +151,8 @@ func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standin
 	return standingSolid
 }
 
-// syncGarbage syncs one object: release or wait for its
-// dependents if it is being deleted, delete it if its owners are gone.
+// syncGarbage syncs one object. If it is being deleted, it releases or awaits its
+// dependents. If its owners are gone, it deletes the object.
 func (m *Manager) syncGarbage(ctx context.Context, s subject) error {
 	obj, ok := m.kinds[s.kind].get(s.uid)
 	if !ok {
@@ -209,8 +209,8 @@ func (m *Manager) deleteDependents(ctx context.Context, s subject, obj metav1.Ob
 	return m.dropFinalizer(ctx, s, obj, metav1.FinalizerDeleteDependents)
 }
 
-// deleteUnowned deletes an object all of whose owners are gone or going, and
-// otherwise drops the references to those that are.
+// deleteUnowned deletes an object whose owners are all gone or being deleted. Otherwise
+// it only removes the references to those that are.
 func (m *Manager) deleteUnowned(ctx context.Context, s subject, obj metav1.Object) error {
 	refs := obj.GetOwnerReferences()
 	var solid []metav1.OwnerReference
@@ -262,8 +262,8 @@ func (m *Manager) patchMeta(ctx context.Context, kind int, obj metav1.Object, fi
 	return m.kinds[kind].patch(ctx, obj.GetNamespace(), obj.GetName(), data)
 }
 
-// ignoreGone drops the errors that mean that the object is not there any more.
-// A conflict on a deletion's UID precondition means so too.
+// ignoreGone drops the errors that mean that the object no longer exists. So does a
+// conflict with the UID precondition of a deletion.
 func ignoreGone(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// syncJob syncs one Job: it creates or deletes pods,
-// then writes the status in the two halves of facts.settle and facts.finish.
+// syncJob syncs one Job: it creates or deletes pods, and then writes the status in two
+// halves, facts.settle and facts.finish.
 func (m *Manager) syncJob(ctx context.Context, uid types.UID) error {
 	job, ok := m.cache.Jobs.Get(uid)
 	if !ok || !managed(job) {
@@ -45,7 +45,7 @@ func (m *Manager) syncJob(ctx context.Context, uid types.UID) error {
 		f.terminating += deleted.pods
 		f.ready -= deleted.ready
 		if problem = err; err != nil {
-			// Not to be declared while a pod that should go is still there.
+			// Not while a pod that is to be deleted still exists.
 			verdict = undecided
 		}
 	case f.job.DeletionTimestamp != nil:
@@ -160,7 +160,7 @@ func (m *Manager) remember(f *facts) {
 	m.backoffs[f.job.UID] = f.backoff
 }
 
-// scheduleDeadline asks for a sync when activeDeadlineSeconds has passed.
+// scheduleDeadline schedules a sync for when activeDeadlineSeconds has passed.
 func (m *Manager) scheduleDeadline(f *facts) {
 	left, set := f.deadline()
 	if set && left > 0 {

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// verdict is how a Job ends, once that is decided. The zero value: undecided.
+// verdict is how a Job ends, once that is decided. The zero value means undecided.
 type verdict struct {
 	interim batchv1.JobConditionType // SuccessCriteriaMet or FailureTarget
 	reason  string
@@ -29,10 +29,10 @@ func (v verdict) final() batchv1.JobConditionType {
 	return batchv1.JobFailed
 }
 
-// judge decides whether the Job has ended, in the order the Job controller
-// asks: an earlier decision, the pod failure policy, the back-off limit, the
-// deadline, failed indexes, the success policy. Reaching the number of
-// completions is not judged here, as it also needs no pod to be active.
+// judge decides whether the Job has ended. It checks in the Job controller's order: an
+// earlier decision, the pod failure policy, the backoff limit, the deadline, failed
+// indexes, and the success policy. The number of completions is checked elsewhere,
+// since it also requires that no pod is active.
 func (f *facts) judge() verdict {
 	status := &f.job.Status
 	for _, kind := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobFailureTarget} {
@@ -71,7 +71,7 @@ func (f *facts) judge() verdict {
 	return undecided
 }
 
-// completed reports whether enough pods succeeded while active still run.
+// completed reports whether enough pods have succeeded while active ones are running.
 func (f *facts) completed(active int32) verdict {
 	reached := f.succeeded > 0
 	if f.job.Spec.Completions != nil {

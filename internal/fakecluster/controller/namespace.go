@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// syncNamespace empties a namespace that is being deleted and, once nothing is
-// left in it, lets it go. Objects that go later lead to another look.
+// syncNamespace deletes the contents of a namespace that is being deleted and, once it
+// is empty, finalizes it. It runs again when a remaining object is deleted.
 func (m *Manager) syncNamespace(ctx context.Context, uid types.UID) error {
 	ns, ok := m.cache.Namespaces.Get(uid)
 	if !ok || ns.DeletionTimestamp == nil {

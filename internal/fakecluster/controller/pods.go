@@ -15,8 +15,8 @@ import (
 // deletions counts deleted pods.
 type deletions struct{ pods, ready int32 }
 
-// rescale creates or deletes pods as facts.scale wants and returns how many are
-// active afterwards.
+// rescale creates or deletes pods according to facts.scale, and returns how many are
+// active then.
 func (m *Manager) rescale(ctx context.Context, f *facts) (int32, error) {
 	plan := f.scale()
 	active := int32(len(f.active))
@@ -45,8 +45,8 @@ func (m *Manager) rescale(ctx context.Context, f *facts) (int32, error) {
 	return active, nil
 }
 
-// deletePods deletes pods, when strip is set their tracking finalizer first, so
-// that they are not counted as failures.
+// deletePods deletes pods. If strip is set, it first removes their tracking finalizer,
+// so that they are not counted as failures.
 func (m *Manager) deletePods(ctx context.Context, pods []*corev1.Pod, strip bool) (deletions, error) {
 	var done deletions
 	var errs []error
@@ -75,7 +75,7 @@ func (m *Manager) deletePods(ctx context.Context, pods []*corev1.Pod, strip bool
 	return done, errors.Join(errs...)
 }
 
-// reread brings the cached pod up to date after a write that returns no object.
+// reread updates the cached pod after a write that returns no object.
 func (m *Manager) reread(ctx context.Context, pod *corev1.Pod) {
 	fresh, err := m.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 	switch {
@@ -86,8 +86,8 @@ func (m *Manager) reread(ctx context.Context, pod *corev1.Pod) {
 	}
 }
 
-// releasePods removes the tracking finalizer and returns the pods that are
-// without it now.
+// releasePods removes the tracking finalizer from pods, and returns those from which
+// it was removed.
 func (m *Manager) releasePods(ctx context.Context, pods []*corev1.Pod) ([]*corev1.Pod, error) {
 	var released []*corev1.Pod
 	var errs []error
@@ -144,8 +144,7 @@ func withoutFinalizer(pod *corev1.Pod) *corev1.Pod {
 	return &shared
 }
 
-// syncOrphan removes the tracking finalizer of a pod that no Job accounts for
-// any more.
+// syncOrphan removes the tracking finalizer of a pod whose Job no longer exists.
 func (m *Manager) syncOrphan(ctx context.Context, uid types.UID) error {
 	pod, ok := m.cache.Pods.Get(uid)
 	if !ok || !tracked(pod) {
@@ -155,7 +154,7 @@ func (m *Manager) syncOrphan(ctx context.Context, uid types.UID) error {
 		if job, known := m.cache.Jobs.Get(owner); known && job.Namespace == pod.Namespace {
 			return nil
 		}
-		// The caches of Jobs and pods are apart: ask before giving the pod up.
+		// The caches of Jobs and pods are independent: read the Job first.
 		job, err := m.client.BatchV1().Jobs(pod.Namespace).Get(ctx, controllerName(pod), metav1.GetOptions{})
 		if err == nil && job.UID == owner {
 			m.cache.Jobs.Put(job)

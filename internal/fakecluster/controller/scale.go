@@ -77,7 +77,7 @@ func (f *facts) wanted(active int32) int32 {
 }
 
 // surplus returns the active pods to remove: for an Indexed Job first those
-// without a valid index of their own, then the least advanced ones.
+// without a valid and unique index, then the least advanced ones.
 func (f *facts) surplus(atLeast int) []*corev1.Pod {
 	var remove, left []*corev1.Pod
 	ranked := slices.Clone(f.active)
@@ -102,7 +102,7 @@ func (f *facts) surplus(atLeast int) []*corev1.Pod {
 	return remove
 }
 
-// progress ranks a pod by how much would be lost with it.
+// progress ranks a pod by how much work would be lost with it.
 func progress(pod *corev1.Pod) int {
 	switch {
 	case ready(pod):

@@ -13,10 +13,10 @@ import (
 // maxUncounted bounds the UIDs in status.uncountedTerminatedPods.
 const maxUncounted = 500
 
-// settle writes the first half of a Job's accounting into its status: what has
-// finished goes into the uncounted lists, and how the Job will end goes into an
-// interim condition. It returns the pods whose tracking finalizer may go once
-// that status is stored, and whether the uncounted lists had to be cut short.
+// settle writes the first half of a Job's accounting to its status: the finished pods
+// to the uncounted lists, and how the Job will end to an interim condition. It returns
+// the pods whose tracking finalizer may be removed once that status is stored, and
+// whether the uncounted lists were truncated.
 func (f *facts) settle(v verdict) (release []*corev1.Pod, cut bool) {
 	status := &f.job.Status
 	f.sweep(f.stillTracked(nil))
@@ -48,7 +48,7 @@ func (f *facts) settle(v verdict) (release []*corev1.Pod, cut bool) {
 	return release, cut
 }
 
-// releasable reports whether the pod needs its finalizer no longer.
+// releasable reports whether the pod no longer needs its finalizer.
 func (f *facts) releasable(pod *corev1.Pod, v verdict, delayed map[int]*corev1.Pod) bool {
 	if f.job.DeletionTimestamp != nil || v.decided() || pod.Status.Phase == corev1.PodSucceeded {
 		return true
@@ -121,8 +121,8 @@ func (f *facts) stillTracked(released []*corev1.Pod) map[types.UID]bool {
 	return out
 }
 
-// suspendState brings the Suspended condition in line with spec.suspend. The
-// condition becomes False, and the start time anew, when the Job is resumed.
+// suspendState updates the Suspended condition according to spec.suspend. When the Job
+// is resumed, the condition becomes False and the start time is set again.
 func (f *facts) suspendState() (event string) {
 	status := &f.job.Status
 	if f.suspended() {

@@ -10,8 +10,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Cache holds every kind of object the controllers and the kubelet read, so
-// that they share one watch a kind.
+// Cache holds every kind of object that the controllers and the kubelet read, so that
+// they share one watch per kind.
 type Cache struct {
 	Pods       *Store[*corev1.Pod]
 	Jobs       *Store[*batchv1.Job]

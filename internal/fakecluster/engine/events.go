@@ -25,8 +25,7 @@ func RecordEvent(ctx context.Context, client kubernetes.Interface, e Event) {
 	if namespace == "" {
 		namespace = metav1.NamespaceDefault
 	}
-	// The error is dropped on purpose: events are a courtesy, also in a real
-	// cluster.
+	// The error is ignored: events are best-effort in a real cluster, too.
 	_, _ = client.CoreV1().Events(namespace).Create(ctx, &corev1.Event{
 		ObjectMeta:          metav1.ObjectMeta{GenerateName: e.About.Name + ".", Namespace: namespace},
 		InvolvedObject:      e.About,

@@ -8,8 +8,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// Queue is client-go's work queue, made at its first use: a work queue starts a
-// goroutine, and a cluster that is never started must not leave one behind.
+// Queue is client-go's work queue, created on first use: a work queue starts a
+// goroutine, and a cluster that is never started must not leak one.
 type Queue[K comparable] struct {
 	queue func() workqueue.TypedRateLimitingInterface[K]
 }
@@ -25,8 +25,8 @@ func NewQueue[K comparable](base, limit time.Duration) *Queue[K] {
 // Add marks key to be synced.
 func (q *Queue[K]) Add(key K) { q.queue().Add(key) }
 
-// AddAfter marks key to be synced once d has passed. Of two delays of one key the
-// shorter counts, so each sync must ask for the next one anew.
+// AddAfter marks key to be synced once d has passed. The shortest delay of a key
+// applies, so each sync must call it again for the next one.
 func (q *Queue[K]) AddAfter(key K, d time.Duration) { q.queue().AddAfter(key, d) }
 
 // ShutDown makes Work return. Keys that are added later are ignored.

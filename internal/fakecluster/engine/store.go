@@ -16,8 +16,8 @@ type Object interface {
 	runtime.Object
 }
 
-// Store is a cache of one kind of object, keyed by UID. What it returns is
-// shared: read it, never write to it.
+// Store is a cache of one kind of object, keyed by UID. The objects that it returns are
+// shared and must not be modified.
 type Store[T Object] struct {
 	mu      sync.RWMutex
 	objects map[types.UID]T
@@ -102,9 +102,9 @@ func (s *Store[T]) List() []T {
 	return out
 }
 
-// Put adds or replaces obj, unless the Store already holds a newer version or
-// has seen the object deleted. The answer of a write may be put as well as a
-// watch event: whichever is older loses.
+// Put adds or replaces obj, unless the Store holds a newer version or has seen the
+// object deleted. It takes both responses to writes and watch events, and ignores the
+// older of two.
 func (s *Store[T]) Put(obj T) {
 	s.mu.Lock()
 	if _, gone := s.gone[obj.GetUID()]; gone {
@@ -193,7 +193,7 @@ func (s *Store[T]) unlink(obj T) {
 
 func newer[T Object](a, b T) bool {
 	va, vb := version(a), version(b)
-	// A store whose versions are not numbers cannot be ordered: last one wins.
+	// Versions that are not numbers cannot be ordered: the last one wins.
 	return va == 0 || vb == 0 || va > vb
 }
 

@@ -28,12 +28,12 @@ const (
 const (
 	crashBackoff    = 10 * time.Second
 	crashBackoffMax = 5 * time.Minute
-	// crashReset is how long a container must have run to be forgiven.
+	// crashReset is how long a container must run to reset its crash back-off.
 	crashReset = 10 * time.Minute
 )
 
-// container is one container of a pod, with its present instance. Only the
-// worker that holds the pod touches it.
+// container is one container of a pod, with its current instance. Only the pod's worker
+// uses it.
 type container struct {
 	spec *corev1.Container
 	role containers.Role
@@ -47,10 +47,10 @@ type container struct {
 
 	process   containers.Process
 	stopping  bool
-	asked     time.Time // when the runtime was first asked for this instance
+	asked     time.Time // when the runtime was first called for this instance
 	notBefore time.Time // end of the crash back-off
 	crashes   int
-	log       *logBuffer // of the present or last instance
+	log       *logBuffer // of the current or last instance
 }
 
 // isRunning reports whether there is an instance that has not ended.
@@ -59,8 +59,8 @@ func (c *container) isRunning() bool { return c.running != nil }
 // ended reports whether the container has run and will not run again.
 func (c *container) ended() bool { return c.terminated != nil }
 
-// start tries to start an instance. It returns how long until it is worth
-// trying again, 0 if that will show by itself.
+// start tries to start an instance. It returns the time until the next attempt, or 0 if
+// an event will trigger it.
 func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration {
 	if wait := c.notBefore.Sub(now); wait > 0 {
 		return wait
@@ -76,7 +76,7 @@ func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration
 	env, err := k.resolveEnv(w, c.spec)
 	if err != nil {
 		c.await(reasonConfigError, err.Error())
-		return 0 // the Secret or ConfigMap will announce itself
+		return 0 // an event of the Secret or ConfigMap triggers it
 	}
 	c.log = w.openLog(c.spec.Name, k.opts.LogLimit)
 	spec.Env, spec.Log = env, c.log
@@ -135,8 +135,7 @@ func (c *container) end(w *podWorker, exit containers.Exit, now time.Time) {
 	delete(w.instances, c)
 }
 
-// again makes the container start anew after its crash back-off, or at once
-// when delay is 0.
+// again restarts the container after its crash back-off, or at once if delay is 0.
 func (c *container) again(delay time.Duration, now time.Time) {
 	c.last, c.terminated = c.terminated, nil
 	c.restarts++
@@ -164,8 +163,8 @@ func (c *container) crashDelay(scale float64) time.Duration {
 	return time.Duration(float64(delay) * scale)
 }
 
-// lost ends a container that has not started in a pod that will not start it.
-// One that waits for its restart is as it ended the last time.
+// lost ends a container that will not be started. One that waits for its restart keeps
+// its last state.
 func (c *container) lost() {
 	c.waiting = nil
 	if c.last != nil {
@@ -180,7 +179,7 @@ func (c *container) lost() {
 	}
 }
 
-// stop asks the running instance to end.
+// stop signals the running instance to end.
 func (c *container) stop(grace time.Duration) {
 	if c.process != nil && (!c.stopping || grace == 0) {
 		c.stopping = true
@@ -188,7 +187,7 @@ func (c *container) stop(grace time.Duration) {
 	}
 }
 
-// status is the container's part of the pod status.
+// status returns the container's part of the pod status.
 func (c *container) status(w *podWorker) corev1.ContainerStatus {
 	started := c.isRunning()
 	s := corev1.ContainerStatus{

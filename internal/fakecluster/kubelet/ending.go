@@ -8,8 +8,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 )
 
-// stopAll stops the main and init containers, then the sidecars, and reaches
-// the end once none runs.
+// stopAll stops the main and init containers, then the sidecars, and ends the pod once
+// none is running.
 func (w *podWorker) stopAll(now time.Time) {
 	grace := w.grace(now)
 	mains := 0
@@ -20,7 +20,7 @@ func (w *podWorker) stopAll(now time.Time) {
 		}
 	}
 	if mains == 0 {
-		// Sidecars go in the reverse of their order, the next when one is gone.
+		// Sidecars are stopped one at a time, in reverse order.
 		for i := len(w.containers) - 1; i >= 0; i-- {
 			if c := w.containers[i]; c.role == containers.RoleSidecar && c.isRunning() {
 				c.stop(grace)
@@ -42,10 +42,9 @@ func (w *podWorker) stopAll(now time.Time) {
 	w.done.Store(true)
 }
 
-// forgetReasons gives containers that wait to be started for the first time the
-// reason that they began with, as the kubelet does once their pod is deleted: a
-// failed pull or a missing Secret is not in the pod's last status. It reports
-// whether there was something to forget.
+// forgetReasons resets the waiting reason of containers that have never started, as the
+// kubelet does once their pod is deleted: a failed pull or a missing Secret is not in
+// the pod's last status. It reports whether it has reset any.
 func (w *podWorker) forgetReasons() bool {
 	forgot := false
 	for _, c := range w.containers {
@@ -64,17 +63,17 @@ func (w *podWorker) forgetReasons() bool {
 	return forgot
 }
 
-// minGrace is the least that the kubelet gives to containers of a deleted pod.
+// minGrace is the kubelet's minimum grace period for containers of a deleted pod.
 const minGrace = time.Second
 
-// grace is how much time containers have left to end by themselves.
+// grace returns how much time containers have left to end by themselves.
 func (w *podWorker) grace(now time.Time) time.Duration {
 	if w.reason == reasonEvicted {
 		return 0
 	}
 	if w.pod.DeletionTimestamp != nil {
-		// The kubelet asks before it kills, also when the pod is deleted with
-		// grace period 0.
+		// The kubelet sends SIGTERM before it kills, even if the pod is deleted with grace
+		// period 0.
 		return max(minGrace, w.pod.DeletionTimestamp.Sub(now))
 	}
 	if s := w.pod.Spec.TerminationGracePeriodSeconds; s != nil {
@@ -83,7 +82,7 @@ func (w *podWorker) grace(now time.Time) time.Duration {
 	return corev1.DefaultTerminationGracePeriodSeconds * time.Second
 }
 
-// deadline returns what is left of the pod's activeDeadlineSeconds.
+// deadline returns the rest of the pod's activeDeadlineSeconds.
 func (w *podWorker) deadline(now time.Time) (time.Duration, bool) {
 	if w.pod.Spec.ActiveDeadlineSeconds == nil {
 		return 0, false
@@ -92,7 +91,7 @@ func (w *podWorker) deadline(now time.Time) (time.Duration, bool) {
 	return allowed - now.Sub(w.startTime), true
 }
 
-// fail ends the pod for a reason of the kubelet's own.
+// fail ends the pod for a reason of the kubelet.
 func (w *podWorker) fail(reason, message string, conditions ...corev1.PodCondition) {
 	w.ending, w.reason, w.message, w.extra = true, reason, message, conditions
 }

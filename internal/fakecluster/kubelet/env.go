@@ -53,8 +53,7 @@ func (k *Kubelet) envSource(namespace string, from corev1.EnvFromSource) (map[st
 	return nil, nil
 }
 
-// envValue resolves one reference; ok is false for an optional one that leads
-// nowhere.
+// envValue resolves one reference. ok is false for an optional one that does not exist.
 func (k *Kubelet) envValue(w *podWorker, c *corev1.Container, from *corev1.EnvVarSource) (value string, ok bool, err error) {
 	var data map[string]string
 	var key, what string
@@ -186,7 +185,7 @@ func (k *Kubelet) warnMounts(ctx context.Context, w *podWorker) {
 	}
 }
 
-// env keeps variables in the order they were first set.
+// env keeps variables in the order in which they were first set.
 type env struct {
 	values map[string]string
 	order  []string

@@ -122,7 +122,7 @@ func (k *Kubelet) Start(ctx context.Context) error {
 	return nil
 }
 
-// Wait waits for the goroutines of Start to end and kills what still runs.
+// Wait waits for the goroutines of Start to end, and kills the running containers.
 func (k *Kubelet) Wait() {
 	k.wg.Wait()
 	k.queue.ShutDown() // in case it was never started
@@ -220,7 +220,7 @@ func (k *Kubelet) remove(ctx context.Context, w *podWorker) error {
 	return nil
 }
 
-// killAll kills every instance at once, as when the node dies.
+// killAll kills every instance at once, like the death of the node.
 func (w *podWorker) killAll() {
 	for _, c := range w.containers {
 		c.stop(0)
@@ -238,7 +238,7 @@ func (k *Kubelet) workerFor(pod *corev1.Pod) *podWorker {
 	return w
 }
 
-// forget drops a pod that is gone from the API, killing what still runs of it.
+// forget drops a pod that is gone from the API, and kills its running containers.
 func (k *Kubelet) forget(uid types.UID) {
 	k.mu.Lock()
 	w := k.workers[uid]

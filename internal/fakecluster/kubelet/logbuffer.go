@@ -80,7 +80,7 @@ func (b *logBuffer) drop() {
 	b.first++
 }
 
-// close marks the end of the log: readers that follow it come to an end.
+// close marks the end of the log, at which readers that follow it stop.
 func (b *logBuffer) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +95,7 @@ func (b *logBuffer) notify() {
 	}
 }
 
-// tail returns the last lines, at most so many lines and bytes.
+// tail returns the last lines, limited in number and bytes.
 func (b *logBuffer) tail(lines, size int) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -56,8 +56,8 @@ func (k *Kubelet) AddNode(ctx context.Context, n Node) error {
 	return nil
 }
 
-// KillNode makes a node fall silent: its containers are dead, but no pod status
-// is written and no deletion of its pods is completed any more. The Node's Ready
+// KillNode simulates the death of a node: its containers are dead, but their pods'
+// status is no longer written and their deletion does not complete. The Node's Ready
 // condition becomes Unknown.
 func (k *Kubelet) KillNode(ctx context.Context, name string) error {
 	k.mu.Lock()

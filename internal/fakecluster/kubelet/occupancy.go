@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// place notes which node the pod is on. It returns false for an unknown node.
+// place records the node of the pod. It returns false for an unknown node.
 func (k *Kubelet) place(w *podWorker, name string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,7 +58,7 @@ func (w *podWorker) admitted(k *Kubelet) bool {
 	return false
 }
 
-// release gives back what the pod occupies of its node and its slot.
+// release frees the pod's share of its node, and its slot.
 func (k *Kubelet) release(w *podWorker) {
 	k.mu.Lock()
 	freed := false

@@ -41,7 +41,7 @@ func (k *Kubelet) schedule(ctx context.Context, w *podWorker) error {
 		Target:     corev1.ObjectReference{Kind: "Node", Name: n.Name},
 	}, metav1.CreateOptions{})
 	if err == nil {
-		return nil // the watch brings the bound pod
+		return nil // the watch delivers the bound pod
 	}
 	k.mu.Lock()
 	n.give(w)
@@ -53,8 +53,8 @@ func (k *Kubelet) schedule(ctx context.Context, w *podWorker) error {
 	return fmt.Errorf("binding pod %s/%s: %w", pod.Namespace, pod.Name, err)
 }
 
-// choose picks the first node that has room and reserves it, or says in the
-// scheduler's words why none has.
+// choose reserves the first node that has room, or returns the scheduler's message
+// why none has.
 func (k *Kubelet) choose(w *podWorker) (*node, string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -104,7 +104,7 @@ func (k *Kubelet) refuse(ctx context.Context, w *podWorker, message string) erro
 	return nil
 }
 
-// retryUnscheduled syncs the pods that no node had room for.
+// retryUnscheduled syncs the pods for which no node had room.
 func (k *Kubelet) retryUnscheduled() {
 	k.mu.Lock()
 	uids := make([]types.UID, 0, len(k.unplaced))
@@ -118,7 +118,7 @@ func (k *Kubelet) retryUnscheduled() {
 	}
 }
 
-// refuses returns why the pod does not fit, nothing if it does.
+// refuses returns why the pod does not fit, or nothing if it does.
 func (n *node) refuses(w *podWorker, share bool) []string {
 	if n.dead {
 		return []string{"node(s) had untolerated taint {node.kubernetes.io/unreachable: }"}
@@ -167,8 +167,8 @@ func (n *node) give(w *podWorker) bool {
 	return true
 }
 
-// requests is what the pod asks for: the sum over its main containers and
-// sidecars, or the largest init container if that is more.
+// requests returns the pod's requests: the sum over its main containers and sidecars,
+// or the largest init container if that is more.
 func requests(spec *corev1.PodSpec) (cpu, memory int64) {
 	var initCPU, initMemory int64
 	for _, c := range spec.InitContainers {

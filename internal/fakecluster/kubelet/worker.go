@@ -12,7 +12,7 @@ import (
 )
 
 // podWorker is the state of one pod in the kubelet. Only the goroutine that holds the
-// pod's key touches it, but for the mailbox of exits and for the logs.
+// pod's key uses it, except for the mailbox of exits and the logs.
 type podWorker struct {
 	uid        types.UID
 	namespace  string
@@ -115,9 +115,9 @@ func (w *podWorker) running() int {
 	return n
 }
 
-// step moves the pod on: it starts what can start, restarts what crashed and
-// stops what has to stop. It returns how long until the next step is due, 0 if
-// the next one follows from an event.
+// step advances the pod: it starts the containers that can start, restarts those that
+// crashed and stops those that must stop. It returns the time until the next step, or 0
+// if an event triggers that.
 func (w *podWorker) step(k *Kubelet, now time.Time) time.Duration {
 	var next soonest
 	if left, limited := w.deadline(now); limited && !w.ending {
@@ -206,7 +206,7 @@ func (w *podWorker) syncContainer(k *Kubelet, c *container, now time.Time, next 
 	}
 	next.in(c.start(k, w, now))
 	if c.ended() && w.restarts(c) {
-		// It could not even be started: the next look restarts it.
+		// It could not be started: the next sync restarts it.
 		next.in(time.Nanosecond)
 	}
 }

@@ -1,6 +1,6 @@
-// Package registry holds what the API server does differently from type to type:
-// the defaults, the rules of creation and update, and the validation of Jobs, pods
-// and namespaces.
+// Package registry has the behavior of the API server that depends on the type: the
+// defaults, the rules of creation and update, and the validation of Jobs, pods and
+// namespaces.
 //
 // It follows the packages of the same role in Kubernetes 1.37: pkg/registry,
 // pkg/apis/batch and pkg/apis/core. A Strategy has the methods of a

@@ -30,7 +30,7 @@ var jobStrategy = Strategy{
 	validate:         validateJobCreate,
 	validateUpdate:   validateJobUpdate,
 	canonicalize:     func(o Object) { truncateJob(As[*batchv1.Job](o)) },
-	// What changes most often comes first; an equal generation is an equal spec.
+	// Compare first what changes most often. An equal generation means an equal spec.
 	equal: func(o, c Object) bool {
 		job, cur := As[*batchv1.Job](o), As[*batchv1.Job](c)
 		return job.Generation == cur.Generation &&
@@ -85,8 +85,8 @@ func defaultJob(job *batchv1.Job) {
 	defaultPodSpec(&spec.Template.Spec)
 }
 
-// prepareJob clears the status and gives the Job the selector and the template
-// labels by which its pods are found.
+// prepareJob clears the status, and sets the selector and the template labels by which
+// the Job's pods are found.
 func prepareJob(job *batchv1.Job) {
 	job.Status = batchv1.JobStatus{}
 	if *job.Spec.ManualSelector {
@@ -102,7 +102,7 @@ func prepareJob(job *batchv1.Job) {
 		legacyControllerUIDLabel:   string(job.UID),
 		batchv1.ControllerUidLabel: string(job.UID),
 	} {
-		// A label that the user set to something else is refused in validation.
+		// Validation rejects a label that the user has set to another value.
 		if _, ok := template.Labels[key]; !ok {
 			template.Labels[key] = value
 		}

@@ -27,8 +27,8 @@ func validateJobCreate(o Object) field.ErrorList {
 	return append(errs, validateIndexedName(job)...)
 }
 
-// validateGeneratedSelector refuses a Job whose template labels or selector the
-// user set so that its pods would not be found by its UID.
+// validateGeneratedSelector rejects a Job whose user-defined template labels or selector
+// would not find its pods by its UID.
 func validateGeneratedSelector(job *batchv1.Job) field.ErrorList {
 	if *job.Spec.ManualSelector {
 		return nil

@@ -31,8 +31,8 @@ func As[T any](o any) T {
 	return t
 }
 
-// Strategy is the part of the API server's behavior that depends on the type. Nil
-// functions are for types that have no defaults or rules of their own here.
+// Strategy is the part of the API server's behavior that depends on the type. A
+// function is nil for types without specific defaults or rules.
 type Strategy struct {
 	Generation             bool // metadata.generation is kept
 	RequireResourceVersion bool // an update must name the resource version
@@ -142,7 +142,7 @@ func (st *Strategy) Canonicalize(o Object) {
 	}
 }
 
-// Equal reports whether a write changes nothing; then it causes no event either.
+// Equal reports whether a write changes nothing, in which case it causes no event.
 func (st *Strategy) Equal(obj, cur Object) bool {
 	if st.equal != nil {
 		return st.equal(obj, cur)
