@@ -27,7 +27,7 @@ func endings() []*Scenario {
 			s.Play["main"] = script
 		}
 		if exit.Code == 0 {
-			// With memory.oom.group the kernel kills all processes of the container.
+			// The kernel kills one process or, with memory.oom.group, all of the container.
 			s.Want.Pods[0].Phase = anyEnd
 		}
 		return s
