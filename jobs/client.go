@@ -23,15 +23,14 @@ const (
 	// defaultMaxInFlight stays below the 100 streams that an API server allows on
 	// one HTTP/2 connection.
 	defaultMaxInFlight = 64
-	// createReserve is the divisor of MaxInFlight for what creates cannot take.
+	// createReserve is the divisor of MaxInFlight for the share that creates cannot use.
 	createReserve = 8
 )
 
 // Options configure a [Client]. The zero value means the defaults.
 type Options struct {
-	// RetryFor bounds how long one call repeats a request that failed in a way
-	// that may pass. A request that gets no answer has failed after 75 seconds.
-	// Default: 2 minutes.
+	// RetryFor bounds how long one call retries a request that fails with a transient
+	// error. A request without a response fails after 75 seconds. Default: 2 minutes.
 	RetryFor time.Duration
 	// GoneFor bounds how long a call waits until a Job in deletion is gone with
 	// its pods, which may take the pods' termination grace period and, on a dead
@@ -186,8 +185,8 @@ func (c *Client) waitGone(ctx context.Context, namespace, name string, uid types
 	})
 }
 
-// gone reports whether no Job with that UID exists. When it still exists the error
-// says what keeps it.
+// gone reports whether no Job with that UID exists. If it still exists, the error says
+// what keeps it.
 func (c *Client) gone(ctx context.Context, namespace, name string, uid types.UID) (bool, error) {
 	job, err := c.get(ctx, namespace, name)
 	switch {

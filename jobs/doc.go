@@ -8,6 +8,6 @@
 // only the conditions Complete and Failed end a Job. [Policy.Plan] decides which
 // run of a step counts when its Execution is retried.
 //
-// The package keeps no cache and starts no goroutine: every call answers from the
-// API server, retries what may pass by itself, and ends with its context.
+// The package keeps no cache and starts no goroutine: every call reads from the API
+// server, retries transient errors, and ends with its context.
 package jobs

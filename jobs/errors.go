@@ -15,21 +15,21 @@ import (
 // Errors to test for with [errors.Is]. The messages around them name the object
 // and say what to do.
 var (
-	// ErrInvalid: the request is faulty; nothing was sent.
+	// ErrInvalid means that the request is invalid. Nothing was sent.
 	ErrInvalid = errors.New("invalid job")
-	// ErrNameConflict: the Job's name is taken by an object that this Execution,
-	// or this worker group, does not own. It was not touched.
+	// ErrNameConflict means that the Job's name is taken by an object that this
+	// Execution, or this worker group, does not own. It was not touched.
 	ErrNameConflict = errors.New("job name is taken by another object")
-	// ErrJobDeleted: the Job is gone, or another object has its name now.
+	// ErrJobDeleted means that the Job is gone, or that another object has its name.
 	ErrJobDeleted = errors.New("job was deleted")
 )
 
-// APIError is a request to the API server that failed, or whose answer was lost.
-// It unwraps to the cause, so the functions of k8s.io/apimachinery/pkg/api/errors
-// work on it. Its own text leaves out what the answer quotes of the submitted pod
-// template that may be confidential: values of environment, commands, arguments,
-// HTTP headers and annotations, and in a validation error (422) every value under
-// spec.template. The text of the cause leaves out nothing.
+// APIError is a request to the API server that failed, or whose response was lost. It
+// unwraps to the cause, so the functions of k8s.io/apimachinery/pkg/api/errors work on
+// it. Its text omits values of the submitted pod template that the response quotes and
+// that may be confidential: environment values, commands, arguments, HTTP headers and
+// annotations, and in a validation error (422) every value under spec.template. The
+// text of the cause omits nothing.
 type APIError struct {
 	// Verb is the Kubernetes verb of the request, such as create.
 	Verb string
@@ -62,15 +62,15 @@ func (e *APIError) Unwrap() error { return e.Err }
 // Transient reports whether the same request may succeed when it is sent again.
 func (e *APIError) Transient() bool { return apicall.Transient(e.Err) }
 
-// OverQuota reports whether a ResourceQuota has no room: the request may succeed when
-// other objects are gone, which cannot be promised.
+// OverQuota reports whether a ResourceQuota is exceeded. The request may succeed once
+// other objects are deleted.
 func (e *APIError) OverQuota() bool {
 	text := e.Err.Error()
 	return apierrors.IsForbidden(e.Err) && (strings.Contains(text, "exceeded quota") ||
 		strings.Contains(text, "insufficient quota to consume") || strings.Contains(text, "status unknown for quota"))
 }
 
-// Advice says what an operator can do; empty when the cause says it all.
+// Advice says what an operator can do. It is empty if the cause is self-explanatory.
 func (e *APIError) Advice() string {
 	var status apierrors.APIStatus
 	if !errors.As(e.Err, &status) {
@@ -97,8 +97,8 @@ func (e *APIError) Advice() string {
 	return ""
 }
 
-// unknown reports whether the server may have done what was asked although it did not
-// say so: there was no answer, or it failed on the way.
+// unknown reports whether the request may have taken effect although it failed: there
+// was no response, or the server failed while processing it.
 func (e *APIError) unknown() bool {
 	return e.Transient() && !apierrors.IsConflict(e.Err) && !apierrors.IsTooManyRequests(e.Err) && !apierrors.IsUnauthorized(e.Err)
 }

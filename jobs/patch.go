@@ -32,27 +32,26 @@ func (c *Client) SetTTL(ctx context.Context, namespace, name string, uid types.U
 // identity.AnnotationCanceled distinguishes it from a timeout. A Job that is gone or
 // replaced is [ErrJobDeleted]; a finished one keeps its status.
 //
-// The deadline alone would leave two holes: it passes one second after the Job's
-// start, in which a pod could still be created, and it does not run while the Job
-// is suspended. Parallelism 0 closes the first, and lets the second be closed by
-// resuming the Job without starting a pod.
+// The deadline alone does not suffice. It passes one second after the Job's start, and
+// a pod could be created before; parallelism 0 prevents that. It does not run while the
+// Job is suspended; with parallelism 0 the Job can be resumed without starting a pod.
 func (c *Client) Cancel(ctx context.Context, namespace, name string, uid types.UID) error {
 	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationCanceled: "true"},
 		object{"activeDeadlineSeconds": 1, "parallelism": 0, "suspend": false})
 }
 
-// patch sends one JSON merge patch. Sent twice it does the same, so every
-// transient failure is retried.
+// patch sends one JSON merge patch. It is idempotent, so every transient failure is
+// retried.
 func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UID, annotations, spec object) error {
 	return c.retry(ctx, "patch job", c.retries, func(ctx context.Context) (bool, error) {
 		return c.tryPatch(ctx, namespace, name, uid, "", nil, annotations, spec)
 	})
 }
 
-// tryPatch sends one JSON merge patch, once. It carries the UID: the API server
-// refuses to change it (422 on metadata.uid), so a Job that was recreated under
-// the name is not touched. A UID that stands for none is left out: as a value it
-// would become the object's.
+// tryPatch sends one JSON merge patch, once. It contains the UID, which the API server
+// refuses to change (422 on metadata.uid), so a Job that was recreated with the name
+// is not touched. A stand-in for a missing UID is omitted, since it would become the
+// object's UID.
 func (c *Client) tryPatch(ctx context.Context, namespace, name string, uid types.UID, resourceVersion string, labels, annotations, spec object) (done bool, _ error) {
 	meta := object{}
 	if len(labels) > 0 {

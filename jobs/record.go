@@ -27,12 +27,12 @@ const recorded = "true"
 // a later version of this library wrote it. A Job that is gone or replaced is
 // [ErrJobDeleted].
 //
-// The API server makes sure that there is no record yet, not that the Job is as it
-// was last seen: its controller writes the status at the same time.
+// The API server checks that there is no record yet, and not that the Job is unchanged:
+// the Job controller writes the status at the same time.
 func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string) (stored string, err error) {
-	// version is that of a Job that was read and has no record that stands: it is
-	// replaced then. Where its labels or annotations were removed, there is nothing
-	// that a JSON patch could add to.
+	// version is the resource version of a Job that was read and has no valid record,
+	// which is then replaced. If its labels or annotations were removed, a JSON patch has
+	// no map to add to.
 	replace, version := false, ""
 	labels, annotations := object{identity.LabelRecorded: recorded}, object{identity.AnnotationRecord: text}
 	err = c.retry(ctx, "save record", c.retries, func(ctx context.Context) (bool, error) {
@@ -50,7 +50,7 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 			return true, failure
 		}
 		if apicall.Overloaded(failure) {
-			return false, failure // it was not looked at
+			return false, failure // the server has not processed it
 		}
 		live, unread := c.get(ctx, namespace, name)
 		switch {
@@ -118,12 +118,12 @@ func (c *Client) Unlabel(ctx context.Context, namespace, name string, uid types.
 	})
 }
 
-// UpdateRecord changes the record on the Job to what change makes of it. The Job is
-// read, and the API server refuses the write if it has changed since: then it is read
-// again, and change called again, so that no other worker's change is lost. When change
-// returns its argument, or an error, nothing is written; nor is it called when there is
-// no record. Within the retries it may be called several times. A Job that is gone or
-// replaced is [ErrJobDeleted].
+// UpdateRecord replaces the record on the Job with the result of change. It reads the
+// Job, and the API server rejects the write if the Job has changed since. It then reads
+// the Job and calls change again, so that no other worker's change is lost. If change
+// returns its argument or an error, nothing is written. change is not called if there
+// is no record, and may be called several times. A Job that is gone or replaced is
+// [ErrJobDeleted].
 func (c *Client) UpdateRecord(ctx context.Context, namespace, name string, uid types.UID, change func(text string) (string, error)) error {
 	return c.retry(ctx, "update record", c.retries, func(ctx context.Context) (bool, error) {
 		live, failure := c.get(ctx, namespace, name)

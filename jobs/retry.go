@@ -14,18 +14,17 @@ import (
 
 const (
 	firstDelay = 200 * time.Millisecond
-	// maxDelay spares a server in trouble. A Job that is gone is noticed within
-	// maxGoneDelay.
+	// maxDelay bounds the load on a failing server. The deletion of a Job is noticed
+	// within maxGoneDelay.
 	maxDelay     = 10 * time.Second
 	maxGoneDelay = 2 * time.Second
-	// maxBusyDelay is for a server that has no room: a call that waits for it keeps its
-	// slot, which bounds the requests, and a long pause would only let those overtake
-	// that have just begun.
+	// maxBusyDelay is for an overloaded server. A waiting call keeps its slot, which
+	// bounds the requests, and a longer pause would only let later calls overtake it.
 	maxBusyDelay = 2 * time.Second
 )
 
-// limits bound a call that is tried several times: in all, and each pause. Each try
-// needs one of each of the slots.
+// limits bound the retries of a call: their total time, and each pause. Each try needs
+// one of each kind of slot.
 type limits struct {
 	all, pause time.Duration
 	slots      []slots
@@ -34,13 +33,13 @@ type limits struct {
 // slots has one element for each request that is open.
 type slots chan struct{}
 
-// retry calls try until it says done, with growing and jittered pauses, until the
-// limit is reached or ctx has ended. The error then wraps the last one of try,
-// and the cause of ctx if that has ended: backoff's own Retry would drop one of
-// them. Each try takes the slots of l, and a pause takes none, unless the
-// server is overloaded: then those that have begun keep their slots, or all that are
-// in the queue would come between, and none would get on. The wait for the first slot
-// does not count against the limit, since nothing has failed yet.
+// retry calls try until it reports done, with growing and jittered pauses, until the
+// limit is reached or ctx is done. Its error then wraps the last one of try and, if ctx
+// is done, its cause: backoff's Retry would drop one of them. Each try takes the slots
+// of l, and releases them for the pause. But if the server is overloaded, a call keeps
+// its slots: otherwise all queued calls would come between, and none would make
+// progress. The wait for the first slot does not count against the limit, since nothing
+// has failed yet.
 func (c *Client) retry(ctx context.Context, what string, l limits, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(l.pause), backoff.WithMaxElapsedTime(l.all))
@@ -85,14 +84,14 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 	}
 }
 
-// place is what one call holds of the slots, from its first try on.
+// place holds the slots of one call, from its first try on.
 type place struct {
 	slots []slots // in the order in which every call takes them
 	held  int     // so many of them
 }
 
-// acquire waits for a slot of each kind, unless they are held, in FIFO order. It
-// returns false when ctx has ended.
+// acquire waits for a slot of each kind in FIFO order, unless they are held. It returns
+// false if ctx is done.
 func (p *place) acquire(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
@@ -107,15 +106,15 @@ func (p *place) acquire(ctx context.Context) bool {
 	return true
 }
 
-// release gives the slots back that are held.
+// release releases the slots that are held.
 func (p *place) release() {
 	for ; p.held > 0; p.held-- {
 		<-p.slots[p.held-1]
 	}
 }
 
-// stopped is the error of a call whose context has ended; last is nil when nothing
-// was sent.
+// stopped returns the error of a call whose context is done. last is nil if nothing was
+// sent.
 func stopped(ctx context.Context, last error) error {
 	if last == nil {
 		return context.Cause(ctx)
@@ -123,7 +122,7 @@ func stopped(ctx context.Context, last error) error {
 	return fmt.Errorf("%w; last error: %w", context.Cause(ctx), last)
 }
 
-// once makes a try of a request that can be sent again without harm.
+// once returns a try of an idempotent request.
 func once(request func(context.Context) *APIError) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		if err := request(ctx); err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// Runs is what one run of an Execution's function knows of the Jobs that the
-// Execution has: read by one LIST for all steps, when the first of them needs it.
-// It is a hint for the plan; the API server decides. It is safe for concurrent use.
+// Runs holds the Jobs of an Execution for one run of its function. One LIST reads them
+// for all steps, when the first step needs it. They are a hint for the plan; the API
+// server decides. It is safe for concurrent use.
 type Runs struct {
 	client    *Client
 	execution identity.Execution
@@ -25,9 +25,9 @@ type Runs struct {
 	steps   map[string][]Found // by step
 }
 
-// NewRuns returns what is known of an Execution before anything is read. resumed
-// says that its function has run before, in this attempt or in an earlier one: the
-// first step then reads what exists. Otherwise the first create decides.
+// NewRuns returns a Runs that has read nothing. resumed means that the Execution's
+// function has run before, in this attempt or an earlier one, so the first step reads
+// the Jobs. Otherwise the first create decides.
 func (c *Client) NewRuns(e identity.Execution, resumed bool) *Runs {
 	return &Runs{client: c, execution: e, stale: resumed}
 }
@@ -47,7 +47,8 @@ func (r *Runs) invalid() bool {
 }
 
 // of returns the Jobs of a step, and reads them first if they may be stale. It also
-// reports whether the list began after the call, so that what the caller knew is older.
+// reports whether the list began after the call, and so is newer than what the caller
+// knew.
 func (r *Runs) of(ctx context.Context, step string) (_ []Found, fresh bool, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +65,7 @@ func (r *Runs) of(ctx context.Context, step string) (_ []Found, fresh bool, _ er
 	return r.steps[step], fresh, nil
 }
 
-// release lets go of a step's records: its result is given out.
+// release drops the records of a step whose result has been returned.
 func (r *Runs) release(step string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,8 +73,8 @@ func (r *Runs) release(step string) {
 }
 
 // read returns when the list with that number, or a later one, has succeeded. One
-// caller sends it and the others wait for its end; if it fails, each of them tries
-// in turn. It is called with the lock, and returns with it.
+// caller sends it and the others wait for it. If it fails, the next one of them tries.
+// The caller holds the lock, which read releases meanwhile.
 func (r *Runs) read(ctx context.Context, number int) error {
 	for r.done < number {
 		if under := r.listing; under != nil {

@@ -7,19 +7,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Status is what a Job's status says, read once.
+// Status is the decoded status of a Job.
 type Status struct {
-	// Terminal: the Job has ended, by a condition Complete or Failed that is True.
+	// Terminal means that the Job has a condition Complete or Failed that is True.
 	Terminal bool
-	// Failed: the Job has ended and failed. Without Terminal it is false.
+	// Failed means that the Job is terminal and has failed.
 	Failed bool
-	// Ending: the outcome is decided (SuccessCriteriaMet or FailureTarget is True)
-	// and pods may still be running; not a proof that the Job has ended.
+	// Ending means that the outcome is decided (SuccessCriteriaMet or FailureTarget is
+	// True). Pods may still be running, so the Job need not have ended.
 	Ending bool
-	// Suspended: the Job is suspended and has not ended.
+	// Suspended means that the Job is suspended and has not ended.
 	Suspended bool
-	// Reason and Message are of the condition that decides: the terminal one, else
-	// the one that announces the end, else Suspended.
+	// Reason and Message are those of the terminal condition, else of the condition
+	// that announces the end, else of Suspended.
 	Reason, Message string
 	// Succeeded, FailedPods, Active and Terminating are the Job's counts of pods.
 	Succeeded, FailedPods, Active, Terminating int32
@@ -30,11 +30,11 @@ type Status struct {
 }
 
 // Classify reads a Job's status. A Job has ended if and only if its condition
-// Complete or Failed has status True (API doc of JobStatus.conditions): counters
-// are no end, since they move before and after the decision, and neither are
-// SuccessCriteriaMet and FailureTarget (KEP-3939), which come first. The API
-// server lets no Job be both Complete and Failed; from a controller that writes
-// both, Failed is believed.
+// Complete or Failed has status True (API doc of JobStatus.conditions). Counters prove
+// nothing, since they change before and after the decision, and neither do
+// SuccessCriteriaMet and FailureTarget (KEP-3939), which come first. The API server
+// does not allow a Job to be both Complete and Failed. If a controller writes both,
+// Failed applies.
 func Classify(s *batchv1.JobStatus) Status {
 	out := Status{Succeeded: s.Succeeded, FailedPods: s.Failed, Active: s.Active}
 	if s.Terminating != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// annotationRoom is kept free of the 256 KiB that the API server allows for all
-// annotations: a Job that is full could not take its outcome in the end.
+// annotationRoom is reserved for the record, out of the 256 KiB that the API server
+// allows for all annotations of a Job.
 const annotationRoom = 32 << 10
 
 // maxDeadline is the longest activeDeadlineSeconds. The API server takes any for a
@@ -28,11 +28,11 @@ const maxDeadline = math.MaxInt32
 
 var tooLate = fmt.Sprintf("must not be more than %d seconds (68 years), beyond which the Job controller may overflow", int64(maxDeadline))
 
-// Validate checks the request without a call to the API server. All faults are
-// reported at once, with their field paths, in an error that is [ErrInvalid].
+// Validate checks the request without a call to the API server. It reports all errors
+// at once, with their field paths, in an error that is [ErrInvalid].
 //
-// It is stricter than the API server where a Job that is accepted could not be
-// waited for, adopted or cleaned up, and leaves the rest to it.
+// It is stricter than the API server where kontinue could not wait for, adopt or clean
+// up a Job that the API server accepts. The rest is left to the API server.
 func (r *Request) Validate() error {
 	if r == nil {
 		return fmt.Errorf("%w: no request", ErrInvalid)
@@ -178,8 +178,8 @@ func notNegative(errs field.ErrorList, path *field.Path, n int64) field.ErrorLis
 	return errs
 }
 
-// validateUser gives the faults of a map of labels or annotations their path. The
-// values stay out: an annotation may hold anything.
+// validateUser adds the path to the errors of a map of labels or annotations. It omits
+// the values, since an annotation may contain anything.
 func validateUser(path *field.Path, err error) field.ErrorList {
 	if err == nil {
 		return nil

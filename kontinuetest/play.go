@@ -73,7 +73,7 @@ func (p *Play) Pull(d time.Duration) *Play {
 }
 
 // PullError makes the container wait with the given reason and message for d, and
-// then start; 0 means for ever. The reason ErrImagePull alternates with
+// then start; 0 means forever. The reason ErrImagePull alternates with
 // ImagePullBackOff, as in a real cluster. Other reasons are InvalidImageName,
 // ErrImageNeverPull and CreateContainerConfigError.
 func (p *Play) PullError(reason, message string, d time.Duration) *Play {

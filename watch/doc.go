@@ -2,11 +2,11 @@
 // watch streams, and calls a [Handler] for every change.
 //
 // A Job is living until its step has a record. Recording sets a label that the watch of
-// Jobs excludes, so a recorded Job leaves by an event that comes anyway, and its
-// finished Pods leave the cache with it. The Pods have no such label: their list starts
-// after the Jobs are synced and leaves out, page by page, the finished Pods of Jobs that
-// are not living. So memory grows with what runs, and not with what has run; a start
-// still reads those Pods once.
+// Jobs excludes, so the event of that write removes the Job, and its finished Pods, from
+// the cache. Pods have no such label. Their list starts after the Jobs are synced and
+// omits, page by page, the finished Pods of Jobs that are not living. So memory grows
+// with the steps that are running and not with those that have run, but a start still
+// reads those Pods once.
 //
 // A [Watcher] owns one shared informer factory with two informers. Their event handlers
 // write into one small store; the informers' own caches hold only key and version of

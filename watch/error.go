@@ -23,14 +23,14 @@ type Error struct {
 	Err error
 }
 
-// Error names verb, resource and namespace, and for a missing right the remedy.
+// Error names verb, resource and namespace, and how to grant a missing right.
 func (e *Error) Error() string { return (*listwatch.Error)(e).Error() }
 
 // Unwrap returns the API server's or the transport's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// DefaultIdleTimeout is how long a watch may be silent. An API server sends a
-// bookmark about once a minute, so three are missing by then.
+// DefaultIdleTimeout is how long a watch may be silent. An API server sends a bookmark
+// about once a minute, so three have been missed then.
 const DefaultIdleTimeout = listwatch.DefaultIdleTimeout
 
 // CloseIdle returns a transport wrapper, for rest.Config.Wrap, that ends a watch

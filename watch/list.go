@@ -25,7 +25,7 @@ func (listItem) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKin
 // DeepCopyObject makes it a runtime.Object. An informer does not call it.
 func (l listItem) DeepCopyObject() runtime.Object { return l }
 
-// keepJobs begins a list of Jobs: what the store would drop is left out of it.
+// keepJobs begins a list of Jobs, which omits those that the store would drop.
 func (s *store) keepJobs() func(runtime.Object) runtime.Object {
 	t := newTrimmer(true)
 	return func(obj runtime.Object) runtime.Object {
@@ -43,8 +43,8 @@ func (s *store) keepJobs() func(runtime.Object) runtime.Object {
 	}
 }
 
-// keepPods begins a list of Pods: the finished ones of Jobs that are not living are left
-// out of it, so that a start among many of them needs memory for a page.
+// keepPods begins a list of Pods, which omits the finished ones of Jobs that are not
+// living, so that a start among many of them only needs memory for a page.
 func (s *store) keepPods() func(runtime.Object) runtime.Object {
 	t := newTrimmer(true)
 	return func(obj runtime.Object) runtime.Object {

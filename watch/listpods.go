@@ -16,21 +16,21 @@ import (
 )
 
 const (
-	// maxPodLists is how many LISTs of [Watcher.ListPods] are open at a time. When the
-	// watch of Pods lags behind, thousands of steps ask at once, and each LIST makes the
-	// API server look at all Pods of the namespace.
+	// maxPodLists is how many LISTs of [Watcher.ListPods] are open at a time. If the
+	// watch of Pods lags, thousands of steps call at once, and each LIST makes the API
+	// server scan all Pods of the namespace.
 	maxPodLists = 4
-	// maxPodJobs is for how many Jobs one of them asks: their UIDs take 4 KB of its URL.
+	// maxPodJobs is the number of Jobs per LIST. Their UIDs take 4 KB of its URL.
 	maxPodJobs = 100
 )
 
 // podReads are the LISTs of [Watcher.ListPods]. Calls that wait at the same time share
 // them.
 type podReads struct {
-	sending chan struct{} // one element for each that is open
+	sending chan struct{} // one element for each open LIST
 
 	mu   sync.Mutex
-	next map[string]*podRead // by namespace: the one that the next call joins
+	next map[string]*podRead // by namespace: the LIST that the next call joins
 }
 
 // podRead is one LIST, of the Pods of several Jobs.
@@ -43,9 +43,9 @@ type podRead struct {
 	abandoned bool // the context of the call that sent it has ended
 }
 
-// ListPods reads the Pods that a Job controls from the API server, never from the cache:
-// one consistent read of the state after the call. Calls that are made while others wait
-// share a request, at most 4 of which are open at a time.
+// ListPods reads the Pods that a Job controls from the API server, never from the cache,
+// with one consistent read of the state after the call. Calls that wait at the same time
+// share requests, of which at most 4 are open.
 func (w *Watcher) ListPods(ctx context.Context, namespace string, job types.UID) ([]*Pod, error) {
 	for {
 		read := w.reads.join(namespace, job)
@@ -88,8 +88,7 @@ func (r *podReads) join(namespace string, job types.UID) *podRead {
 	return read
 }
 
-// begin lets no further call join a LIST. It reports whether the caller is the one to
-// send it.
+// begin closes a LIST to further calls. It reports whether the caller has to send it.
 func (r *podReads) begin(namespace string, read *podRead) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -30,8 +30,8 @@ type Job struct {
 	Meta
 	// Metadata is what kontinue's own labels and annotations say.
 	identity.Metadata
-	// OwnerUID is the UID of the Job's controller owner reference, empty when it has
-	// none. It says whose Job it is: labels can be copied onto another Job.
+	// OwnerUID is the UID of the Job's controller owner reference, or empty. It
+	// identifies the Execution, since labels can be copied to another Job.
 	OwnerUID types.UID
 	// Suspended is spec.suspend.
 	Suspended bool
@@ -61,8 +61,8 @@ type Pod struct {
 // spec is reduced to node, restart policy and the names and images of the containers
 // (only of the init containers once the kubelet has reported on all others), and its
 // status to the containers' states and the conditions that are not True or announce a
-// disruption. Each call decodes it anew then, since a corev1.Pod is large, however
-// little is in it.
+// disruption. Each call then decodes it again, since a corev1.Pod is large even if most
+// of it is empty.
 func (p *Pod) Object() *corev1.Pod {
 	if p.object != nil {
 		return p.object

@@ -46,8 +46,8 @@ type run struct {
 
 // newRun starts the informer of Jobs.
 func (w *Watcher) newRun() *run {
-	// The informers live from Start to Stop, whatever becomes of Start's context:
-	// that of an fx hook ends when the application has started.
+	// The informers live from Start to Stop, independently of Start's context: that of
+	// an fx hook is canceled when the application has started.
 	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
 	factory := informers.NewSharedInformerFactoryWithOptions(w.cfg.Clientset, 0, informers.WithNamespace(w.cfg.Namespace))
 	store := newStore(w.cfg.Handler, w.cfg.Readable)
@@ -65,8 +65,8 @@ func (w *Watcher) newRun() *run {
 	return r
 }
 
-// await waits until caches, handlers and watches are ready. The Pods begin after the
-// handler has seen the Jobs, since it depends on the Jobs which Pods are kept.
+// await waits until caches, handlers and watches are ready. The informer of Pods starts
+// after the handler has seen the Jobs, which determine the Pods to keep.
 func (r *run) await(ctx context.Context) error {
 	for i, res := range r.resources {
 		if i > 0 {
@@ -88,8 +88,8 @@ func (r *run) await(ctx context.Context) error {
 	return nil
 }
 
-// awaitOpen waits until these watches are open, and returns an error at once when a right
-// is missing.
+// awaitOpen waits until these watches are open. It returns an error at once if a right is
+// missing.
 func (r *run) awaitOpen(ctx context.Context, resources []*resource) error {
 	for {
 		waiting := 0

@@ -12,8 +12,8 @@ import (
 // another.
 //
 // It cannot be client-go's indexers: those hold the Pods of a finished Job, 6.5 KB each,
-// for as long as the API server does. For a waiting step it is half of their size as
-// well: they have two sets of names for each object.
+// for as long as the API server does. For a waiting step it also needs half of their
+// memory, since they have two sets of names for each object.
 type store struct {
 	handler  Handler
 	readable func(record string) bool
@@ -98,8 +98,8 @@ func (s *store) removeJob(key string, last *Job) {
 	}
 }
 
-// unlinkJob takes a Job out of both maps and returns it; nil if there is none. The
-// caller holds the lock.
+// unlinkJob removes a Job from both maps and returns it, or nil. The caller holds the
+// lock.
 func (s *store) unlinkJob(key string) *Job {
 	stored := s.jobs[key]
 	if stored == nil {
@@ -120,8 +120,8 @@ func (s *store) unlinkJob(key string) *Job {
 	return job
 }
 
-// dropFinishedPods drops the finished Pods of a Job that is not living any more. Those
-// that still run stay until they have finished, too. The caller holds the lock.
+// dropFinishedPods drops the finished Pods of a Job that is no longer living. Those that
+// are still running stay until they have finished. The caller holds the lock.
 func (s *store) dropFinishedPods(job types.UID) {
 	for stored := s.byJob[job]; stored != nil; {
 		next := stored.next
@@ -189,8 +189,8 @@ func (s *store) removePod(key string, last *Pod) {
 	}
 }
 
-// unlinkPod takes a Pod out of both maps and returns it; nil if there is none. The
-// caller holds the lock.
+// unlinkPod removes a Pod from both maps and returns it, or nil. The caller holds the
+// lock.
 func (s *store) unlinkPod(key string) *Pod {
 	stored := s.pods[key]
 	if stored == nil {

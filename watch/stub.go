@@ -12,15 +12,15 @@ import (
 //	                                                         informer -> eventHandler -> store -> Handler
 //	WATCH -> transform          -> stub{object}             /
 //
-// The informer's own cache, from which it finds out by a list what was deleted, holds
-// the stubs, each emptied by the event handler.
+// The informer's own cache, with which it detects deletions after a list, holds the
+// stubs, which the event handler has emptied.
 
 // stub carries an object from the informer to the event handler and then keeps only key
 // and version. Look-ups use the store: client-go's indexers would double the memory of
 // a waiting step.
 //
-// For the informer its namespace is empty and its name is namespace/name, which makes
-// the informer's key of it the same string, and not a new one for each event.
+// Its namespace is empty and its name is namespace/name, so that the informer's key is
+// the same string and not a new one for each event.
 type stub struct {
 	metav1.Object // the content: see newStub; consumed once the handler has it
 	key, version  string
@@ -30,17 +30,17 @@ type stub struct {
 // three values below, in other goroutines than the handler's.
 var consumed metav1.Object = &metav1.ObjectMeta{}
 
-// GetNamespace, GetName and GetResourceVersion are what an informer calls, a few times
-// for each event, and after the content was consumed too.
+// An informer calls GetNamespace, GetName and GetResourceVersion a few times for each
+// event, also after the content was consumed.
 func (s *stub) GetNamespace() string       { return "" }
 func (s *stub) GetName() string            { return s.key }
 func (s *stub) GetResourceVersion() string { return s.version }
 
-// newStub takes the whole object: whether it will be trimmed depends on the event. One
-// of a list is trimmed before.
+// newStub takes the whole object, since it depends on the event whether it is trimmed.
+// An object of a list has been trimmed before.
 func newStub(o metav1.Object) *stub {
-	// The memory of the object is released, that of key and version stays, and what is
-	// trimmed of the object shares it.
+	// The memory of the object is released. That of key and version stays, and is shared
+	// with the trimmed object.
 	s := &stub{o, keyOf(o.GetNamespace(), o.GetName()), strings.Clone(o.GetResourceVersion())}
 	o.SetName(s.key[len(s.key)-len(o.GetName()):])
 	o.SetResourceVersion(s.version)

@@ -13,8 +13,8 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 )
 
-// trimmer reduces objects to what is kept of them. One that is not nil lets strings that
-// many objects have share their memory; it must then be used by one goroutine.
+// trimmer reduces objects to what the cache keeps. A trimmer that is not nil interns
+// strings that many objects have; only one goroutine may use it.
 type trimmer struct {
 	seed   maphash.Seed
 	recent [256]string // by hash: the last one seen
@@ -24,7 +24,7 @@ type trimmer struct {
 	// of memory that it is in. Whole Pods are not copied, since they do not stay long.
 	detached bool
 
-	running corev1.Pod // the last one of pack: allocating it anew would be expensive
+	running corev1.Pod // reused by pack, since it is large
 }
 
 func newTrimmer(detached bool) *trimmer {
@@ -43,7 +43,7 @@ func (t *trimmer) intern(s string) string {
 	return *slot
 }
 
-// clone returns s, in memory of its own if the trimmer detaches.
+// clone returns s, as a copy if the trimmer detaches.
 func (t *trimmer) clone(s string) string {
 	if t == nil || !t.detached {
 		return s
@@ -85,7 +85,7 @@ func (t *trimmer) detach(status *batchv1.JobStatus) {
 	}
 }
 
-// pod trims a Pod. One that is gone is left whole: this is its last state.
+// pod trims a Pod. One that is gone is kept whole, since this is its last state.
 func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 	out := &Pod{Meta: t.meta(&pod.ObjectMeta), Phase: corev1.PodPhase(t.intern(string(pod.Status.Phase)))}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
@@ -132,10 +132,10 @@ func (t *trimmer) pack(pod *corev1.Pod) ([]byte, error) {
 	return running.Marshal()
 }
 
-// trimRunning leaves in out what a running step and its progress need of a Pod, besides
-// what is in a Meta. Names, images and restart policies of init containers stay: they
-// distinguish a native sidecar from an init container. Those of containers stay until
-// the kubelet has reported on all.
+// trimRunning copies to out what a running step and its progress need of a Pod, except
+// for what is in a Meta. It keeps the names, images and restart policies of init
+// containers, which distinguish a native sidecar from an init container. It keeps those
+// of containers until the kubelet has reported on all of them.
 func trimRunning(out, pod *corev1.Pod) {
 	spec, status := out.Spec, out.Status // for the memory of their slices
 	*out = corev1.Pod{
@@ -156,8 +156,8 @@ func trimRunning(out, pod *corev1.Pod) {
 		out.Spec.Containers = trimContainers(spec.Containers[:0], pod.Spec.Containers)
 	}
 	for _, c := range pod.Status.Conditions {
-		// A condition that is True says that all is well, except for the one that
-		// announces an eviction.
+		// A condition that is True is not needed, except for the one that announces a
+		// disruption.
 		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget {
 			out.Status.Conditions = append(out.Status.Conditions, c)
 		}

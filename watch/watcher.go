@@ -57,7 +57,7 @@ type Config struct {
 }
 
 // Watcher holds the living Jobs of one worker group and their Pods in memory: see the
-// package comment. Make it with [New]; all methods are safe for concurrent use.
+// package comment. Create it with [New]. All methods are safe for concurrent use.
 type Watcher struct {
 	cfg   Config
 	reads podReads
@@ -79,12 +79,12 @@ func New(cfg Config) *Watcher {
 }
 
 // Start opens the two watches, of Jobs first, and returns when both caches are synced
-// and the handler has seen their content. ctx bounds the start only. When it ends
-// first, or a right is missing, Start stops what it began and returns an error that
-// wraps an [*Error] with verb and resource. Start is idempotent: a second call waits
-// for the first one's result, and begins anew if the first one's context ended too
-// early. After a failed start it may be called again; after Stop it returns
-// [ErrStopped].
+// and the handler has seen their content. ctx bounds the start only. If it is done
+// first, or if a right is missing, Start stops what it began and returns an error that
+// wraps an [*Error] with verb and resource. Start is idempotent: a concurrent second
+// call waits for the result of the first, and starts again if the first failed because
+// its context was done. After a failed start it may be called again; after Stop it
+// returns [ErrStopped].
 func (w *Watcher) Start(ctx context.Context) error {
 	for {
 		r, first := w.join()
@@ -99,7 +99,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 			if !r.abandoned {
 				return r.err
 			}
-			// The first caller had less time than this one has.
+			// The context of the first caller was done before this one's.
 		case <-ctx.Done():
 			return r.unready(ctx)
 		}
@@ -121,8 +121,8 @@ func (w *Watcher) join() (r *run, first bool) {
 	}
 }
 
-// complete waits for the run that this call began. A failed one stays w.run until
-// nothing of it is left, so that a Stop meanwhile waits for its goroutines as well.
+// complete waits for the run that this call began. A failed one stays in w.run until its
+// goroutines have ended, so that a concurrent Stop waits for them.
 func (w *Watcher) complete(ctx context.Context, r *run) error {
 	r.err = r.await(ctx)
 	if r.err != nil {
@@ -198,10 +198,10 @@ func (w *Watcher) Stop(ctx context.Context) error {
 }
 
 // Healthy returns nil while both watches are open. Otherwise the error wraps the
-// [*Error] of the request that failed last. Through a transport of [CloseIdle] a watch
-// is unhealthy, too, that ended more than two seconds ago, and one that has received no
-// event or bookmark for two minutes. The informers keep retrying; a process need not be
-// restarted for it.
+// [*Error] of the last failed request. With a transport of [CloseIdle], a watch is also
+// unhealthy if it ended more than two seconds ago, or has received no event or bookmark
+// for two minutes. The informers keep retrying, so there is no need to restart the
+// process.
 func (w *Watcher) Healthy() error {
 	w.mu.Lock()
 	r, stopped := w.run, w.stopped

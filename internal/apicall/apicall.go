@@ -13,21 +13,21 @@ import (
 )
 
 // Timeout bounds one request of [Bounded]. An API server ends every request that is
-// not a watch after 60 s (its --request-timeout). When there is no answer by then,
-// the connection is half open or a proxy has lost its upstream.
+// not a watch after 60 s (its --request-timeout). If there is no response then, the
+// connection is half-open or a proxy has lost its upstream.
 const Timeout = 75 * time.Second
 
 // ErrNoAnswer is wrapped by the error of a request that was abandoned after
-// [Timeout]. What a write has done is unknown then.
+// [Timeout]. It is then unknown whether a write took effect.
 var ErrNoAnswer = fmt.Errorf("no answer within %s", Timeout)
 
 // Bounded sends one request and abandons it after [Timeout], with an error that wraps
-// [ErrNoAnswer] and does not match [context.DeadlineExceeded]: only the end of ctx
-// itself may look like that, and it is returned unchanged.
+// [ErrNoAnswer] and does not match [context.DeadlineExceeded]. Only the error of ctx
+// itself may match that, and is returned unchanged.
 func Bounded[T any](ctx context.Context, send func(context.Context) (T, error)) (T, error) {
 	deadline := time.Now().Add(Timeout)
 	if own, ok := ctx.Deadline(); ok && !own.After(deadline) {
-		return send(ctx) // the caller's end comes first
+		return send(ctx) // the caller's context takes precedence
 	}
 	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -39,18 +39,18 @@ func Bounded[T any](ctx context.Context, send func(context.Context) (T, error)) 
 	return answer, err
 }
 
-// answered reports whether err is an answer of the API server.
+// answered reports whether err is a response of the API server.
 func answered(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status)
 }
 
 // Transient reports whether the same request may succeed when it is sent again:
-// there was no answer, the server was overloaded (429) or failed (5xx), a webhook
+// there was no response, the server was overloaded (429) or failed (5xx), a webhook
 // could not be called, two writers met, a LIST took longer than its state is kept
 // (410), or a token has expired (401), which client-go reads again from its file
-// within a minute. The end of a context is not distinguished from a lost answer: the
-// caller looks at its context first.
+// within a minute. The end of a context is not distinguished from a lost response: the
+// caller checks its context first.
 func Transient(err error) bool {
 	if err == nil {
 		return false
@@ -61,7 +61,7 @@ func Transient(err error) bool {
 	}
 	switch s := status.Status(); s.Code {
 	case http.StatusConflict:
-		// Quota admission answers a create with it when two requests met on the
+		// Quota admission returns it for a create if two requests conflicted on the
 		// ResourceQuota. AlreadyExists has the same code and is final.
 		return s.Reason == metav1.StatusReasonConflict
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusGone:

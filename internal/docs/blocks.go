@@ -10,7 +10,7 @@ import (
 
 // Block is a piece of Go code in the documentation.
 type Block struct {
-	// File is the file that the block stands in, as it was given.
+	// File is the file that contains the block.
 	File string
 	// Line is the line of its first line of code, from 1.
 	Line int

@@ -46,8 +46,8 @@ var imports = map[string]string{
 	"time":         "time",
 }
 
-// wrap returns the block as a file, and whether the block is a list of statements.
-// A block that is no Go code comes back as it is, for the parser's error.
+// wrap returns the block as a file, and whether the block is a list of statements. It
+// returns a block that is not Go code unchanged, for the parser's error.
 func wrap(b Block) (source string, statements bool) {
 	at := fmt.Sprintf("//line %s:%d:1\n", b.File, b.Line)
 	if parses(b.Code) {

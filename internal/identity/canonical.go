@@ -13,10 +13,10 @@ func alwaysPrinted(key []byte) bool {
 	return string(key) == `"metadata"` || string(key) == `"resources"`
 }
 
-// canonicalJSON rewrites what json.Marshal has written: keys sorted, nulls and empty
-// objects of alwaysPrinted keys left out. It takes no other text. Every step that is
-// started or resumed passes through here, and a tree of maps costs three times as
-// much. Text stays as it is written, escapes and all, and keys are compared so.
+// canonicalJSON rewrites the output of json.Marshal, and no other text: it sorts keys, and
+// omits nulls and the empty objects of alwaysPrinted keys. It leaves strings as they are
+// encoded, and compares keys in that form. It is called for every step that is started or
+// resumed; a tree of maps would cost three times as much.
 func canonicalJSON(raw []byte) []byte {
 	c := canonicalizer{in: raw, out: make([]byte, 0, len(raw))}
 	c.value()
@@ -30,7 +30,7 @@ type canonicalizer struct {
 	sorted  []byte
 }
 
-// member is one of an object, as it lies in out.
+// member is a member of an object, as a part of out.
 type member struct{ begin, colon, end int }
 
 func (c *canonicalizer) value() {

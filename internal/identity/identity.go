@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Prefix is the label and annotation prefix that belongs to kontinue.
+// Prefix is kontinue's prefix for labels and annotations.
 const Prefix = "kontinue.cloud/"
 
 // Labels on every Job and on its pod template. The first is one of the
@@ -91,9 +91,9 @@ type Metadata struct {
 	Canceled bool
 }
 
-// MetadataOf reads kontinue's metadata from a Job. Where the pod template has a
-// value too, that one counts: somebody may have edited or removed the Job's own. A
-// missing or unreadable value is left at zero.
+// MetadataOf reads kontinue's metadata from a Job. If the pod template has a value, too,
+// it takes precedence, since the Job's own may have been edited or removed. A missing or
+// unreadable value is left at zero.
 func MetadataOf(job *batchv1.Job) Metadata {
 	labels, annotations, template := job.Labels, job.Annotations, &job.Spec.Template
 	m := Metadata{

@@ -46,9 +46,9 @@ func New(config *rest.Config, o Options) (kubernetes.Interface, error) {
 		// takes to decode. An API server or proxy without protobuf answers in JSON.
 		rc.ContentType, rc.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
 	}
-	// An API server compresses long answers. Between a worker and the API server of its
-	// cluster that takes more time than it saves; Kubernetes' own controllers switch it
-	// off too.
+	// An API server compresses long responses. Between a worker and the API server of its
+	// cluster that takes more time than it saves; Kubernetes' own controllers disable it,
+	// too.
 	rc.DisableCompression = true
 	if rc.WarningHandler == nil && rc.WarningHandlerWithContext == nil {
 		rc.WarningHandlerWithContext = warnings{QuietLogger(o.Logger)}

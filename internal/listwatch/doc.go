@@ -3,12 +3,12 @@
 //
 // It reads a list in pages and reduces each page before it requests the next, so that
 // a start needs memory for one page and for what is kept. It bounds a LIST, retries
-// transient errors within seconds, and remembers how its last request went: a
-// reflector retries for ever, with pauses of up to a minute, and logs some failures
-// nowhere. Through a transport of [CloseIdle] it also knows when a watch has ended or
+// transient errors within seconds, and records the result of its last request: a
+// reflector retries forever, with pauses of up to a minute, and does not log some
+// failures. With a transport of [CloseIdle] it also knows when a watch has ended or
 // gone silent, which a half-open connection would hide.
 //
-// The streaming list (WatchList, KEP-3157) is switched off: with it a refused connection
-// reaches no error handler, a lost bookmark stalls the first sync for ever, and a stop
+// The streaming list (WatchList, KEP-3157) is disabled: with it a refused connection
+// reaches no error handler, a lost bookmark stalls the first sync forever, and a stop
 // waits for a backoff of up to a minute.
 package listwatch

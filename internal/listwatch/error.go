@@ -17,7 +17,7 @@ type Error struct {
 	Err       error  // never nil
 }
 
-// Error names verb, resource and namespace, and for a missing right the remedy.
+// Error names verb, resource and namespace, and how to grant a missing right.
 func (e *Error) Error() string {
 	msg := fmt.Sprintf("%s %s in namespace %q: %v", e.Verb, e.Resource, e.Namespace, e.Err)
 	switch {

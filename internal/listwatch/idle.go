@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// DefaultIdleTimeout is how long a watch may be silent. An API server sends a
-// bookmark about once a minute, so three are missing by then.
+// DefaultIdleTimeout is how long a watch may be silent. An API server sends a bookmark
+// about once a minute, so three have been missed then.
 const DefaultIdleTimeout = 3 * time.Minute
 
 // headerTimeout bounds the wait for the headers of a watch. An API server sends them
@@ -45,7 +45,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		timer.Stop()
-		if context.Cause(ctx) == errIdle { //nolint:errorlint // it is that very value
+		if context.Cause(ctx) == errIdle { //nolint:errorlint // the cause is never wrapped
 			err = errIdle
 		}
 		cancel(nil)
@@ -88,12 +88,12 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err == nil, errors.Is(err, io.EOF):
-	case context.Cause(b.ctx) == errIdle: //nolint:errorlint // it is that very value
+	case context.Cause(b.ctx) == errIdle: //nolint:errorlint // the cause is never wrapped
 		b.stream.end(b.answer, errIdle)
 		err = io.ErrUnexpectedEOF
 	case b.ctx.Err() == nil:
-		// client-go takes a lost connection for an error of the API server, after which
-		// it lists anew. It resumes a stream that broke off where it was.
+		// client-go treats a lost connection as an error of the API server and lists again.
+		// It resumes a stream that ends early from where it was.
 		b.stream.end(b.answer, err)
 		err = io.ErrUnexpectedEOF
 	default:

@@ -30,7 +30,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// ListerWatcher lists and watches one resource for one reflector. Make it with [New].
+// ListerWatcher lists and watches one resource for one reflector. Create it with [New].
 // [ListerWatcher.State] is safe for concurrent use.
 type ListerWatcher struct {
 	cfg Config
@@ -53,8 +53,8 @@ func New(cfg Config) *ListerWatcher {
 	return &ListerWatcher{cfg: cfg}
 }
 
-// State reports whether a watch was ever open, and what is wrong with the last request
-// or with the open watch; nil when nothing is.
+// State reports whether a watch was ever open, and returns what is wrong with the last
+// request or with the open watch, or nil.
 func (l *ListerWatcher) State() (opened bool, err *Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *ListerWatcher) State() (opened bool, err *Error) {
 }
 
 // ListWithContext implements [cache.ListerWithContext]. It ignores the options: the
-// newest state satisfies whatever a reflector asks for.
+// newest state satisfies every request of a reflector.
 func (l *ListerWatcher) ListWithContext(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
 	return l.listPages(ctx)
 }
@@ -85,12 +85,12 @@ func (l *ListerWatcher) WatchWithContext(ctx context.Context, opts metav1.ListOp
 	})
 }
 
-// List implements [cache.Lister], which an informer asks for and does not call.
+// List implements [cache.Lister], which an informer requires but does not call.
 func (l *ListerWatcher) List(opts metav1.ListOptions) (runtime.Object, error) {
 	return l.ListWithContext(context.Background(), opts)
 }
 
-// Watch implements [cache.Watcher], which an informer asks for and does not call.
+// Watch implements [cache.Watcher], which an informer requires but does not call.
 func (l *ListerWatcher) Watch(opts metav1.ListOptions) (watch.Interface, error) {
 	return l.WatchWithContext(context.Background(), opts)
 }
@@ -113,7 +113,7 @@ func (l *ListerWatcher) record(verb string, err error) {
 		l.opened, l.err = true, nil
 	case err == nil:
 		// A list alone does not end the failure: without the right to watch, the
-		// reflector would list again and again.
+		// reflector lists repeatedly.
 	case errors.Is(err, context.Canceled):
 	default:
 		l.err = l.failure(verb, err)

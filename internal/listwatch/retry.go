@@ -13,7 +13,7 @@ import (
 
 const (
 	firstPause = 500 * time.Millisecond
-	// maxPause is about how long a client is behind when an outage is over.
+	// maxPause is roughly how long a client lags behind after an outage.
 	maxPause = 8 * time.Second
 )
 
@@ -43,9 +43,9 @@ func retryTransient[T any](ctx context.Context, request func() (T, error)) (T, e
 	}
 }
 
-// isTransient is [apicall.Transient] without the errors that the reflector itself acts
-// on: it lists afresh when its resource version has expired (410), or is newer than the
-// state of an API server whose etcd was restored.
+// isTransient is [apicall.Transient] without the errors that the reflector handles: it
+// lists again if its resource version has expired (410), or is newer than the state of
+// an API server whose etcd was restored.
 func isTransient(err error) bool {
 	switch {
 	case apierrors.IsResourceExpired(err), apierrors.IsGone(err):

@@ -38,7 +38,7 @@ func streamOf(ctx context.Context) *stream {
 	return s
 }
 
-// open records the headers of an answer, and returns the answer's number.
+// open records the headers of a response, and returns the response's number.
 func (s *stream) open() (answer int) {
 	if s == nil {
 		return 0
@@ -50,7 +50,7 @@ func (s *stream) open() (answer int) {
 	return s.answer
 }
 
-// touch records that data came: an event or a bookmark.
+// touch records the arrival of data, an event or a bookmark.
 func (s *stream) touch() {
 	if s == nil {
 		return
@@ -60,7 +60,7 @@ func (s *stream) touch() {
 	s.heard = time.Now()
 }
 
-// end records that an answer is over, and why. The first reason counts.
+// end records the end of a response, and why. The first reason counts.
 func (s *stream) end(answer int, err error) {
 	if s == nil {
 		return

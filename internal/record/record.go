@@ -81,8 +81,8 @@ func Readable(text string) bool {
 	return text != "" && err == nil
 }
 
-// Restamp returns the text of a record with at least this attempt in it, and every
-// other byte as it was, unknown fields included.
+// Restamp returns the text of a record with at least this attempt. It changes no other
+// byte and keeps unknown fields.
 func Restamp(text string, attempt int) (string, error) {
 	fields := json.NewDecoder(strings.NewReader(text))
 	opening, err := fields.Token()

@@ -24,8 +24,8 @@ const (
 	// at least shortValue where it is a whole word, and a shorter one only in quotes:
 	// a text without its 1s and 2s would say nothing.
 	longValue, shortValue = 6, 3
-	// A line of a value that has several is a value of its own from this length on: a
-	// server that prints YAML indents each of them.
+	// A line of a multi-line value is treated as a separate value from this length on: a
+	// server that prints YAML indents each line.
 	longLine = 8
 )
 
@@ -56,7 +56,7 @@ var hidden = map[string]bool{
 }
 
 // Hidden reports whether the value of a field of a pod template, such as env, may be
-// confidential. It is by the field's JSON name, wherever in the template that stands.
+// confidential. It depends on the field's JSON name, at any depth of the template.
 func Hidden(field string) bool { return hidden[field] }
 
 // Of collects the values of the [Hidden] fields of a Job's pod template, wherever
@@ -114,7 +114,7 @@ func collect(node any, under string, add func(string)) {
 	}
 }
 
-// Hide replaces the values in a text by [redacted], however the text quotes them.
+// Hide replaces the values in a text by [redacted], in any form of quoting.
 func (s Secrets) Hide(text string) string {
 	var all []form
 	for _, v := range s {
@@ -144,7 +144,7 @@ func core(v string) (longest string) {
 	return longest
 }
 
-// form is one way to write a value, which has that many characters itself.
+// form is one way to write a value, with the number of characters of the value.
 type form struct {
 	text       string
 	characters int
@@ -219,8 +219,8 @@ func (f form) replace(text string) string {
 	}
 }
 
-// stands reports whether a short value between these two runes is the whole word. At
-// an end of the text they are utf8.RuneError.
+// stands reports whether a short value between these two runes is a whole word. At the
+// start or end of the text they are utf8.RuneError.
 func (f form) stands(before, after rune) bool {
 	if f.characters < shortValue {
 		return strings.ContainsRune("\"'`", before) && strings.ContainsRune("\"'`\\", after)

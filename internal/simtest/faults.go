@@ -19,24 +19,24 @@ var (
 	ErrForbidden       = apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("no rule allows it"))
 )
 
-// Trouble is a state of the API server as one worker sees it, and what is
-// expected of a client in it.
+// Trouble is a failure of the API server for one worker, and the expected behavior of a
+// client.
 type Trouble struct {
 	// Faults are the requests that fail; Begin fills in the user.
 	Faults []apiserver.Fault
 	// Cut ends the open watches: a client with open watches makes no requests, and
 	// would notice no fault.
 	Cut bool
-	// Stall makes the open watches half-open: they stay open and bring nothing.
+	// Stall makes the open watches half-open: they stay open and deliver nothing.
 	Stall bool
-	// Says is what the errors and the log must say of it; "" if it does no harm.
+	// Says is what the errors and the log must contain; "" if the trouble is harmless.
 	Says string
 	// NoStart means that Start must fail.
 	NoStart bool
 	// Bound is how long such a Start may take. Default: StartTimeout.
 	Bound time.Duration
-	// Heals is how long a client may take afterwards to be well again. Default:
-	// the longest backoff of client-go with its jitter.
+	// Heals is how long a client may take to recover afterwards. Default: the longest
+	// backoff of client-go with its jitter.
 	Heals time.Duration
 }
 
@@ -60,7 +60,7 @@ var Troubles = map[string]Trouble{
 	"nothing":               {},
 }
 
-// Begin makes the user suffer the trouble until end is called.
+// Begin inflicts the trouble on the user until end is called.
 func (x Trouble) Begin(w *World, user string) (end func()) {
 	server := w.Cluster.APIServer()
 	var undo []func()
@@ -78,7 +78,7 @@ func (x Trouble) Begin(w *World, user string) (end func()) {
 		for _, u := range undo {
 			u()
 		}
-		if x.Stall { // the connection does not recover: the client learns that it is lost
+		if x.Stall { // the connection does not recover: the client receives an error
 			server.CutWatches(apiserver.WatchMatch{User: user})
 		}
 	}

@@ -16,8 +16,8 @@ import (
 // cause with which its context ends.
 var ErrKilled = errors.New("the worker was killed")
 
-// Worker is one process: a client that the API server knows as a user of its
-// own, and the context under which its functions run.
+// Worker simulates one process: a client with its own user at the API server, and the
+// context of its functions.
 type Worker struct {
 	*World
 	// User is the worker's name at the API server: worker-1, worker-2 and so on.
@@ -50,7 +50,7 @@ func (w *World) Worker() *Worker {
 	return p
 }
 
-// Kill ends the worker as SIGKILL would: no further request of its reaches the
+// Kill ends the worker as SIGKILL would: none of its further requests reaches the
 // cluster.
 func (p *Worker) Kill() {
 	p.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Before: ErrKilled})
@@ -75,7 +75,7 @@ func (p *Worker) KillAt(n int, before bool) {
 		if r.User != p.User {
 			return
 		}
-		// A request that was refused has no answer that could be lost.
+		// A request that was rejected has no response to lose.
 		if n := int64(n); count.Add(1) == n && !before || errors.Is(err, ErrKilled) {
 			p.Kill()
 		}

@@ -18,16 +18,16 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
 )
 
-// World is a cluster in memory and an Execution whose function runs on it, in
-// workers that may die. Everything is in namespace "ns". Its methods fail the
-// test instead of returning errors.
+// World is a cluster in memory with an Execution, whose function runs in workers that may
+// die. Everything is in namespace "ns". Its methods fail the test instead of returning
+// errors.
 type World struct {
 	testing.TB
 	// Cluster is the cluster in memory. Its Job controller syncs a Job one second
 	// after a pod has changed, as the real one does.
 	Cluster *fakecluster.Cluster
-	// Execution is what the next run of the function gets: a test changes its
-	// attempt, child policy and TTL here.
+	// Execution is passed to the next run of the function. A test changes its attempt,
+	// child policy and TTL here.
 	Execution kontinue.Execution
 
 	workers int
@@ -54,8 +54,8 @@ func New(t testing.TB) *World {
 	return w
 }
 
-// Admin returns a client that acts for the test, not for a worker: its requests
-// meet no fault and count for no worker.
+// Admin returns a client for the test itself: faults do not affect its requests, and
+// they do not count for a worker.
 func (w *World) Admin() kubernetes.Interface { return w.Cluster.APIServer().ClientsetAs("admin") }
 
 // Jobs returns the Jobs in the cluster by the name of their step.
@@ -108,8 +108,8 @@ func Sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Script returns a step of one container, which does what the cluster's scripts
-// say (see fakecluster.Cluster.On); the command is never run.
+// Script returns a step with one container that follows the cluster's scripts (see
+// fakecluster.Cluster.On). The command is never run.
 func Script(name, command string) *kontinue.ScriptOptions {
 	return &kontinue.ScriptOptions{StepOptions: kontinue.StepOptions{Name: name}, Image: "alpine:3", Command: command}
 }

@@ -43,9 +43,9 @@ func (w *wait) checkMissing(ctx context.Context) error {
 	return nil
 }
 
-// readJob reads the Job and takes in what it finds. An API server that does not
-// answer leaves the question open. A label without a record, by which the watch does
-// not show the Job, is removed.
+// readJob reads the Job and updates the state. If the API server does not respond, the
+// state remains unchanged. A label without a record, which hides the Job from the
+// watch, is removed.
 func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
 	bounded, cancel := context.WithTimeout(ctx, confirmAfter)
 	defer cancel()
@@ -73,15 +73,15 @@ func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
 	return grace, nil
 }
 
-// permanent reports whether an answer of the API server will not change by itself.
+// permanent reports whether a response of the API server will not change by itself.
 func permanent(err error) bool {
 	var failure *jobs.APIError
 	return errors.As(err, &failure) && !failure.Transient()
 }
 
-// refused reports whether it will never be known what became of a Job that the watch
-// has ceased to show: the right to read it is gone, or the credentials have
-// stayed invalid for longer than it takes to renew a token.
+// refused reports whether the fate of a Job that the watch no longer shows cannot be
+// determined: the right to read it is gone, or the credentials have been invalid for
+// longer than it takes to renew a token.
 func (w *wait) refused(err error) bool {
 	unselected := false
 	w.future.Do(func() { unselected = w.state.unselected })
@@ -96,8 +96,9 @@ func (w *wait) refused(err error) bool {
 	}
 }
 
-// checkOverdue runs when the Job should have ended by its deadline. It is read first:
-// only one that still runs is late. Its pods may take their grace period.
+// checkOverdue runs when the Job should have ended by its deadline. It reads the Job
+// first, since only one that is still running is late. Its pods may take their grace
+// period.
 func (w *wait) checkOverdue(ctx context.Context) error {
 	armed := w.deadline
 	w.deadline = 0
@@ -136,8 +137,8 @@ func (w *wait) checkOverdue(ctx context.Context) error {
 		cause, w.namespace, w.name, status, deadlineSlack+grace, deadline, status.Active, status.Terminating)
 }
 
-// listPods asks with a consistent read which pods of the ended Job exist.
-// After it only pods that still run are waited for, and not for ever.
+// listPods determines with a consistent LIST which pods of the ended Job exist. After
+// it, the step only waits for pods that are still running, and only for a limited time.
 func (w *wait) listPods(ctx context.Context) error {
 	if w.relisted {
 		w.gaveUp = true
@@ -163,7 +164,7 @@ func (w *wait) listPods(ctx context.Context) error {
 	return nil
 }
 
-// final reports whether, after that LIST, no pod is left to wait for: those that
+// final reports whether, after that LIST, there is no pod left to wait for: those that
 // are missing now stay missing.
 func (w *wait) final() bool {
 	final := true

@@ -20,7 +20,7 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// Parts are what an [Engine] joins. All of them are required but Report.
+// Parts are the parts of an [Engine]. All of them except Report are required.
 type Parts struct {
 	Watcher    *watch.Watcher
 	Dispatcher *dispatch.Dispatcher[Event]
@@ -34,8 +34,8 @@ type Parts struct {
 	Report func(Report)
 }
 
-// WatchConfig returns the configuration of the watcher whose events the dispatcher
-// gets.
+// WatchConfig returns the configuration of a watcher that sends its events to the
+// dispatcher.
 func WatchConfig(clientset kubernetes.Interface, namespace, group string, d *dispatch.Dispatcher[Event], log *slog.Logger) watch.Config {
 	return watch.Config{
 		Clientset:   clientset,
@@ -48,7 +48,7 @@ func WatchConfig(clientset kubernetes.Interface, namespace, group string, d *dis
 	}
 }
 
-// Engine runs steps. Make it with [New]. It is safe for concurrent use.
+// Engine runs steps. Create it with [New]. It is safe for concurrent use.
 type Engine struct {
 	Parts
 
@@ -57,7 +57,7 @@ type Engine struct {
 
 	mu    sync.Mutex
 	state engineState
-	calls sync.WaitGroup // that are under way
+	calls sync.WaitGroup // in progress
 }
 
 type engineState int
@@ -75,8 +75,8 @@ func New(p Parts) *Engine {
 	return e
 }
 
-// Start opens the watches, and returns when the caches are filled or with the reason
-// why they are not, when ctx or the timeout ends at the latest. After Stop it is an
+// Start opens the watches and returns when the caches are synced. If they do not sync
+// before ctx is done or the timeout expires, the error says why. After Stop it returns
 // [ErrNotRunning].
 func (e *Engine) Start(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
@@ -98,8 +98,8 @@ func (e *Engine) Start(ctx context.Context, timeout time.Duration) error {
 }
 
 // Stop ends every call with [ErrNotRunning], closes the watches, and returns when
-// everything has ended, when ctx or the timeout ends at the latest. If ctx is already
-// done, only the timeout applies.
+// everything has ended, ctx is done or the timeout expires. If ctx is already done,
+// only the timeout applies.
 func (e *Engine) Stop(ctx context.Context, timeout time.Duration) error {
 	e.mu.Lock()
 	e.state = stopped
@@ -139,7 +139,7 @@ func (e *Engine) Healthy() error {
 	return e.Watcher.Healthy()
 }
 
-// enterCall admits a call, for which Stop then waits until it is over.
+// enterCall admits a call, whose end Stop then waits for.
 func (e *Engine) enterCall() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -150,7 +150,7 @@ func (e *Engine) enterCall() error {
 	return nil
 }
 
-// stateError is nil while the engine runs. The caller holds the lock.
+// stateError returns nil while the engine is running. The caller holds the lock.
 func (e *Engine) stateError() error {
 	switch e.state {
 	case started:
@@ -165,13 +165,13 @@ func (e *Engine) stateError() error {
 // requestContext returns the context of the requests of a call, which ends with ctx
 // and with the engine, and with end.
 func (e *Engine) requestContext(ctx context.Context) (_ context.Context, end func()) {
-	// client-go would print its log lines otherwise.
+	// Without a logger, client-go would print its log lines.
 	ctx = klog.NewContext(ctx, logr.FromSlogHandler(e.Logger.Handler()))
 	ctx, cancel := context.WithCancelCause(ctx)
 	over := func() { cancel(context.Cause(e.life)) }
 	release := context.AfterFunc(e.life, over)
 	if e.life.Err() != nil {
-		over() // at once: nothing more is sent
+		over() // immediately, so that nothing more is sent
 	}
 	return ctx, func() {
 		release()
@@ -179,7 +179,7 @@ func (e *Engine) requestContext(ctx context.Context) (_ context.Context, end fun
 	}
 }
 
-// beginCall enters a call that consists of requests alone. It ends with end.
+// beginCall admits a call that consists only of requests, until end is called.
 func (e *Engine) beginCall(ctx context.Context) (_ context.Context, end func(), _ error) {
 	if err := e.enterCall(); err != nil {
 		return nil, nil, err

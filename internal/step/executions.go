@@ -14,9 +14,9 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// Finish gives the Execution's Jobs their TTL: the one of their own spec, held back
-// until now, or else ttl, in seconds; nil leaves a Job without one. A Job that has
-// its record and still runs is stopped: its result is known.
+// Finish sets the TTL of the Execution's Jobs: that of their own spec, which was held
+// back, or else ttl, in seconds. Nil leaves a Job without a TTL. A Job that has its
+// record and is still running is stopped, since its result is known.
 func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *int32) error {
 	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
 		metadata := identity.MetadataOf(job)
@@ -47,8 +47,8 @@ func (e *Engine) Cancel(ctx context.Context, execution identity.Execution) error
 	})
 }
 
-// forEachJob reads the Execution's Jobs and calls do for each, a few at a time. A
-// Job that goes meanwhile is no error.
+// forEachJob reads the Execution's Jobs and calls do for each, a few at a time. It is
+// not an error if a Job is deleted meanwhile.
 func (e *Engine) forEachJob(ctx context.Context, execution identity.Execution, do func(context.Context, *batchv1.Job) error) error {
 	ctx, end, err := e.beginCall(ctx)
 	if err != nil {
@@ -73,7 +73,7 @@ func (e *Engine) forEachJob(ctx context.Context, execution identity.Execution, d
 	}
 	var foreign error
 	for i := range list {
-		// A copy with the same labels is not the Execution's.
+		// A copy with the same labels does not belong to the Execution.
 		owner := metav1.GetControllerOfNoCopy(&list[i])
 		if owner == nil || owner.UID != execution.UID {
 			continue

@@ -12,7 +12,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// Execution is what a [Run] is made for.
+// Execution is the Execution of a [Run].
 type Execution struct {
 	identity.Execution
 	// Owner refers to the Execution's object.
@@ -49,15 +49,14 @@ func (e *Engine) NewRun(ctx context.Context, x Execution) *Run {
 // Context returns the context that the steps wait under.
 func (r *Run) Context() context.Context { return r.ctx }
 
-// Engine returns the engine that the run was made by.
+// Engine returns the engine that created the run.
 func (r *Run) Engine() *Engine { return r.engine }
 
-// claimName claims the step's name for this attempt and returns the function that
-// the step calls at its end, to say whether it has a result. A step that failed
-// with an error releases its name or ordinal: a function that calls it again
-// means the same step, and must find the Job that may exist. An unnamed step
-// is named by its ordinal, which means the same step after a restart only if
-// unnamed steps run one after the other.
+// claimName claims the step's name for this attempt and returns the function that the
+// step calls at its end with whether it has a result. A step that failed with an error
+// releases its name or ordinal: a function that calls it again means the same step,
+// and must find the Job that may exist. An unnamed step is named by its ordinal, which
+// identifies the same step after a restart only if unnamed steps run one at a time.
 func (r *Run) claimName(name string) (step string, release func(result bool), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,8 +18,8 @@ import (
 // podsBudget leaves room for the Job's part of a 16 KiB record, in bytes.
 const podsBudget = pods.MaxRecordBytes - 4*1024
 
-// Outcome is how a step's Job ended: its record with the pods, and the pods' objects
-// as far as this process still has them.
+// Outcome is how a step's Job ended: its record with the pods, and those of the pods'
+// objects that this process still has.
 type Outcome struct {
 	record.Record
 	// Namespace and Job name the Job.
@@ -37,7 +37,7 @@ type Outcome struct {
 	objects map[types.UID]*corev1.Pod
 }
 
-// outcome sums up a Job that has ended.
+// outcome returns the outcome of a Job that has ended.
 func (s *state) outcome(attempt int) *Outcome {
 	status := jobs.Classify(&s.job.Status)
 	o := &Outcome{
@@ -59,7 +59,7 @@ func (s *state) outcome(attempt int) *Outcome {
 	return o
 }
 
-// addPods adds the pods that o does not know, in the order of their creation.
+// addPods adds the pods that o lacks, in the order of their creation.
 func (o *Outcome) addPods(states []podState) {
 	states = slices.Clone(states)
 	slices.SortFunc(states, func(a, b podState) int {
@@ -77,7 +77,7 @@ func (o *Outcome) addPods(states []podState) {
 	}
 }
 
-// addObjects notes the pods that this process holds.
+// addObjects adds the objects of the pods that this process holds.
 func (o *Outcome) addObjects(states []podState) {
 	if o.objects == nil && len(states) > 0 {
 		o.objects = make(map[types.UID]*corev1.Pod, len(states))
@@ -100,8 +100,8 @@ func (o *Outcome) encode() (string, error) {
 	return r.Encode()
 }
 
-// decode reads the record that an earlier reader left on the Job. Pods that
-// did not fit in are taken from the cache, if they are there.
+// decode reads the record on the Job. Pods that did not fit into it are taken from the
+// cache, if they are there.
 func decode(namespace, job, text string, cached []*watch.Pod) (*Outcome, error) {
 	r, err := record.Decode(text)
 	if err != nil {
@@ -123,8 +123,8 @@ func decode(namespace, job, text string, cached []*watch.Pod) (*Outcome, error) 
 	return o, nil
 }
 
-// decodePods reads the pods of the record, whose own verdict stands also where
-// somebody has made their list unreadable.
+// decodePods reads the pods of the record. The rest of the record is valid even if
+// their list has been edited and is unreadable.
 func (o *Outcome) decodePods() {
 	var err error
 	if o.Pods, o.cut, err = pods.Decode(string(o.Record.Pods)); err != nil {
@@ -133,8 +133,8 @@ func (o *Outcome) decodePods() {
 	o.Record.Pods = nil
 }
 
-// complete adds to an outcome whose record had no room for them the pods that
-// this process has seen itself, in their order.
+// complete adds the pods that this process has observed to an outcome whose record had
+// no room for them, in their order.
 func (o *Outcome) complete(seen []pods.Outcome) {
 	if !o.cut {
 		return
@@ -161,12 +161,12 @@ func (o *Outcome) Object(p pods.Outcome) *corev1.Pod {
 	return pods.Restore(o.Namespace, p)
 }
 
-// DeadlineExceeded reports whether the Job ran into its deadline.
+// DeadlineExceeded reports whether the Job exceeded its deadline.
 func (o *Outcome) DeadlineExceeded() bool {
 	return !o.Canceled && o.Reason == batchv1.JobReasonDeadlineExceeded
 }
 
-// Text is the Job's own explanation.
+// Text describes how the Job ended, in one line.
 func (o *Outcome) Text() string {
 	text := o.Reason
 	if !o.Failed {
@@ -184,14 +184,14 @@ func (o *Outcome) Text() string {
 	return text
 }
 
-// SinglePod returns the pod that counts of a step with a single one: the one that a
-// Complete Job has seen succeed, or else the newest. Where none is known, its phase is
-// what the Job proves. The error wraps [ErrPodLost] where a failure cannot be
-// explained, since its pod is gone.
+// SinglePod returns the pod that decides the result of a step with a single pod: the
+// one that succeeded if the Job is Complete, or else the newest. If none is known, its
+// phase is what the Job proves. The error wraps [ErrPodLost] if a failure cannot be
+// explained because its pod is gone.
 func (o *Outcome) SinglePod() (pods.Outcome, error) {
 	if len(o.Pods) == 0 {
-		// A deadline and a cancellation delete the pod: when no worker was there to
-		// observe it, they are still the reason of the failure.
+		// A deadline or a cancellation deletes the pod. It is the reason of the failure
+		// even if no worker observed the pod.
 		explained := o.Canceled || o.DeadlineExceeded() && o.Lost > 0
 		switch {
 		case !o.Failed:
@@ -215,8 +215,8 @@ func (o *Outcome) SinglePod() (pods.Outcome, error) {
 }
 
 // SinglePodSucceeded reports whether a step with a single pod succeeded. The condition
-// Complete proves that every container of a pod ended with exit code 0, also when the
-// pod was never observed; one that was may still have been OOMKilled.
+// Complete proves that every container of a pod ended with exit code 0, even if the pod
+// was never observed. A pod that was observed may still have been OOMKilled.
 func (o *Outcome) SinglePodSucceeded(p pods.Outcome) bool {
 	switch {
 	case o.Failed:
@@ -228,15 +228,15 @@ func (o *Outcome) SinglePodSucceeded(p pods.Outcome) bool {
 	}
 }
 
-// LostError is a step without a result: its Job failed, and there is no pod to explain
-// it. The root package words the failure of the Job.
+// LostError is the error of a step without a result: its Job failed, and there is no
+// pod to explain it. The root package describes the failure of the Job.
 type LostError struct {
-	// Outcome is what is known.
+	// Outcome is what is known about the Job and its pods.
 	Outcome *Outcome
 	err     error // nil when no pod was ever created
 }
 
-// Error says what is missing.
+// Error says that the pod is missing.
 func (e *LostError) Error() string {
 	if e.err != nil {
 		return e.err.Error() + ": it was gone before its exit codes were read"

@@ -39,7 +39,7 @@ type Report struct {
 	Elapsed time.Duration
 }
 
-// report passes a change of the step's state on.
+// report calls Parts.Report with a change of the step's state.
 func (s *step) report(r Report) {
 	x := s.execution()
 	r.Namespace, r.Execution = x.Namespace, x.Name
@@ -48,7 +48,7 @@ func (s *step) report(r Report) {
 	s.engine.Report(r)
 }
 
-// progress derives a step's state from what is known of its Job and pods.
+// progress derives the state of a step from that of its Job and pods.
 func (s *state) progress() (r Report) {
 	r.State = Pending
 	if s.job == nil {
@@ -77,7 +77,7 @@ func (s *state) progress() (r Report) {
 	return r
 }
 
-// newest returns the pod that was created last, by name among equals.
+// newest returns the pod that was created last. Equal times are ordered by name.
 func (s *state) newest() *podState {
 	var newest *podState
 	for i := range s.pods {
@@ -90,7 +90,7 @@ func (s *state) newest() *podState {
 	return newest
 }
 
-// progress is the last state of a step that was recorded before this call.
+// progress returns the final state of a step that was recorded before this call.
 func (o *Outcome) progress() Report {
 	r := Report{Job: o.Job, State: Succeeded, Resumed: true}
 	if len(o.Pods) > 0 {

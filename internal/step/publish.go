@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// storedOutcome is the outcome that was recorded before this call.
+// storedOutcome returns the outcome that was recorded before this call.
 func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 	o, err := decode(s.execution().Namespace, run.Name, run.Record, s.engine.Watcher.Pods(s.execution().Namespace, run.UID))
 	if err != nil {
@@ -25,8 +25,8 @@ func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 }
 
 // saveOutcome records the outcome on the Job, so that a resume returns the same result
-// when pods and logs are gone. Only then is the result returned: the one that
-// is on the Job, should another worker have been first.
+// when pods and logs are gone. The result is returned only after that. If another
+// worker was first, it is the one on the Job.
 func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 	o := s.wait.outcome(s.attempt())
 	o.Resumed, o.Drift, o.Mutations = s.wait.resumed, s.drift, s.mutations
@@ -51,9 +51,9 @@ func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 }
 
 // mergeStored returns the recorded outcome, completed with what only this process
-// still holds. A record may say less than o, since it has to fit in an annotation; all
-// readers get the same, the one who wrote it among them. byOther says that another
-// worker recorded it.
+// still holds. A record may contain less than o, since it has to fit in an annotation.
+// All readers get the same outcome, including the worker that wrote it. byOther means
+// that another worker recorded it.
 func (s *step) mergeStored(ctx context.Context, o *Outcome, stored string, byOther bool) (*Outcome, error) {
 	first, err := decode(o.Namespace, o.Job, stored, nil)
 	if err != nil {
@@ -71,20 +71,18 @@ func (s *step) mergeStored(ctx context.Context, o *Outcome, stored string, byOth
 // restampRecord re-stamps a result that an earlier attempt has recorded with the
 // current attempt, before it is returned in it.
 //
-// The child policy takes a run that was recorded in an earlier attempt for one that
-// this attempt was never given, and may run the step again. That is right when the
-// record existed at the time of the plan. But a run that this attempt has adopted
-// without one, since it still ran or was given to no one, may be recorded by a
-// worker of the earlier attempt that is still alive. If that record stayed as it
-// is, a worker that crashes after its function has got the result would find on its
-// resume a failure of the earlier attempt, and run again what this attempt has
-// already had.
+// The child policy assumes that this attempt has not returned the result of a run that
+// was recorded in an earlier attempt, and may run the step again. That is right if the
+// record existed at the time of the plan. But a run without a record that this attempt
+// has adopted may be recorded by a worker of the earlier attempt that is still alive.
+// If that record remained unchanged and the worker crashed after its function received
+// the result, a resume would find a failure of the earlier attempt and run the step
+// again, although this attempt has already returned its result.
 //
-// Only the attempt in the record changes, and only upwards: every reader gets the
-// same outcome, and of several workers that re-stamp it, of this attempt or of others,
-// the highest attempt stays. A Job that is gone has nothing to re-stamp, and nothing
-// that a resume could mistake. A step whose plan knew the record, or which no other
-// attempt records, costs no request here.
+// Only the attempt in the record changes, and it only grows: every reader gets the same
+// outcome, and if several workers of any attempts re-stamp it, the highest attempt
+// stays. A Job that is gone has no record to re-stamp or to misread. A step whose plan
+// knew the record, or which no other attempt records, costs no request here.
 //
 //go:noinline
 func (s *step) restampRecord(ctx context.Context, o *Outcome, uid types.UID) error {

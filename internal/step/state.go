@@ -14,14 +14,14 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// Event is one change that the watch brought: of a Job or of a Pod.
+// Event is one change of a Job or a Pod that the watch delivered.
 type Event struct {
 	job     *watch.Job
 	pod     *watch.Pod
 	deleted bool
 }
 
-// router dispatches the watch's changes to the futures of the Jobs they concern.
+// router dispatches the watch's changes to the futures of their Jobs.
 type router struct{ dispatcher *dispatch.Dispatcher[Event] }
 
 func (r router) JobChanged(j *watch.Job) { r.dispatcher.Dispatch(j.UID, Event{job: j}) }
@@ -31,31 +31,30 @@ func (r router) PodDeleted(p *watch.Pod) {
 	r.dispatcher.Dispatch(p.JobUID, Event{pod: p, deleted: true})
 }
 
-// state is what is known of one Job and its pods, folded from events and reads
-// that may come in any order between the two kinds. Its decision depends on the
-// state alone, so any interleaving that ends in the same state ends in the
-// same result.
+// state is the known state of one Job and its pods, folded from events and reads. Events
+// of the Job and of its pods may come in any relative order. The decision depends on the
+// state alone, so any order that leads to the same state leads to the same result.
 type state struct {
 	job        *watch.Job // nil until the Job was seen
 	recorded   bool       // a readable record is on it
 	watched    bool       // the watch or the cache shows the Job
-	unselected bool       // the watch no longer does, and the Job was not read since
-	unread     bool       // it is to be read at once: the watch may have ceased to show it
+	unselected bool       // the watch no longer shows the Job, which was not read since
+	unread     bool       // read the Job at once, since the watch may have stopped showing it
 	deletions  int        // DELETED events of the Job so far
-	gone       bool       // the API server has answered that it does not exist
+	gone       bool       // the API server has responded that it does not exist
 	pods       []podState
 }
 
 // podState is the last known state of one pod of the Job.
 type podState struct {
 	*watch.Pod
-	deleted bool          // it is gone; a pod's last state outlives it here
+	deleted bool          // it is gone; its last state is kept
 	pending *pods.Outcome // why it had not started, when that was last known
 }
 
-// keepReason notes why the pod has not started, before a newer state takes the
-// place of the known one: when a pod is deleted before that, the kubelet takes
-// the reason out of its status.
+// keepReason saves why the pod has not started before a newer state replaces the known
+// one: if a pod is deleted before it starts, the kubelet removes the reason from its
+// status.
 func (p *podState) keepReason(next corev1.PodPhase) {
 	if p.Phase != corev1.PodPending {
 		return
@@ -69,7 +68,7 @@ func (p *podState) keepReason(next corev1.PodPhase) {
 	}
 }
 
-// outcome sums the pod up.
+// outcome returns the pod's outcome.
 func (p podState) outcome() pods.Outcome {
 	o := pods.Inspect(p.Object())
 	o.Deleted = p.deleted
@@ -89,7 +88,7 @@ func (p podState) ended() bool {
 	return p.Phase == corev1.PodSucceeded || p.Phase == corev1.PodFailed
 }
 
-// apply folds one event in and reports whether it brought something new.
+// apply folds in one event, and reports whether the state has changed.
 func (s *state) apply(e Event) bool {
 	if e.job != nil {
 		return s.applyJob(e.job, e.deleted)
@@ -97,8 +96,8 @@ func (s *state) apply(e Event) bool {
 	return s.applyPod(e.pod, e.deleted)
 }
 
-// applyJob takes nothing from the Job of a DELETED event: it carries the content from
-// before the change by which the watch ceased to select the Job.
+// applyJob does not use the Job of a DELETED event: that has the content from before
+// the change after which the watch no longer selects the Job.
 func (s *state) applyJob(j *watch.Job, deleted bool) bool {
 	s.watched = !deleted
 	if deleted {
@@ -111,7 +110,8 @@ func (s *state) applyJob(j *watch.Job, deleted bool) bool {
 	return s.take(j) || back
 }
 
-// take keeps the newer of two states of the Job, and reports whether that is news.
+// take keeps the newer of two states of the Job, and reports whether the state has
+// changed.
 func (s *state) take(j *watch.Job) bool {
 	if s.job != nil && older(j.ResourceVersion, s.job.ResourceVersion) {
 		return false
@@ -128,7 +128,7 @@ func (s *state) applyPod(p *watch.Pod, deleted bool) bool {
 			continue
 		}
 		stale := older(p.ResourceVersion, known.ResourceVersion)
-		// A pod that was deleted comes back if it had lost a label.
+		// A deleted pod reappears if it had only lost a label.
 		if stale && !deleted || known.deleted && !older(known.ResourceVersion, p.ResourceVersion) {
 			return false
 		}
@@ -144,15 +144,14 @@ func (s *state) applyPod(p *watch.Pod, deleted bool) bool {
 	return true
 }
 
-// older compares resource versions of one object. Where they cannot be
-// compared, as on client-go's fake clientset, nothing is older: the order of
-// arrival stands.
+// older compares resource versions of one object. If they cannot be compared, as with
+// client-go's fake clientset, neither is older, and the order of arrival applies.
 func older(a, b string) bool {
 	c, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && c < 0
 }
 
-// decision is what a state amounts to.
+// decision is the conclusion from a state.
 type decision int
 
 const (
@@ -163,10 +162,10 @@ const (
 	// done: a record is on the Job, or the Job and all the pods that it counts are
 	// final.
 	done
-	// unobserved: the watch no longer shows the Job. It may have been deleted, have
-	// its record, or have lost a label that the watch selects on.
+	// unobserved: the watch no longer shows the Job. It was deleted, has its record, or
+	// has lost a label that the watch selects on.
 	unobserved
-	// deleted: the Job is gone, or going, and never ended.
+	// deleted: the Job is gone or being deleted, and had not ended.
 	deleted
 )
 
@@ -216,10 +215,10 @@ func (s *state) podsFinal(status jobs.Status) bool {
 	return true
 }
 
-// missing is how many of the pods that the Job counted are not known to be
-// final. Pods that a podFailurePolicy ignores, or that a suspension removed, are
-// final and not counted, so those that succeeded are counted apart; a pod that
-// was evicted can be Succeeded and counted as failed, so the others are not.
+// missing returns how many of the pods that the Job counted are not known to be final.
+// Pods that a podFailurePolicy ignores, or that a suspension removed, are final but not
+// counted, so succeeded pods are compared separately. An evicted pod can be Succeeded
+// and counted as failed, so failed pods are not compared separately.
 func (s *state) missing(status jobs.Status) int {
 	final, succeeded := 0, 0
 	for _, p := range s.pods {
@@ -236,8 +235,8 @@ func (s *state) missing(status jobs.Status) int {
 		int(status.Succeeded)-succeeded)
 }
 
-// read takes in what the API server held under the Job's name; nil means nothing.
-// deletions is their number before the read: one that has come since is newer.
+// read folds in the object that the API server has under the Job's name; nil means
+// none. deletions is their number before the read: a DELETED event since then is newer.
 func (s *state) read(live *watch.Job, uid types.UID, deletions int) {
 	if live == nil || live.UID != uid {
 		s.gone = true
@@ -249,8 +248,8 @@ func (s *state) read(live *watch.Job, uid types.UID, deletions int) {
 	}
 }
 
-// deadline is the Job's activeDeadlineSeconds while they count: not before the
-// Job has started, and not while it is suspended.
+// deadline returns the Job's activeDeadlineSeconds while it applies: not before the Job
+// has started, and not while it is suspended.
 func (s *state) deadline() time.Duration {
 	if s.job == nil || s.job.Deadline == nil || s.job.Suspended || s.job.Status.StartTime == nil {
 		return 0
@@ -258,8 +257,7 @@ func (s *state) deadline() time.Duration {
 	return time.Duration(*s.job.Deadline) * time.Second
 }
 
-// relist marks the pods that a consistent LIST did not hold as gone, and folds
-// in those that it did.
+// relist folds in the pods of a consistent LIST, and marks all others as gone.
 func (s *state) relist(listed []*watch.Pod) {
 	there := make(map[types.UID]bool, len(listed))
 	for _, p := range listed {

@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// settleGrace is how long a wait gives the Pod watch to catch up with a Job
-	// that has ended, before one LIST decides. The two streams are not ordered.
+	// settleGrace is how long a wait lets the Pod watch catch up with a Job that has
+	// ended, before one LIST decides. The two streams are not ordered.
 	settleGrace = time.Second
-	// settleLimit bounds the wait for pods that still run though their Job has
-	// ended, as API servers before 1.31 allow.
+	// settleLimit bounds the wait for pods that are still running although their Job has
+	// ended, which is possible before Kubernetes 1.31.
 	settleLimit = time.Minute
-	// maxListings is how often that LIST is tried, with pauses that double from
-	// two grace periods: about two minutes in all.
+	// maxListings is how often that LIST is tried, with pauses that double from two grace
+	// periods, for about two minutes in total.
 	maxListings = 7
-	// confirmAfter is when a wait asks the API server for a Job that the watch
-	// has not shown: it may have been deleted before the watch saw it. The pauses
-	// double up to confirmMax. A Job that the watch shows costs no request.
+	// confirmAfter is when a wait reads a Job that the watch has not shown: it may have
+	// been deleted before the watch saw it. The pauses double up to confirmMax. A Job
+	// that the watch shows costs no request.
 	confirmAfter = 10 * time.Second
 	confirmMax   = time.Minute
-	// maxUnauthorized is how many of those requests may be answered with 401, for
-	// a minute and a half in all: client-go reads a token's file again each minute.
+	// maxUnauthorized is how many of those requests may fail with 401, which takes a
+	// minute and a half in total: client-go reads the token's file again every minute.
 	maxUnauthorized = 2
 	// deadlineSlack is how long after its deadline a Job may take to end, besides the
 	// termination grace period of its pods.
@@ -54,10 +54,10 @@ type wait struct {
 	settle       *time.Timer // set when the Job has ended and its pods have not settled
 	listings     int
 	relisted     bool
-	gaveUp       bool        // pods that still run after all are taken as they are
-	overdue      *time.Timer // set while the Job runs against its deadline
+	gaveUp       bool        // the state of pods that are still running then is accepted
+	overdue      *time.Timer // set while the Job has a deadline
 	deadline     time.Duration
-	graced       bool // overdue was put off by the pods' grace period
+	graced       bool // overdue was postponed by the pods' grace period
 }
 
 // newWait registers for events before anything is created, and fails if the
@@ -74,8 +74,8 @@ func (e *Engine) newWait(report func(Report)) (*wait, error) {
 
 func (w *wait) observed() bool { return w.reported != nil }
 
-// apply folds one event in. It runs in the informer's goroutine: the waiter is
-// woken only when there is something for it to do.
+// apply folds in one event. It runs in the informer's goroutine, and wakes the waiter
+// only if there is something for it to do.
 func (w *wait) apply(e Event) bool {
 	news := w.state.apply(e)
 	deadline := w.state.job != nil && w.state.job.Deadline != nil
@@ -89,16 +89,16 @@ func (w *wait) end() {
 	stopTimer(&w.overdue)
 }
 
-// begin binds the wait to its Job and takes in what is known of it; job is nil when
-// only its identity is.
+// begin binds the wait to its Job and folds in its state. job is nil if only its
+// identity is known.
 func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) error {
 	w.uid, w.namespace, w.name = uid, namespace, name
 	if err := w.future.Bind(uid); err != nil {
 		return err
 	}
-	// What came before the bind is in the cache, what comes after it is dispatched to
-	// the future: nothing falls in between. All within Do, so that no event comes
-	// between a look-up and what is made of it.
+	// Events from before the bind are in the cache, and later ones are dispatched to the
+	// future, so none is lost. Do ensures that no event comes between a lookup and its
+	// use.
 	w.future.Do(func() {
 		if job != nil {
 			w.state.take(job)
@@ -109,15 +109,15 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 		for _, p := range w.engine.Watcher.Pods(namespace, uid) {
 			w.state.applyPod(p, false)
 		}
-		// A Job that exists, says a list or the cache of a moment ago: either the watch
-		// has not shown it yet, or it has ceased to, and no event is left to come.
+		// A list, or the cache a moment ago, showed the Job. Either the watch has not shown
+		// it yet, or it no longer does and no further event comes.
 		w.state.unread = job == nil && !w.state.watched
 	})
 	return nil
 }
 
-// untilDone returns when the Job and its pods are final, or with the reason why
-// that will never be known. The wait has begun.
+// untilDone returns when the Job and its pods are final, or with the reason why that
+// will never be known. The wait must have begun.
 func (w *wait) untilDone(ctx context.Context) error {
 	for {
 		final, err := w.evaluate()
@@ -146,8 +146,8 @@ func (w *wait) untilDone(ctx context.Context) error {
 	}
 }
 
-// evaluate decides from the state as it is now, and arms the timers that belong to
-// it: a wait that goes to sleep has a watch that shows its Job, or a timer.
+// evaluate decides from the current state, and arms the timers for it: while a wait
+// sleeps, the watch shows its Job or a timer is set.
 func (w *wait) evaluate() (final bool, err error) {
 	var d decision
 	var progress Report
@@ -182,8 +182,8 @@ func (w *wait) evaluate() (final bool, err error) {
 	return false, nil
 }
 
-// armConfirm has the Job read while the watch does not show it, at once when that is
-// news.
+// armConfirm schedules reads of the Job while the watch does not show it, the first at
+// once if the watch has just stopped showing it.
 func (w *wait) armConfirm(watched, unread bool) {
 	switch {
 	case watched:
@@ -196,8 +196,8 @@ func (w *wait) armConfirm(watched, unread bool) {
 	}
 }
 
-// armOverdue follows the Job's deadline. The cluster's clock does not run while the
-// Job is suspended.
+// armOverdue sets the timer for the Job's deadline, which does not run while the Job is
+// suspended.
 func (w *wait) armOverdue(d decision, deadline time.Duration) {
 	if d != running || deadline != w.deadline {
 		stopTimer(&w.overdue)
@@ -220,7 +220,7 @@ func (w *wait) reportProgress(r Report, d decision) {
 	}
 }
 
-// stopTimer stops a timer that may not be set, and unsets it.
+// stopTimer stops and clears a timer that may be nil.
 func stopTimer(t **time.Timer) {
 	if *t != nil {
 		(*t).Stop()
@@ -228,7 +228,7 @@ func stopTimer(t **time.Timer) {
 	}
 }
 
-// timerC is the channel of a timer that may not be set.
+// timerC returns the channel of a timer that may be nil.
 func timerC(t *time.Timer) <-chan time.Time {
 	if t == nil {
 		return nil
@@ -236,8 +236,8 @@ func timerC(t *time.Timer) <-chan time.Time {
 	return t.C
 }
 
-// record returns the readable record that was on the Job already when the wait saw
-// its end, and "" without one.
+// record returns the readable record that was already on the Job when the wait saw its
+// end, or "".
 func (w *wait) record() (text string) {
 	w.future.Do(func() {
 		if w.state.recorded {
@@ -247,7 +247,7 @@ func (w *wait) record() (text string) {
 	return text
 }
 
-// outcome sums up the state that untilDone returned for.
+// outcome returns the outcome of the final state.
 func (w *wait) outcome(attempt int) (o *Outcome) {
 	w.future.Do(func() { o = w.state.outcome(attempt) })
 	return o
