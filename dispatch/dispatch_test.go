@@ -185,8 +185,8 @@ func TestModel(t *testing.T) {
 }
 
 // TestNoEventIsLostAroundBind has writers that store an object before they
-// dispatch its event, as an informer does, and waiters that bind and then look at
-// the store. Each waiter must see its event through one of the two.
+// dispatch its event, as an informer does, and waiters that bind and then read the
+// store. Each waiter must see its event through one of the two.
 func TestNoEventIsLostAroundBind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -62,7 +62,7 @@ func TestAcquireCreates(t *testing.T) {
 	require.Equal(t, request(), r, "the argument is not changed")
 }
 
-// TestAcquireAdopts: whatever answer hides the Job that exists, it is found.
+// TestAcquireAdopts: an existing Job is found whichever response hides it.
 func TestAcquireAdopts(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]error{
@@ -91,8 +91,8 @@ func TestAcquireAdopts(t *testing.T) {
 	}
 }
 
-// TestAcquireAdoptsAfterOverload: a create that an overloaded server refuses
-// is sent again, and is answered AlreadyExists.
+// TestAcquireAdoptsAfterOverload: a create that an overloaded server rejects is sent
+// again, and fails with AlreadyExists.
 func TestAcquireAdoptsAfterOverload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestAcquireAdoptsAfterOverload(t *testing.T) {
 	})
 }
 
-// TestAcquireLostAnswer: the create took effect and its answer was dropped.
+// TestAcquireLostAnswer: the create took effect and its response was dropped.
 func TestAcquireLostAnswer(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
@@ -121,8 +121,8 @@ func TestAcquireLostAnswer(t *testing.T) {
 	require.Equal(t, 1, c.count("create"))
 }
 
-// TestAcquireLateCommit: the create takes effect after the Job was looked for; the
-// fixed name makes the second create find it.
+// TestAcquireLateCommit: the create takes effect after the lookup of the Job. The fixed
+// name makes the second create find it.
 func TestAcquireLateCommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestAcquireRetries(t *testing.T) {
 		"quota row conflict":     {create: []error{errQuotaRow}, creates: 2, got: 1},
 		"get fails, too":         {create: []error{errEOF}, get: []error{errEOF, errTimeout}, creates: 2, got: 3},
 		"exists, then deleted":   {create: []error{errExists}, creates: 2, list: 1, got: 1},
-		"again and again":        {create: []error{errExists, errExists, errExists}, creates: 4, list: 3, got: 3},
+		"repeatedly":             {create: []error{errExists, errExists, errExists}, creates: 4, list: 3, got: 3},
 		"exists, and get fails":  {create: []error{errExists}, get: []error{errEOF}, creates: 2, list: 1, got: 2},
 		"503 with a long advice": {create: []error{apierrors.NewServerTimeout(resource, "create", 30)}, creates: 2, got: 1},
 	} {
@@ -214,7 +214,7 @@ func TestAcquirePermanent(t *testing.T) {
 	}
 }
 
-// TestExpiredToken: its file holds a new one soon, and the Job is created then.
+// TestExpiredToken: the Job is created once the token's file has a new one.
 func TestExpiredToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestAcquireGivesUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer error
 		maybe  bool
-		most   int // tries in the minute
+		most   int // tries in that minute
 	}{
 		"lost": {errEOF, true, 20}, "webhook down": {errWebhook, true, 20}, "quota row conflict": {errQuotaRow, false, 20},
 		"429": {errTooMany, false, 60}, "429 of a webhook": {errBusyHook, false, 20}, "exists and does not": {errExists, false, 20},
@@ -293,8 +293,8 @@ func TestAcquireGivesUp(t *testing.T) {
 	}
 }
 
-// TestAcquireLongRetryAfter: a server that asks for more time than there is ends
-// the call at once.
+// TestAcquireLongRetryAfter: a Retry-After that exceeds the remaining time ends the call
+// at once.
 func TestAcquireLongRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -323,7 +323,7 @@ func TestAcquireContextEnds(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(start), "it ends with the context, not with the pause")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		// The context ends while the create is under way.
+		// The context ends during the create.
 		c := newCluster()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		c.answer("create", func(int, ktesting.Action) error {
@@ -363,7 +363,8 @@ func TestAcquireNameConflict(t *testing.T) {
 		require.ErrorContains(t, err, tc.text, name)
 		require.Zero(t, c.count("delete")+c.count("patch")+c.count("update"), "%s: it is not touched", name)
 
-		// Whose it is was asked for after a lost answer: it is not ours that may exist.
+		// The lookup after a lost response has found another owner's Job, so ours does not
+		// exist.
 		c.fail("create", errEOF)
 		_, err = acquire(t.Context(), jobs.NewClient(c, jobs.Options{}), request())
 		require.ErrorIs(t, err, jobs.ErrNameConflict, name)
@@ -404,7 +405,7 @@ func TestAcquireWaitsOutDeletion(t *testing.T) {
 	})
 }
 
-// TestAcquireTwoWorkers: both get the same Job, one of them adopts it.
+// TestAcquireTwoWorkers: both get the same Job, and one of them adopts it.
 func TestAcquireTwoWorkers(t *testing.T) {
 	t.Parallel()
 	c := newCluster()

@@ -22,10 +22,10 @@ const (
 	badRecord  = `{"v":1,"attempt":0,"failed":true,"pods":null}`
 )
 
-// retried is the request of a later attempt.
+// retried returns the request of a later attempt.
 func retried(r *jobs.Request) { r.Attempt = 1 }
 
-// second is run 1 of the step, made in attempt 1.
+// second returns run 1 of the step, created in attempt 1.
 func second(t *testing.T, change ...func(*batchv1.Job)) *batchv1.Job {
 	t.Helper()
 	job := build(t, retried, func(r *jobs.Request) { r.Run = 1 })
@@ -36,7 +36,7 @@ func second(t *testing.T, change ...func(*batchv1.Job)) *batchv1.Job {
 	return job
 }
 
-// TestAcquireCached: what the cache shows exists, and costs no request.
+// TestAcquireCached: a Job in the cache exists, and costs no request.
 func TestAcquireCached(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -73,8 +73,8 @@ func TestAcquireCached(t *testing.T) {
 	}
 }
 
-// TestAcquireCachedProvesNothingElse: what is no run of the step is not adopted, and the
-// cache does not prove that there is none.
+// TestAcquireCachedProvesNothingElse: a Job that is not a run of the step is not adopted,
+// and the cache does not prove that there is no run.
 func TestAcquireCachedProvesNothingElse(t *testing.T) {
 	t.Parallel()
 	for name, cached := range map[string]*batchv1.Job{
@@ -93,8 +93,8 @@ func TestAcquireCachedProvesNothingElse(t *testing.T) {
 	}
 }
 
-// TestAcquireCachedIsOlder: a Job that a list no longer shows is gone, though the cache is
-// behind, as after the error of a step whose Job was deleted.
+// TestAcquireCachedIsOlder: a Job that a list no longer shows is gone, even if the cache
+// still has it, as after the error of a step whose Job was deleted.
 func TestAcquireCachedIsOlder(t *testing.T) {
 	t.Parallel()
 	c := newCluster()
@@ -144,7 +144,7 @@ func TestAcquireCachedOnResume(t *testing.T) {
 	}
 }
 
-// TestAcquireCachedDrift: only a Job that was made from another spec is read.
+// TestAcquireCachedDrift: only a Job that was created from another spec is read.
 func TestAcquireCachedDrift(t *testing.T) {
 	t.Parallel()
 	other := func(r *jobs.Request) { r.Spec.Template.Spec.Containers[0].Image = "b" }
@@ -161,7 +161,7 @@ func TestAcquireCachedDrift(t *testing.T) {
 	require.ErrorIs(t, err, jobs.ErrJobDeleted)
 }
 
-// TestAcquirePlansAnew: the name is taken by a run that the cache did not show.
+// TestAcquirePlansAnew: a run that the cache did not show has the name.
 func TestAcquirePlansAnew(t *testing.T) {
 	t.Parallel()
 	oom := func(rec record.Record) bool { return rec.SucceededPods > 0 }
@@ -212,8 +212,8 @@ func TestAcquirePlansAnew(t *testing.T) {
 	}
 }
 
-// TestAcquireConflictOfARun: a run that is not the first belongs to another worker
-// group, or its name to another owner's object.
+// TestAcquireConflictOfARun: a run other than the first belongs to another worker group,
+// or its name to another owner's object.
 func TestAcquireConflictOfARun(t *testing.T) {
 	t.Parallel()
 	failed := live(t, ends(batchv1.JobFailed), withRecord(badRecord))
@@ -240,7 +240,7 @@ func TestAcquireConflictOfARun(t *testing.T) {
 	}
 }
 
-// TestAcquireByName: a Job that no list of the Execution's shows has its name still.
+// TestAcquireByName: a Job that no LIST of the Execution shows still has its name.
 func TestAcquireByName(t *testing.T) {
 	t.Parallel()
 	for name, labels := range map[string][]string{
@@ -274,8 +274,8 @@ func TestAcquireByName(t *testing.T) {
 	require.ErrorContains(t, err, `worker group "", not "blue"`)
 }
 
-// TestAcquireRemovesLabel: a Job without a record that can be read needs the watch, which
-// does not show one with the label.
+// TestAcquireRemovesLabel: a Job without a readable record needs the watch, which does not
+// show Jobs with the label.
 func TestAcquireRemovesLabel(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -323,7 +323,7 @@ func TestAcquireRemovesLabel(t *testing.T) {
 	}
 }
 
-// TestAcquireChangedByWebhook: what was created is no run of the step.
+// TestAcquireChangedByWebhook: the created Job is not a run of the step.
 func TestAcquireChangedByWebhook(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*batchv1.Job){
@@ -341,7 +341,7 @@ func TestAcquireChangedByWebhook(t *testing.T) {
 	}
 }
 
-// TestAcquireFight: something deletes each run that is planned for, and makes another.
+// TestAcquireFight: another client deletes each planned run, and creates another one.
 func TestAcquireFight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

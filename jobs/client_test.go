@@ -62,7 +62,7 @@ func TestList(t *testing.T) {
 	})
 }
 
-// TestListPages: the second page is asked for, and a page that fails starts the list anew.
+// TestListPages: the second page is requested, and a page that fails restarts the list.
 func TestListPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestDeleteFails(t *testing.T) {
 		err := jobs.NewClient(c, jobs.Options{}).Delete(t.Context(), "ns", job.Name, job.UID)
 		require.ErrorIs(t, err, errDenied)
 
-		// A pod on a dead node keeps the Job for ever: the wait has an end.
+		// A pod on a dead node keeps the Job forever, but the wait is bounded.
 		c.instead("delete", func() {})
 		start := time.Now()
 		err = jobs.NewClient(c, jobs.Options{GoneFor: time.Minute}).Delete(t.Context(), "ns", job.Name, job.UID)
@@ -156,7 +156,7 @@ func TestDeleteFails(t *testing.T) {
 	})
 }
 
-// TestLogsNoSecrets: what is logged has no value of the spec in it.
+// TestLogsNoSecrets: log lines contain no value of the spec.
 func TestLogsNoSecrets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -27,8 +27,8 @@ const (
 	deletionTime = 3 * time.Second
 )
 
-// contest is a cluster in which workers of two attempts call the same step, and a watch
-// that is some time behind it. Jobs end by themselves, each with the condition.
+// contest is a cluster in which workers of two attempts call the same step, with a watch
+// that lags. Jobs end by themselves, each with the condition.
 type contest struct {
 	*cluster
 	condition batchv1.JobConditionType
@@ -40,7 +40,7 @@ type contest struct {
 	overlap []string
 }
 
-// snapshot is what the watch shows of one moment: the Jobs that have no record.
+// snapshot holds what the watch shows at one moment: the Jobs that have no record.
 type snapshot struct {
 	at   time.Time
 	jobs []jobs.Found
@@ -48,7 +48,7 @@ type snapshot struct {
 
 func newContest(condition batchv1.JobConditionType, lag time.Duration, there ...runtime.Object) *contest {
 	c := &contest{cluster: newServer(deletionTime, there...), condition: condition, lag: lag}
-	// Before the create is carried out: whatever is not terminal runs beside it.
+	// Before the create takes effect: every Job that is not terminal overlaps with it.
 	c.PrependReactor("create", "jobs", func(a ktesting.Action) (bool, runtime.Object, error) {
 		job := a.(ktesting.CreateAction).GetObject().(*batchv1.Job)
 		all := c.jobsNow()
@@ -74,7 +74,7 @@ func newContest(condition batchv1.JobConditionType, lag time.Duration, there ...
 	return c
 }
 
-// observe keeps what the watch shows, until ctx ends.
+// observe records what the watch shows until ctx is done.
 func (c *contest) observe(ctx context.Context) {
 	for pause(ctx, 100*time.Millisecond) == nil {
 		s := snapshot{at: time.Now()}
@@ -101,8 +101,8 @@ func (c *contest) cached() []jobs.Found {
 	return nil
 }
 
-// await returns when the Job has ended, or is gone, as a worker with a watch would see
-// it in the end.
+// await returns when the Job has ended or is gone, as a worker with a watch would
+// eventually see it.
 func (c *contest) await(ctx context.Context, run jobs.Run) (ended bool, _ error) {
 	for {
 		all := c.jobsNow()
@@ -119,11 +119,11 @@ func (c *contest) await(ctx context.Context, run jobs.Run) (ended bool, _ error)
 	}
 }
 
-// errDeleted is what a function returns in the end whose step's Job is deleted each time.
+// errDeleted is the error of a function whose step's Job is deleted each time.
 var errDeleted = errors.New("its Job was deleted three times")
 
-// work is a worker whose function calls the step, and calls it again when its Job was
-// deleted. It returns the run whose result the function got.
+// work runs a worker whose function calls the step, and calls it again if its Job was
+// deleted. It returns the run whose result the function received.
 func (c *contest) work(ctx context.Context, client *jobs.Client, attempt int, p jobs.Policy) (jobs.Run, error) {
 	runs := client.NewRuns(request().Execution, attempt > 0)
 	for range 3 {
@@ -150,9 +150,9 @@ func (c *contest) work(ctx context.Context, client *jobs.Client, attempt int, p 
 	return jobs.Run{}, errDeleted
 }
 
-// TestContend: workers of two attempts call the same step, in any order, with a create
-// that is answered late and a watch that is behind. At no time do two runs exist that
-// have not ended.
+// TestContend: workers of two attempts call the same step, in any order, with late
+// responses to creates and a watch that lags. There are never two runs that have not
+// ended.
 func TestContend(t *testing.T) {
 	t.Parallel()
 	for _, p := range []jobs.Policy{jobs.None, jobs.RetryFailed, jobs.RetryAll} {
@@ -206,19 +206,19 @@ func contend(t *testing.T, c *contest, p jobs.Policy, late string, apart time.Du
 		require.Len(t, c.created, 1, name)
 		require.Equal(t, results[0].UID, results[1].UID, name)
 	case jobs.RetryFailed:
-		// The later attempt runs it again only when the failure was given to the other.
+		// The later attempt runs it again only if the failure was returned to the other.
 		require.LessOrEqual(t, len(c.created), 2, name)
 		if c.condition == batchv1.JobComplete {
 			require.Len(t, c.created, 1, name)
 		}
 	case jobs.RetryAll:
-		// What attempt 1 got ran in attempt 1, or had ended and was given to no one.
+		// The run of attempt 1 was created in attempt 1, or its result had not been returned.
 		require.True(t, results[1].Attempt == 1 || results[1].Terminal, "%s: %+v", name, results[1])
 	}
 }
 
-// TestContendWithResults: three attempts at once, each with another view of what exists,
-// beside runs that have ended.
+// TestContendWithResults: three concurrent attempts, each with a different view of the
+// Jobs, next to runs that have ended.
 func TestContendWithResults(t *testing.T) {
 	t.Parallel()
 	for _, p := range []jobs.Policy{jobs.RetryFailed, jobs.RetryAll} {
@@ -239,7 +239,7 @@ func TestContendWithResults(t *testing.T) {
 			wg.Wait()
 			require.Empty(t, c.overlap, "policy %d: created by attempts %d", p, c.created)
 			for i, err := range errs {
-				// The last attempt gets its run in the end, however often the others are faster.
+				// The last attempt eventually gets its run, even if the others are always faster.
 				if p == jobs.RetryAll && i%3 < 2 && errors.Is(err, errDeleted) {
 					continue
 				}

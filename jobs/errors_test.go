@@ -58,7 +58,7 @@ func TestAPIErrorClasses(t *testing.T) {
 	require.Equal(t, "list jobs.batch ns: x", (&jobs.APIError{Verb: "list", Resource: "jobs.batch", Namespace: "ns", Err: errors.New("x")}).Error())
 }
 
-// TestCreateErrorHidesSecrets: a webhook may quote the object it refuses.
+// TestCreateErrorHidesSecrets: a webhook may quote the object that it denies.
 func TestCreateErrorHidesSecrets(t *testing.T) {
 	t.Parallel()
 	c := newCluster()

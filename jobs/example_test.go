@@ -13,7 +13,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// A worker makes the Job of a step. When it resumes, it asks again and gets the same one.
+// A worker creates the Job of a step. When it resumes, it gets the same Job.
 func Example() {
 	request := jobs.Request{
 		Execution: identity.Execution{Namespace: "default", Name: "deploy", UID: "0b9c1c5e"},

@@ -14,9 +14,9 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// FuzzNamesAndLabels: what Validate lets through makes a Job whose names, labels
-// and annotations an API server accepts, and on which no user's label takes the
-// place of the library's own.
+// FuzzNamesAndLabels: a request that Validate accepts results in a Job whose names, labels
+// and annotations an API server accepts, and on which no user label replaces one of the
+// library.
 func FuzzNamesAndLabels(f *testing.F) {
 	f.Add("deploy", "helm", "blue", "team", "a", "note", "b")
 	f.Add("x.y.example.com", "step-1", "G_1", "kontinue.cloud/step", "other", "kontinue.cloud/outcome", "{}")

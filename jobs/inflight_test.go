@@ -20,9 +20,9 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// server answers each request after a second, with what status says, and counts
-// how many are open: the fake clientset would let only one in at a time. A create is
-// answered with creates, if that is set.
+// server responds to each request after a second with the given status, and counts how
+// many are open: the fake clientset would serve only one at a time. Its response to a
+// create is creates, if that is set.
 type server struct {
 	open, most atomic.Int64
 	status     func(n int64) int
@@ -86,8 +86,8 @@ func TestMaxInFlight(t *testing.T) {
 	}
 }
 
-// TestMaxInFlightPause: a call that pauses before its next try leaves the slot to
-// others, and one that waits for a slot has not failed yet.
+// TestMaxInFlightPause: a call that backs off releases its slot, and one that waits for a
+// slot has not failed yet.
 func TestMaxInFlightPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestMaxInFlightContext(t *testing.T) {
 }
 
 // TestCreatesLeaveRoom: neither a queue of creates nor creates that an overloaded API
-// server refuses hold back the request of another kind.
+// server rejects delay other requests.
 func TestCreatesLeaveRoom(t *testing.T) {
 	t.Parallel()
 	for _, creates := range []int{http.StatusOK, http.StatusInternalServerError, http.StatusTooManyRequests} {

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var resource = schema.GroupResource{Group: "batch", Resource: "jobs"}
 
-// request is a valid one; tests change what they are about.
+// request returns a valid request, which tests modify.
 func request() *jobs.Request {
 	return &jobs.Request{
 		Execution: identity.Execution{Namespace: "ns", Name: "deploy", UID: "u-1"},
@@ -56,14 +56,14 @@ func build(t *testing.T, change ...func(*jobs.Request)) *batchv1.Job {
 	return job
 }
 
-// acquire is the Acquire of a first run, for which nothing is cached: the create decides.
+// acquire calls Acquire for a first run without a cache, so that the create decides.
 func acquire(ctx context.Context, c *jobs.Client, r *jobs.Request) (jobs.Acquired, error) {
 	return c.Acquire(ctx, r, jobs.None, firstRuns(c, r), nil)
 }
 
 func firstRuns(c *jobs.Client, r *jobs.Request) *jobs.Runs { return c.NewRuns(r.Execution, false) }
 
-// cluster is the stock fake with UIDs, and with answers that a test gives instead.
+// cluster is client-go's fake with UIDs, and with responses that a test can replace.
 type cluster struct {
 	*fake.Clientset
 	uids   atomic.Int64
@@ -80,8 +80,8 @@ func newCluster(objects ...runtime.Object) *cluster {
 	return c
 }
 
-// answer runs f before the n-th request (from 1) of that verb and every later one
-// until it returns false; a returned error is the answer.
+// answer runs f before the n-th request (from 1) of that verb and every later one until
+// it returns false. An error of f is the response.
 func (c *cluster) answer(verb string, f func(n int, a ktesting.Action) error) {
 	n := 0
 	c.PrependReactor(verb, "jobs", func(a ktesting.Action) (bool, runtime.Object, error) {
@@ -91,7 +91,7 @@ func (c *cluster) answer(verb string, f func(n int, a ktesting.Action) error) {
 	})
 }
 
-// fail answers the first requests of the verb with these errors; nil lets one pass.
+// fail makes the first requests of the verb fail with these errors; nil lets one pass.
 func (c *cluster) fail(verb string, errs ...error) {
 	c.answer(verb, func(n int, _ ktesting.Action) error {
 		if n <= len(errs) {
@@ -101,8 +101,8 @@ func (c *cluster) fail(verb string, errs ...error) {
 	})
 }
 
-// instead does f in place of what the fake does for the verb; answers that are
-// given later come first.
+// instead runs f instead of the fake's implementation of the verb. Later calls take
+// precedence.
 func (c *cluster) instead(verb string, f func()) {
 	c.PrependReactor(verb, "jobs", func(ktesting.Action) (bool, runtime.Object, error) {
 		f()
@@ -136,7 +136,7 @@ func (c *cluster) commit(a ktesting.Action) error {
 	return c.Tracker().Create(a.GetResource(), job, a.GetNamespace())
 }
 
-// The answers of a real API server.
+// The errors of a real API server.
 var (
 	errEOF      = errors.New(`Post "https://10.0.0.1/apis/batch/v1/namespaces/ns/jobs": EOF`)
 	errTooMany  = apierrors.NewTooManyRequestsError("too many requests, please try again later")

@@ -15,8 +15,8 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// silent is a connection on which nothing comes back for the first requests of one
-// method, as from a proxy that has lost its upstream; the server answers the others.
+// silent is a connection without a response to the first requests of one method, like a
+// proxy that has lost its upstream. The server responds to the others.
 type silent struct {
 	server
 	method string
@@ -41,7 +41,7 @@ func newSilent(t *testing.T, method string, first int, o jobs.Options) (*silent,
 	return s, jobs.NewClient(clientset, o)
 }
 
-// TestNoAnswer: a request that is never answered is given up and sent again.
+// TestNoAnswer: a request without a response is abandoned and sent again.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -71,7 +71,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestNoAnswerToCreate: the Job may exist, so it is looked for.
+// TestNoAnswerToCreate: the Job may exist, so it is looked up.
 func TestNoAnswerToCreate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,14 +79,14 @@ func TestNoAnswerToCreate(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		defer cancel()
 		_, err := acquire(ctx, client, request())
-		// What is found is the server's Job j, which has no owner.
+		// The lookup finds the server's Job j, which has no owner.
 		require.ErrorIs(t, err, jobs.ErrNameConflict)
 		require.Equal(t, map[string]int{http.MethodPost: 1, http.MethodGet: 1}, s.sent)
 	})
 }
 
-// TestNoAnswerAtAll: the call ends, with an error that is about the API server and
-// not about a context of the caller.
+// TestNoAnswerAtAll: the call ends with an error about the API server, and not about the
+// caller's context.
 func TestNoAnswerAtAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,12 +103,11 @@ func TestNoAnswerAtAll(t *testing.T) {
 
 		_, client = newSilent(t, http.MethodPost, 100, jobs.Options{RetryFor: time.Minute})
 		_, err = acquire(t.Context(), client, request())
-		require.ErrorIs(t, err, jobs.ErrNameConflict, "the Job is looked for, however long the create took")
+		require.ErrorIs(t, err, jobs.ErrNameConflict, "the Job is looked up, however long the create took")
 	})
 }
 
-// TestNoAnswerContext: the end of the caller's context ends the request, and is
-// what the error says.
+// TestNoAnswerContext: the end of the caller's context ends the request, and is the error.
 func TestNoAnswerContext(t *testing.T) {
 	t.Parallel()
 	for _, after := range []time.Duration{time.Second, 75 * time.Second} {

@@ -24,21 +24,21 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// overloaded is an API server that takes a request every so often and refuses the
+// overloaded is an API server that accepts a request from time to time and rejects the
 // others with 429.
 type overloaded struct {
-	every      time.Duration      // one is let in
-	retryAfter func(n int) string // the header of the n-th refusal
+	every      time.Duration      // one is accepted
+	retryAfter func(n int) string // the header of the n-th rejection
 
 	mu         sync.Mutex
-	next       time.Time // when the next one is let in
+	next       time.Time // when the next one is accepted
 	open, most int
 	refused    int
 	tries      map[string]int       // by Job
 	refusal    map[string]time.Time // the last one
-	pause      time.Duration        // the longest between a refusal and the next try
-	advised    map[string]bool      // a refusal had the header: client-go itself waited
-	notBefore  map[string]time.Time // as the last refusal said
+	pause      time.Duration        // the longest time between a rejection and the next try
+	advised    map[string]bool      // a rejection had the header, so client-go itself waited
+	notBefore  map[string]time.Time // the time from the last rejection's header
 	early      []string             // requests that did not respect it
 	created    []string
 	reads      int
@@ -97,8 +97,8 @@ func (s *overloaded) answer(r *http.Request, name string, job *batchv1.Job) (*ht
 		s.refused++
 		a := answer(http.StatusTooManyRequests, "Too many requests, please try again later.\n")
 		a.Header.Set("Content-Type", "text/plain; charset=utf-8")
-		// What a client waits without the header: from 0.2 s up to 2 s, halved by
-		// the jitter. After a pause that client-go made it begins anew.
+		// Without the header a client waits from 0.2 s up to 2 s, halved by the jitter.
+		// After a pause by client-go it starts again at 0.2 s.
 		pause := min(time.Second, 100*time.Millisecond<<min(s.tries[name]-1, 4))
 		if after := s.retryAfter(s.refused); after != "" {
 			a.Header.Set("Retry-After", after)
@@ -133,8 +133,8 @@ func (s *overloaded) client(t *testing.T, o jobs.Options) *jobs.Client {
 	return jobs.NewClient(clientset, o)
 }
 
-// launch has n steps ask for their Jobs, one after the other at the same moment, and
-// returns the names of the Jobs in the order of asking.
+// launch makes n steps call Acquire, one after another at the same moment, and returns the
+// names of the Jobs in the order of the calls.
 func launch(t *testing.T, client *jobs.Client, n int) (asked []string) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -150,16 +150,15 @@ func launch(t *testing.T, client *jobs.Client, n int) (asked []string) {
 				errs[i] = fmt.Errorf("%s got %s, adopted=%t", name, got.Job.Name, got.Adopted)
 			}
 		})
-		synctest.Wait() // it is under way, or in the queue
+		synctest.Wait() // it is in progress, or in the queue
 	}
 	wg.Wait()
 	require.NoError(t, errors.Join(errs...))
 	return asked
 }
 
-// TestOverload: an API server that cannot take as many Jobs as are asked for gets
-// each of them once, from no more callers at a time than agreed, not before the time
-// it asked for, and nearly in the order of asking.
+// TestOverload: an overloaded API server gets each Job once, from at most MaxInFlight
+// callers at a time, not before its Retry-After, and nearly in the order of the calls.
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	const n = 300
@@ -169,9 +168,9 @@ func TestOverload(t *testing.T) {
 	for name, tc := range map[string]struct {
 		retryAfter func(int) string
 		// Bounds of the requests for a Job: of each, since no step is starved, and on
-		// average. A refused step waits for 1 s at least from the fifth time on, or for
-		// the second that the header gives, and then for one place with all the others:
-		// which one gets it is left to chance, so the bound of each is a generous one.
+		// average. A rejected step waits for at least 1 s from the fifth time on, or for
+		// the second in the header, and then competes with all the others for one place.
+		// Which one gets it is random, so the bound for each is generous.
 		most int
 		mean float64
 	}{
@@ -197,8 +196,8 @@ func TestOverload(t *testing.T) {
 					total += tries
 				}
 				require.LessOrEqual(t, float64(total)/n, tc.mean, "%s: requests for a Job", name)
-				// A step begins when one of those before it has its Job: with as many
-				// under way as may be, it comes before all the others of them at most.
+				// A step begins when one of those before it has its Job. With MaxInFlight
+				// in progress, it can only overtake those.
 				for place, job := range s.created {
 					require.Less(t, slices.Index(asked, job)-place, limit, "%s: %s was created before too many that came first", name, job)
 				}
@@ -207,8 +206,8 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// TestOverloadForLong: more Jobs are asked for at once than the server takes in the
-// time of the retries. That time begins for a step when its turn comes.
+// TestOverloadForLong: more Jobs are requested at once than the server accepts within
+// RetryFor. That time begins for a step when it has its first slot.
 func TestOverloadForLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// patches are all of them, to go through what they have in common.
+// patches are all kinds of patches, to test what they have in common.
 func patches(c *jobs.Client) map[string]func(ctx context.Context, name, uid string) error {
 	return map[string]func(context.Context, string, string) error{
 		"record": func(ctx context.Context, name, uid string) error {
@@ -143,10 +143,10 @@ func TestPatchErrors(t *testing.T) {
 	}
 }
 
-// TestPatchNeedsUID: the UID of a real Job is in every patch, since without one a
-// patch could change the Job that took the name. It is left out only where there is
-// none: every API server gives each object a UID, client-go's stock fake does not,
-// and a UID that a patch invents would become the fake object's.
+// TestPatchNeedsUID: every patch contains the UID of a real Job, since it could otherwise
+// change another Job with the name. It is omitted only if there is none: every API server
+// sets a UID, but client-go's fake does not, and a UID in a patch would become the fake
+// object's.
 func TestPatchNeedsUID(t *testing.T) {
 	t.Parallel()
 	name := build(t).Name
@@ -173,8 +173,8 @@ func TestPatchNeedsUID(t *testing.T) {
 	require.Empty(t, c.Actions())
 }
 
-// TestPlainFake: what a user's unit test does with client-go's stock fake, which
-// gives no UIDs; the watch package lets namespace/name stand in for them.
+// TestPlainFake: a user's unit test with client-go's fake, which sets no UIDs. Package
+// watch uses namespace/name instead.
 func TestPlainFake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestPlainFake(t *testing.T) {
 		require.True(t, metadata.RecordedLabel)
 		require.Equal(t, `{"v":1}`, metadata.Record)
 
-		// A conflict is looked at: the Job without a UID is still the same one.
+		// After a conflict the Job is read: without a UID it is still the same one.
 		n := 0
 		c.PrependReactor("patch", "jobs", func(ktesting.Action) (bool, runtime.Object, error) {
 			n++
@@ -217,7 +217,7 @@ func TestPlainFake(t *testing.T) {
 		stored, err = client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`)
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"attempt":2}`, stored)
-		// It is adopted with the stand-in, and not taken for a run without a record.
+		// It is adopted with the stand-in, and not mistaken for a run without a record.
 		again, err := acquire(t.Context(), client, request())
 		require.NoError(t, err)
 		require.Equal(t, types.UID("ns/"+name), again.Run.UID)

@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// Runs as they come in practice; the names say what happened to them.
+// Typical runs; the names say what happened to them.
 var (
 	running   = jobs.Run{}
 	succeeded = jobs.Run{Terminal: true}
@@ -19,7 +19,7 @@ var (
 	gaveUp = jobs.Run{Failed: true}
 )
 
-// run is the one with that number, created in the attempt of the same number.
+// run returns the run with that number, created in the attempt of the same number.
 func run(n int, r jobs.Run) jobs.Run {
 	r.Number, r.Attempt, r.Name = n, n, fmt.Sprintf("run-%d", n)
 	return r
@@ -141,15 +141,16 @@ func TestPlan(t *testing.T) {
 
 // TestPlanInvariants goes through every set of up to two runs in every state:
 //
-//   - A run with a result is adopted also while it is deleted, one without never.
+//   - A run that is being deleted is adopted if it has a result, and otherwise never.
 //   - A plan adopts, or makes room, or creates, and never two of these.
-//   - What was adopted, ended and was given out is adopted again in the same attempt.
+//   - A run that was adopted and whose result was returned is adopted again in the same
+//     attempt.
 //   - Under None, and in attempt 0, there is a new run only where every other is being
 //     deleted without a result.
-//   - When a new run is created, every other is terminal and stays: none runs beside it,
-//     and none is still on the way out.
-//   - Its number is one more than the highest, whatever the attempt and the policy: workers
-//     that see the same runs compete for the same name.
+//   - When a new run is created, every other is terminal and stays: none overlaps with it,
+//     and none is being deleted.
+//   - Its number is one more than the highest, independently of attempt and policy:
+//     workers that see the same runs compete for the same name.
 //   - Once it is created, its own attempt and every earlier one adopt it.
 //   - Room is made in one round. The plan that follows creates, or adopts a run for which
 //     a newer one spoke that is gone now.
@@ -181,7 +182,7 @@ func TestPlanInvariants(t *testing.T) {
 	}
 }
 
-// planCase is what a plan is made from.
+// planCase is the input of a plan.
 type planCase struct {
 	Policy  jobs.Policy
 	Attempt int
@@ -210,8 +211,8 @@ func planSets() [][]jobs.Run {
 
 func hasResult(r jobs.Run) bool { return r.Recorded || r.Terminal }
 
-// requireAdopts: the adopted run ends and is given out; a resume in the same attempt
-// finds it.
+// requireAdopts checks that after the adopted run has ended and its result was returned, a
+// resume in the same attempt finds it.
 func requireAdopts(t *testing.T, c planCase, d jobs.Decision) {
 	t.Helper()
 	adopted := *d.Adopt

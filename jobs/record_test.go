@@ -15,7 +15,8 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// TestUpdateRecord: the record is changed as it is on the Job at the time of the write.
+// TestUpdateRecord: the change applies to the record that is on the Job at the time of the
+// write.
 func TestUpdateRecord(t *testing.T) {
 	t.Parallel()
 	conflict := apierrors.NewConflict(resource, "j", errors.New("the object has been modified"))
@@ -24,8 +25,8 @@ func TestUpdateRecord(t *testing.T) {
 		gets, patches []error // the first answers
 		live          string  // UID of the Job that exists; empty for none
 		there         string  // its record
-		other         string  // what another worker makes of it before the first patch
-		want          string  // the record in the end
+		other         string  // what another worker changes it to before the first patch
+		want          string  // the final record
 		err           error
 		sent          [2]int // gets and patches
 	}{

@@ -77,7 +77,7 @@ func TestBuild(t *testing.T) {
 	}
 	require.Equal(t, want, job)
 
-	// The request is as it was, whatever happens to the Job.
+	// The request is unchanged, even if the Job is modified.
 	require.Equal(t, *before, r.Spec)
 	job.Spec.Template.Spec.Containers[0].Command[0] = "false"
 	job.Spec.Template.Annotations["x"] = "y"
@@ -101,7 +101,7 @@ func TestBuildMetadataReadBack(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 4, number)
 
-	// Without its own annotations the Job is read the same: the pod template has them.
+	// Without its own annotations the Job reads the same: the pod template has them.
 	stripped := job.DeepCopy()
 	stripped.Annotations = nil
 	require.Equal(t, identity.MetadataOf(job), identity.MetadataOf(stripped))

@@ -16,7 +16,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// verbs are those of the requests, runs of the same one shown once.
+// verbs returns the verbs of the requests, with repetitions shown once.
 func (c *cluster) verbs() (all []string) {
 	for _, a := range c.Actions() {
 		all = append(all, a.GetVerb())
@@ -25,7 +25,7 @@ func (c *cluster) verbs() (all []string) {
 }
 
 // TestAcquireReplaces: under RetryAll a run of an earlier attempt is deleted, and gone
-// with its pods, before another one takes its number.
+// with its pods, before another run gets its number.
 func TestAcquireReplaces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -53,8 +53,8 @@ func TestAcquireReplaces(t *testing.T) {
 	})
 }
 
-// TestAcquireReplacesBesideResults: runs that have ended stay, and the new one gets a
-// number of its own.
+// TestAcquireReplacesBesideResults: runs that have ended stay, and the new one gets a new
+// number.
 func TestAcquireReplacesBesideResults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAcquireAwaits(t *testing.T) {
 	}
 }
 
-// TestAcquireAwaitsInVain: the wait has an end, and says what is in the way.
+// TestAcquireAwaitsInVain: the wait is bounded, and its error says what blocks it.
 func TestAcquireAwaitsInVain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestAcquireAwaitsInVain(t *testing.T) {
 	})
 }
 
-// TestAcquireRoomFails: what could not be deleted keeps its name.
+// TestAcquireRoomFails: a run that could not be deleted keeps its name.
 func TestAcquireRoomFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,7 @@ func steps(t *testing.T, n int) (requests []*jobs.Request, there []runtime.Objec
 	return requests, there
 }
 
-// together has all steps call Acquire at once, and returns their errors.
+// together makes all steps call Acquire at once, and returns their errors.
 func together(ctx context.Context, client *jobs.Client, runs *jobs.Runs, requests []*jobs.Request) []error {
 	errs := make([]error, len(requests))
 	var wg sync.WaitGroup
@@ -48,7 +48,7 @@ func together(ctx context.Context, client *jobs.Client, runs *jobs.Runs, request
 	return errs
 }
 
-// TestRunsOfAResume: one list is enough for all steps, and nothing else is sent.
+// TestRunsOfAResume: one list suffices for all steps, and no other request is sent.
 func TestRunsOfAResume(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -87,8 +87,8 @@ func TestRunsOfAFirstRun(t *testing.T) {
 	require.Equal(t, []int{10, 1, 11}, []int{c.count("create"), c.count("list"), len(c.Actions())}, "one list after it")
 }
 
-// TestRunsAskedTwice: a step whose result was given out is asked for again. Its runs are
-// no longer held, and its name leads to the same run.
+// TestRunsAskedTwice: a step whose result was returned is called again. Its runs are no
+// longer held, and its name leads to the same run.
 func TestRunsAskedTwice(t *testing.T) {
 	t.Parallel()
 	c := newCluster(live(t, ends(batchv1.JobFailed), withRecord(badRecord)))
@@ -105,7 +105,7 @@ func TestRunsAskedTwice(t *testing.T) {
 	require.Len(t, c.jobsNow(), 2)
 }
 
-// TestRunsFailedList: the step that sent it has the error, and the next one tries.
+// TestRunsFailedList: the step that sent the list gets the error, and the next one tries.
 func TestRunsFailedList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,8 +138,8 @@ func TestRunsFailedList(t *testing.T) {
 	require.Equal(t, []int{2, 0}, c.counts("list", "create"))
 }
 
-// TestRunsContext: the end of the step that lists does not end the others' wait, and each
-// waits no longer than its own context allows.
+// TestRunsContext: the end of the step that sent the list does not end the others' wait,
+// and each is bounded by its own context.
 func TestRunsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -174,8 +174,8 @@ func TestRunsContext(t *testing.T) {
 	})
 }
 
-// TestRunsListUnderWay: a list that began before a name was found taken may not show its
-// Job.
+// TestRunsListUnderWay: a list that began before the AlreadyExists of a create may not show
+// the Job.
 func TestRunsListUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,7 +204,8 @@ func TestRunsListUnderWay(t *testing.T) {
 	})
 }
 
-// TestRunsShareTheSecondList: of many steps whose names are taken one lists for all.
+// TestRunsShareTheSecondList: if the names of many steps are taken, one sends the list for
+// all.
 func TestRunsShareTheSecondList(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// What this test writes, and what may be there already.
+// The records that this test writes, and those that may already be there.
 const (
 	mine       = `{"v":1,"attempt":0,"pods":null}`
 	others     = `{"v":1,"attempt":0,"failed":true,"pods":null}`
@@ -31,7 +31,7 @@ func save(ctx context.Context, c *cluster) (string, error) {
 
 var jobName = identity.JobName(request().Execution, "helm", 0)
 
-// TestSaveRecord: the first record that can be read stands, whatever the Job looks like.
+// TestSaveRecord: the first readable record stands, in any state of the Job.
 func TestSaveRecord(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -80,8 +80,8 @@ func TestSaveRecord(t *testing.T) {
 	}
 }
 
-// TestSaveRecordReplaces: the patch that replaces what cannot be read is refused when the
-// Job has changed meanwhile, and the Job is read again.
+// TestSaveRecordReplaces: the patch that replaces an unreadable record fails if the Job has
+// changed meanwhile, and the Job is read again.
 func TestSaveRecordReplaces(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -113,14 +113,14 @@ func TestSaveRecordReplaces(t *testing.T) {
 	}
 }
 
-// TestSaveRecordAnswers: whatever answer hides what has become of the patch, the Job is
-// read, unless an overloaded server has not looked at it.
+// TestSaveRecordAnswers: if the response does not show whether the patch took effect, the
+// Job is read, unless an overloaded server has not processed the patch.
 func TestSaveRecordAnswers(t *testing.T) {
 	t.Parallel()
 	conflict := apierrors.NewConflict(resource, "j", errors.New("the object has been modified"))
 	for name, tc := range map[string]struct {
 		patches, gets []error
-		commits       bool // the first patch takes effect all the same
+		commits       bool // the first patch takes effect anyway
 		want          error
 		sent          [2]int // patches and gets
 	}{
@@ -167,7 +167,7 @@ func TestSaveRecordAnswers(t *testing.T) {
 	}
 }
 
-// TestSaveRecordGone: the record of one Job never gets onto another one.
+// TestSaveRecordGone: the record of one Job is never written to another one.
 func TestSaveRecordGone(t *testing.T) {
 	t.Parallel()
 	for name, there := range map[string]func(*batchv1.Job){

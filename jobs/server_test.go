@@ -23,9 +23,9 @@ import (
 	"github.com/kontinue/kontinue/jobs"
 )
 
-// newServer is a cluster whose patches and deletes have what the stock fake leaves out:
-// UIDs that nothing changes, resourceVersions that are compared and grow, a 422 for a
-// JSON patch that does not apply, and a foreground deletion that takes some time.
+// newServer returns a cluster whose patches and deletes have what client-go's fake lacks:
+// immutable UIDs, resourceVersions that are compared and grow, a 422 for a JSON patch that
+// does not apply, and a foreground deletion that takes some time.
 func newServer(deletion time.Duration, objects ...runtime.Object) *cluster {
 	c := newCluster(objects...)
 	apply := ktesting.ObjectReaction(c.Tracker())
@@ -42,7 +42,7 @@ func newServer(deletion time.Duration, objects ...runtime.Object) *cluster {
 		var status apierrors.APIStatus
 		switch {
 		case err != nil && !errors.As(err, &status):
-			// As the API server answers it.
+			// The error of the API server.
 			return true, nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
 		case err != nil:
 			return true, nil, err
@@ -73,7 +73,7 @@ func newServer(deletion time.Duration, objects ...runtime.Object) *cluster {
 	return c
 }
 
-// compare refuses a merge patch of another object, or of another version.
+// compare rejects a merge patch of another object, or of another version.
 func (c *cluster) compare(p ktesting.PatchAction) error {
 	object, err := c.Tracker().Get(jobsResource, p.GetNamespace(), p.GetName())
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *cluster) update(name string, change func(*batchv1.Job)) error {
 	return c.Tracker().Update(jobsResource, job, "ns")
 }
 
-// jobsNow are the Jobs in the cluster, without a request.
+// jobsNow returns the Jobs in the cluster, without a request.
 func (c *cluster) jobsNow() []batchv1.Job {
 	list, err := c.Tracker().List(jobsResource, batchv1.SchemeGroupVersion.WithKind("Job"), "ns")
 	if err != nil {
@@ -126,7 +126,7 @@ func withRecord(text string) func(*batchv1.Job) {
 	}
 }
 
-// found is a Job as the watch of the caller shows it.
+// found returns a Job as the watch of the caller shows it.
 func found(job *batchv1.Job) jobs.Found {
 	s := jobs.Classify(&job.Status)
 	f := jobs.Found{
@@ -139,8 +139,8 @@ func found(job *batchv1.Job) jobs.Found {
 	return f
 }
 
-// slow is a clientset whose requests for Jobs take time on their way there and back,
-// outside of the fake's lock. What a request does or reads, it does or reads between.
+// slow is a clientset whose requests for Jobs are delayed before and after they take
+// effect, outside of the fake's lock.
 type slow struct {
 	kubernetes.Interface
 	there, back func(ctx context.Context, verb string) error
@@ -187,7 +187,7 @@ func delayed[T any](ctx context.Context, s *slow, verb string, send func() (*T, 
 	return answer, err
 }
 
-// takes lets a request of that verb take some time.
+// takes delays requests of that verb.
 func takes(verb string, d time.Duration) func(context.Context, string) error {
 	return func(ctx context.Context, v string) error {
 		if v != verb {

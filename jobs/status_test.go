@@ -124,8 +124,8 @@ func utc(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// FuzzClassify builds conditions from bytes and holds Classify against the rule
-// itself: terminal if and only if Complete or Failed is True.
+// FuzzClassify builds conditions from bytes and compares Classify with the rule: terminal
+// if and only if Complete or Failed is True.
 func FuzzClassify(f *testing.F) {
 	for _, seed := range [][]byte{nil, {0}, {1}, {4, 0}, {1, 5}, {2, 3, 0}, {0, 1}, {9, 10, 14}} {
 		f.Add(seed, int32(1), int32(0))

@@ -116,8 +116,8 @@ func TestValidateAccepts(t *testing.T) {
 	}
 }
 
-// TestValidateReportsAll: one round for all faults, and no value of an annotation
-// or of the environment in the text.
+// TestValidateReportsAll: all errors are reported at once, without values of annotations
+// or of the environment.
 func TestValidateReportsAll(t *testing.T) {
 	t.Parallel()
 	r := request()

@@ -10,7 +10,7 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// printer prints the Jobs that it is called for.
+// printer is a Handler that prints the Jobs.
 type printer struct{ recorder }
 
 func (*printer) JobChanged(j *watch.Job) { fmt.Println("job", j.Name, "is step", j.Step) }

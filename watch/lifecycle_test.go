@@ -79,7 +79,7 @@ func TestStartIsBoundedAndSaysWhy(t *testing.T) {
 	})
 }
 
-// TestStartWhenTheJobsNeverSync: the Pods follow them, and the error names both.
+// TestStartWhenTheJobsNeverSync: the Pods wait for them, and the error names both.
 func TestStartWhenTheJobsNeverSync(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -188,7 +188,7 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// over is a clientset over a transport.
+// over returns a clientset with a transport.
 func over(t *testing.T, transport transportFunc) kubernetes.Interface {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "http://api", QPS: -1, Transport: transport})
@@ -196,8 +196,8 @@ func over(t *testing.T, transport transportFunc) kubernetes.Interface {
 	return clientset
 }
 
-// TestStartAfterAShorterOne: a caller has the time of its own context, not that of
-// whoever was first.
+// TestStartAfterAShorterOne: a caller is bounded by its own context, not by that of the
+// first caller.
 func TestStartAfterAShorterOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -230,7 +230,7 @@ type slowHandler struct {
 
 func (h *slowHandler) JobChanged(*watch.Job) { <-h.release }
 
-// TestStopWaitsForAStartThatGivesUp: its goroutines are the watcher's as well.
+// TestStopWaitsForAStartThatGivesUp: Stop waits for the goroutines of a failed start.
 func TestStopWaitsForAStartThatGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -251,7 +251,7 @@ func TestStopWaitsForAStartThatGivesUp(t *testing.T) {
 	})
 }
 
-// TestListWithoutAnAnswerIsAbandoned: and its error is not about the caller's context.
+// TestListWithoutAnAnswerIsAbandoned: its error is not that of the caller's context.
 func TestListWithoutAnAnswerIsAbandoned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-// TestListAfterAnOutage: the handler sees what is gone, replaced or changed, on whatever
-// page it is, and what did not change stays.
+// TestListAfterAnOutage: the handler sees which objects are gone, replaced or changed, on
+// any page, and unchanged objects stay.
 func TestListAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -25,8 +25,8 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// podServer answers each LIST of pods after a second with the pods that its selector
-// matches at the begin of the request, or with a failure.
+// podServer responds to each LIST of pods after a second, with the pods that match its
+// selector at the beginning of the request, or with a failure.
 type podServer struct {
 	mu         sync.Mutex
 	pods       []corev1.Pod
@@ -93,8 +93,8 @@ func (s *podServer) watcher(t *testing.T) *watch.Watcher {
 	return watch.New(watch.Config{Clientset: clientset, Namespace: "ns"})
 }
 
-// TestListPodsIsShared: many calls at once need few requests, and each gets the pods of
-// its own Job, also those that came after the first request had begun.
+// TestListPodsIsShared: many concurrent calls need few requests, and each gets the pods of
+// its own Job, including those created after the first request had begun.
 func TestListPodsIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -118,8 +118,8 @@ func TestListPodsIsShared(t *testing.T) {
 	})
 }
 
-// TestListPodsOutlivesItsSender: a call whose request another call has sent, and whose
-// context ends, sends its own.
+// TestListPodsOutlivesItsSender: if the context of the call that sent a shared request
+// ends, another call sends its own.
 func TestListPodsOutlivesItsSender(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,8 +154,8 @@ func TestListPodsOutlivesItsSender(t *testing.T) {
 	})
 }
 
-// TestListPodsFails: the calls that share a request share its failure, and the next one
-// asks again.
+// TestListPodsFails: the calls that share a request share its failure, and the next call
+// sends a new one.
 func TestListPodsFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -33,7 +33,7 @@ func recorded(j *batchv1.Job, text string, label bool) *batchv1.Job {
 	return j
 }
 
-// stream is the watch of one resource that a test writes.
+// stream is the watch of one resource, to which a test writes.
 func stream(client *fake.Clientset, resource string) *apiwatch.FakeWatcher {
 	events := apiwatch.NewFake()
 	var once sync.Once
@@ -44,7 +44,7 @@ func stream(client *fake.Clientset, resource string) *apiwatch.FakeWatcher {
 	return events
 }
 
-// podsOf are the names of the cached Pods of a Job.
+// podsOf returns the names of the cached Pods of a Job.
 func podsOf(w *watch.Watcher, job types.UID) (names []string) {
 	for _, p := range w.Pods("ns", job) {
 		names = append(names, p.Name)
@@ -52,9 +52,9 @@ func podsOf(w *watch.Watcher, job types.UID) (names []string) {
 	return names
 }
 
-// TestRecordedJobLeavesTheCache as an API server shows it: deleted, since the selector no
-// longer matches, with the state before. Its finished Pods leave with it, and those that
-// run when they have finished, too.
+// TestRecordedJobLeavesTheCache: an API server shows a recorded Job as deleted, with its
+// previous state, since the selector no longer matches. Its finished Pods leave with it,
+// and its running Pods once they have finished.
 func TestRecordedJobLeavesTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestRecordedJobLeavesTheCache(t *testing.T) {
 		_, err := client.CoreV1().Pods("ns").Update(t.Context(), pod("a-2", "p2", "2", j, corev1.PodSucceeded), metav1.UpdateOptions{})
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Equal(t, []string{"pod a-2/p2"}, r.take(), "the handler sees it all the same")
+		require.Equal(t, []string{"pod a-2/p2"}, r.take(), "the handler sees it anyway")
 		require.Empty(t, podsOf(w, "j1"))
 		require.NoError(t, client.CoreV1().Pods("ns").Delete(t.Context(), "a-2", metav1.DeleteOptions{}))
 		synctest.Wait()
@@ -87,8 +87,9 @@ func TestRecordedJobLeavesTheCache(t *testing.T) {
 	})
 }
 
-// TestRecordedJobOnAFakeClientset, which ignores selectors in a watch, and one that was
-// recorded without the label: the handler gets the record, the cache does not hold it.
+// TestRecordedJobOnAFakeClientset: a fake clientset ignores selectors in a watch, and a
+// Job may have been recorded without the label. The handler receives the record, and the
+// cache does not hold the Job.
 func TestRecordedJobOnAFakeClientset(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -143,8 +144,8 @@ func TestRecordedJobOnAFakeClientset(t *testing.T) {
 	}
 }
 
-// TestStartAmongFinishedJobs: what is not needed is left out of the lists, and reaches
-// neither the handler nor the informers.
+// TestStartAmongFinishedJobs: objects that are not needed are left out of the lists, and
+// reach neither the handler nor the informers.
 func TestStartAmongFinishedJobs(t *testing.T) {
 	t.Parallel()
 	for _, uid := range []types.UID{"j", ""} {
@@ -183,8 +184,8 @@ func TestStartAmongFinishedJobs(t *testing.T) {
 	}
 }
 
-// TestPodsBeforeTheirJob: the two watches are not ordered. One that runs is held; of one
-// that has finished already the handler gets the state, and the cache waits for a list.
+// TestPodsBeforeTheirJob: the two watches are not ordered. The cache holds a running Pod
+// without its Job. It does not hold a finished one, whose state the handler receives.
 func TestPodsBeforeTheirJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,9 +236,9 @@ func TestPodsOfAReplacedJob(t *testing.T) {
 	})
 }
 
-// TestRelistOfAPodWhoseJobHasLeft: it has finished during the outage, and exists. It is
-// not reported as deleted, which would be taken for the loss of a running Pod. One that
-// the cache never had is left out.
+// TestRelistOfAPodWhoseJobHasLeft: the Pod has finished during the outage and still exists.
+// It must not be reported as deleted, which would look like the loss of a running Pod. A
+// Pod that the cache never had is left out.
 func TestRelistOfAPodWhoseJobHasLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -259,8 +260,8 @@ func TestRelistOfAPodWhoseJobHasLeft(t *testing.T) {
 	})
 }
 
-// TestRelistOfARecordedJob: it has left the selection during the outage. The handler gets
-// its last known state, and its finished Pods leave.
+// TestRelistOfARecordedJob: the Job has left the selection during the outage. The handler
+// receives its last known state, and its finished Pods leave.
 func TestRelistOfARecordedJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -278,8 +279,8 @@ func TestRelistOfARecordedJob(t *testing.T) {
 	})
 }
 
-// TestTwoNamespaces in one watcher: names, steps and even UIDs that are the same in both
-// do not meet.
+// TestTwoNamespaces: a watcher of two namespaces distinguishes objects with the same name,
+// step and even UID.
 func TestTwoNamespaces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -120,7 +120,7 @@ type history struct {
 	unlabelled        bool // the Jobs are recorded without the label
 
 	pages   int
-	serving time.Duration // what the server took
+	serving time.Duration // the server's own time
 	peak    uint64        // bytes of the heap, most at a request
 	atLast  int64         // reachable bytes at the last page of Pods
 }
@@ -210,7 +210,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// heap is the size of what is reachable.
+// heap returns the size of the reachable heap.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -219,7 +219,7 @@ func heap() int64 {
 	return int64(s.HeapAlloc)
 }
 
-// grown gives a running Pod the size of a common one.
+// grown makes a running Pod as large as a typical one.
 func grown(p *corev1.Pod) *corev1.Pod {
 	for k := range 10 {
 		p.Spec.Containers[0].Env = append(p.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", k), Value: "a value of a common length"})
@@ -233,7 +233,7 @@ func grown(p *corev1.Pod) *corev1.Pod {
 	return p
 }
 
-// common are the Jobs from first to end and their Pods, of a common size.
+// common returns the Jobs from first to end and their Pods, of a typical size.
 func common(first, end int, state string) (jobList *batchv1.JobList, podList *corev1.PodList) {
 	jobList, podList = &batchv1.JobList{}, &corev1.PodList{}
 	jobList.ResourceVersion, podList.ResourceVersion = "9", "9"

@@ -16,8 +16,8 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// TestRunsOfAStepAreFoundTogether: and taken apart again, one by one, from any
-// place in the list.
+// TestRunsOfAStepAreFoundTogether: they can also be removed one by one, from any place in
+// the list.
 func TestRunsOfAStepAreFoundTogether(t *testing.T) {
 	t.Parallel()
 	for _, first := range []int{0, 1, 2} {
@@ -60,7 +60,7 @@ func TestRunsOfAStepAreFoundTogether(t *testing.T) {
 	}
 }
 
-// TestGonePodIsLeftWhole: a Pod that is deleted by force shows no time of deletion.
+// TestGonePodIsLeftWhole: a force-deleted Pod has no deletion timestamp.
 func TestGonePodIsLeftWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -86,7 +86,7 @@ type lastPods struct {
 
 func (l *lastPods) PodDeleted(p *watch.Pod) { l.deleted = append(l.deleted, p) }
 
-// TestRunningPodIsTrimmed: what its progress needs stays.
+// TestRunningPodIsTrimmed: what its progress needs is kept.
 func TestRunningPodIsTrimmed(t *testing.T) {
 	t.Parallel()
 	owner := job("a", "j1", "1")

@@ -20,7 +20,7 @@ import (
 
 var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
 
-// hang never answers, and fails as net/http does when its context is done.
+// hang never responds, and fails as net/http does when its context is done.
 func hang(ctx context.Context) (int, error) {
 	<-ctx.Done()
 	return 0, fmt.Errorf("Get %q: %w", "https://api", ctx.Err())
@@ -39,7 +39,7 @@ func TestBoundedAbandonsARequest(t *testing.T) {
 	})
 }
 
-// TestBoundedKeepsTheCallersEnd: also when it comes in the same moment.
+// TestBoundedKeepsTheCallersEnd: even if both contexts end at the same moment.
 func TestBoundedKeepsTheCallersEnd(t *testing.T) {
 	t.Parallel()
 	for _, after := range []time.Duration{time.Second, apicall.Timeout} {
@@ -58,8 +58,8 @@ func TestBoundedKeepsTheCallersEnd(t *testing.T) {
 	require.NotErrorIs(t, err, apicall.ErrNoAnswer)
 }
 
-// TestBoundedKeepsAnAnswer: an answer that is late is one, and an error before the
-// deadline is not about time.
+// TestBoundedKeepsAnAnswer: a late response is returned, and an error before the
+// deadline is not a timeout.
 func TestBoundedKeepsAnAnswer(t *testing.T) {
 	t.Parallel()
 	exists := apierrors.NewAlreadyExists(jobs, "j")

@@ -7,7 +7,7 @@ import (
 	"github.com/kontinue/kontinue/internal/docs"
 )
 
-// A fragment is checked with what it takes for granted.
+// A fragment is checked together with the variables that it assumes.
 func Example() {
 	blocks := docs.Markdown("README.md", "The time:\n\n```go\nd, err := time.ParseDuration(\"1h\")\nif err != nil {\n\treturn err\n}\nfmt.Println(d.Hour())\n```\n")
 	fmt.Println(docs.Check(context.Background(), ".", blocks))

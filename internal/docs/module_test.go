@@ -13,7 +13,7 @@ import (
 
 const root = "../.."
 
-// Every block of Go code that users read compiles.
+// Every block of Go code in the documentation compiles.
 func TestModule(t *testing.T) {
 	t.Parallel()
 	var found []docs.Block

@@ -22,7 +22,7 @@ import (
 	"github.com/kontinue/kontinue/internal/lint"
 )
 
-// readme is the module's README, which says what the code has to bear out.
+// readme is the module's README, whose claims the code must match.
 func readme(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -30,8 +30,8 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-// block returns the lines of the README between a line with that start and the
-// next line with that end.
+// block returns the lines of the README between a line with the given prefix and the
+// next line with the given suffix.
 func block(t *testing.T, start, end string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(readme(t), "\n"+start)

@@ -17,7 +17,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
 )
 
-// after lets d pass in the bubble and everything due by then happen.
+// after lets d pass in the bubble, and everything that is due then happen.
 func after(d time.Duration) {
 	timer := time.NewTimer(d)
 	<-timer.C
@@ -98,7 +98,7 @@ func TestOwnerInAnotherNamespace(t *testing.T) {
 		require.NoError(t, err)
 		create(t, c, newJob("child", func(job *batchv1.Job) { job.OwnerReferences = []metav1.OwnerReference{owner} }))
 		after(time.Minute)
-		require.False(t, exists(t, c, "child"), "an owner is looked for in the namespace of its dependent")
+		require.False(t, exists(t, c, "child"), "an owner must be in the namespace of its dependent")
 	})
 }
 

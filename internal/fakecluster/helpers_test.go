@@ -29,7 +29,7 @@ func newCluster(t *testing.T, opts fakecluster.Options) *fakecluster.Cluster {
 	return c
 }
 
-// newJob is a Job of one container "main"; edit adapts it.
+// newJob returns a Job with one container "main", modified by edit.
 func newJob(name string, edit ...func(*batchv1.Job)) *batchv1.Job {
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name},
@@ -118,7 +118,7 @@ func final(job *batchv1.Job) *batchv1.JobCondition {
 	return nil
 }
 
-// outcome is the final condition in short: "Failed/BackoffLimitExceeded".
+// outcome returns the final condition in the form "Failed/BackoffLimitExceeded".
 func outcome(job *batchv1.Job) string {
 	c := final(job)
 	if c == nil {

@@ -39,7 +39,7 @@ func record(t *testing.T, c *fakecluster.Cluster, job *batchv1.Job) history {
 	var h history
 	done := false
 	for {
-		synctest.Wait() // everything that happens at this moment has happened
+		synctest.Wait() // everything that is due at this moment has happened
 		select {
 		case event := <-jobs.ResultChan():
 			job, ok := event.Object.(*batchv1.Job)

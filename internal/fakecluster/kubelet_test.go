@@ -37,7 +37,7 @@ func unschedulable(pod *corev1.Pod) bool {
 	return podCondition(pod, corev1.PodScheduled).Status == corev1.ConditionFalse
 }
 
-// waiting is the reason of the first container of the pod that waits.
+// waiting returns the reason of the pod's first waiting container.
 func waiting(pod *corev1.Pod) string {
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, c := range list {

@@ -187,8 +187,8 @@ func TestNothingOutlivesTheCluster(t *testing.T) {
 	require.ErrorIs(t, c.Start(t.Context()), fakecluster.ErrStopped)
 }
 
-// requireGone checks that the process has ended; whoever adopted it may still
-// have to collect it.
+// requireGone checks that the process has ended. Its new parent may not have reaped it
+// yet.
 func requireGone(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {

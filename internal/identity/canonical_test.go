@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// tree is canonicalJSON by way of maps.
+// tree is canonicalJSON implemented with maps.
 func tree(t require.TestingT, raw []byte) string {
 	var v any
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -74,9 +74,9 @@ func TestCanonicalJSON(t *testing.T) {
 	}
 }
 
-// FuzzCanonicalJSON: what json.Marshal has written of any tree becomes what the tree
-// without its nulls would be written as. Keys with escapes are left out, which a tree
-// sorts by what they mean.
+// FuzzCanonicalJSON: the canonical form of a tree's JSON is the JSON of the tree without
+// its nulls. Keys with escapes are left out, since a tree sorts them by their decoded
+// form.
 func FuzzCanonicalJSON(f *testing.F) {
 	raw, err := json.Marshal(fullSpec())
 	require.NoError(f, err)
@@ -87,7 +87,7 @@ func FuzzCanonicalJSON(f *testing.F) {
 		decoder := json.NewDecoder(bytes.NewReader(text))
 		decoder.UseNumber()
 		if decoder.Decode(&v) != nil {
-			return // no JSON
+			return // not JSON
 		}
 		raw, err := json.Marshal(unescaped(v))
 		require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 
 func TestConstants(t *testing.T) {
 	t.Parallel()
-	// Written out: these are on objects of running clusters.
+	// Literals, since objects in running clusters have them.
 	require.Equal(t, []string{
 		"app.kubernetes.io/managed-by", "kontinue", "kontinue.cloud/worker-group", "kontinue.cloud/execution-uid",
 		"kontinue.cloud/step", "kontinue.cloud/execution", "kontinue.cloud/run", "kontinue.cloud/attempt",
@@ -158,7 +158,7 @@ func spec() *batchv1.JobSpec {
 	}}}
 }
 
-// TestSpecHashGolden freezes the hash: a changed one reads as a changed spec.
+// TestSpecHashGolden freezes the hash: a different one would look like a changed spec.
 func TestSpecHashGolden(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "sha256:9e458ff901933284fece8c7378090979", identity.SpecHash(&batchv1.JobSpec{}))

@@ -13,8 +13,8 @@ import (
 
 const uid = types.UID("0b9c1c5e-6b0f-4e43-9f5e-0f1d1f6f2a11")
 
-// TestJobNameGolden freezes the scheme: a name that changes with a release makes
-// a resumed step run a second time.
+// TestJobNameGolden freezes the names: if a release changed one, a resumed step would run
+// a second time.
 func TestJobNameGolden(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("very-long-execution-name.", 10)
@@ -39,7 +39,7 @@ func TestJobNameGolden(t *testing.T) {
 	}
 }
 
-// TestJobNameDependsOnEveryField also moves a character over a field's border.
+// TestJobNameDependsOnEveryField also moves a character from one field to the next.
 func TestJobNameDependsOnEveryField(t *testing.T) {
 	t.Parallel()
 	base := identity.Execution{Namespace: "a", Name: "exec", UID: "u-1"}

@@ -13,7 +13,7 @@ import (
 	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
-// A ListerWatcher keeps of each page only what its owner wants.
+// A ListerWatcher keeps only the part of each page that its owner selects.
 func Example() {
 	lw := listwatch.New(listwatch.Config{
 		Resource: "jobs", Namespace: "ns", Logger: slog.New(slog.DiscardHandler),

@@ -56,7 +56,7 @@ func TestSilentWatchIsClosed(t *testing.T) {
 	}
 }
 
-// TestWatchWithoutHeadersIsEnded: a proxy has taken the request, and no answer comes.
+// TestWatchWithoutHeadersIsEnded: a proxy has accepted the request but does not respond.
 func TestWatchWithoutHeadersIsEnded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

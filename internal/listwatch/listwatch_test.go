@@ -17,8 +17,8 @@ import (
 	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
-// TestStateFollowsTheRequests: a list alone does not end a failure, an open watch does,
-// and the reflector's own end is none.
+// TestStateFollowsTheRequests: an open watch ends a failure, but a list alone does not,
+// and the end of the reflector is not a failure.
 func TestStateFollowsTheRequests(t *testing.T) {
 	t.Parallel()
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Group: "batch", Resource: "jobs"}, "", errors.New("no rule allows it"))

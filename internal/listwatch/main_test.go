@@ -37,7 +37,7 @@ func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { retu
 // pass lets virtual time pass.
 func pass(d time.Duration) { <-time.After(d) }
 
-// over is a clientset over a transport.
+// over returns a clientset with a transport.
 func over(t *testing.T, transport http.RoundTripper) kubernetes.Interface {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "http://api", QPS: -1, Transport: transport})
@@ -45,7 +45,7 @@ func over(t *testing.T, transport http.RoundTripper) kubernetes.Interface {
 	return clientset
 }
 
-// jobsOf is the configuration for the Jobs of a clientset.
+// jobsOf returns the configuration for the Jobs of a clientset.
 func jobsOf(client kubernetes.Interface) listwatch.Config {
 	return listwatch.Config{
 		Resource: "jobs", Namespace: "ns", Logger: slog.New(slog.DiscardHandler),
@@ -78,7 +78,7 @@ func start(t *testing.T, cfg listwatch.Config) (lw *listwatch.ListerWatcher, sto
 	return lw, store, stop
 }
 
-// health is what is wrong, or nil.
+// health returns what is wrong, or nil.
 func health(lw *listwatch.ListerWatcher) error {
 	if _, err := lw.State(); err != nil {
 		return err

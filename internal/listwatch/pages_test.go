@@ -42,9 +42,9 @@ func paging(n int, fail func(call int, o metav1.ListOptions) error) (cfg listwat
 
 func always(int, metav1.ListOptions) error { return nil }
 
-// TestListInPages: all pages of the newest state are read; a transient error costs one
-// page; and when the API server no longer has the state of the pages, one list without
-// a limit takes their place.
+// TestListInPages: all pages of the newest state are read; a transient error repeats one
+// page; and if the API server no longer has the state of the pages, one list without a
+// limit replaces them.
 func TestListInPages(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -97,7 +97,7 @@ func names(t *testing.T, list runtime.Object) (names []string) {
 	return names
 }
 
-// TestKeep: it begins anew with each list, replaces objects and leaves them out.
+// TestKeep: Keep is called for each list, and can replace objects and leave them out.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	cfg, _ := paging(5, always)
@@ -121,7 +121,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestEmptyList is the start of most workers.
+// TestEmptyList: most workers start without any Jobs.
 func TestEmptyList(t *testing.T) {
 	t.Parallel()
 	cfg, asked := paging(0, always)

@@ -19,8 +19,8 @@ import (
 	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
-// TestRetryOfTransientErrors: within seconds, or when the API server has asked to come
-// again. What the reflector acts on itself, and what does not pass, is returned.
+// TestRetryOfTransientErrors: they are retried within seconds, or after the API server's
+// Retry-After. Other errors, and those that the reflector handles, are returned.
 func TestRetryOfTransientErrors(t *testing.T) {
 	t.Parallel()
 	tooLarge := apierrors.NewTimeoutError("Too large resource version: 100, current: 3", 1)
@@ -61,7 +61,7 @@ func TestRetryOfTransientErrors(t *testing.T) {
 	}
 }
 
-// TestListWithoutAnAnswerIsAbandoned: a reflector would wait for it for ever.
+// TestListWithoutAnAnswerIsAbandoned: a reflector would wait for it forever.
 func TestListWithoutAnAnswerIsAbandoned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

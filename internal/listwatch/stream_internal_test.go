@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEndOfAnEarlierAnswer: client-go sends a watch request again after some answers,
-// and the end of one that it has dropped is not the end of the watch.
+// TestEndOfAnEarlierAnswer: client-go repeats a watch request after some responses, and
+// the end of a response that it has dropped is not the end of the watch.
 func TestEndOfAnEarlierAnswer(t *testing.T) {
 	t.Parallel()
 	lw := New(Config{Resource: "jobs", Logger: slog.New(slog.DiscardHandler)})

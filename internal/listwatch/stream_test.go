@@ -59,7 +59,7 @@ func idle(next http.RoundTripper) http.RoundTripper {
 	return listwatch.CloseIdle(3 * time.Minute)(next)
 }
 
-// TestStateIsTrueOfTheConnection: also where the reflector has not noticed yet.
+// TestStateIsTrueOfTheConnection: even if the reflector has not noticed yet.
 func TestStateIsTrueOfTheConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestWatchThatIsNotReopened(t *testing.T) {
 	})
 }
 
-// TestWatchThatClientGoSentTwice: the first answers say when to come again.
+// TestWatchThatClientGoSentTwice: the first responses have a Retry-After.
 func TestWatchThatClientGoSentTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -169,8 +169,8 @@ func TestWatchThatClientGoSentTwice(t *testing.T) {
 	})
 }
 
-// TestSoonBackAfterManyOutages: the end of the tenth outage is noticed as soon as that
-// of the first, and an outage of the connection costs no list.
+// TestSoonBackAfterManyOutages: the end of the tenth outage is noticed as quickly as that
+// of the first, and a lost connection costs no list.
 func TestSoonBackAfterManyOutages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"github.com/kontinue/kontinue/internal/record"
 )
 
-// A worker records how a step's Job ended. One of the next attempt reads it, and puts
-// its own attempt in before it returns that result.
+// A worker records how a step's Job ended. A worker of the next attempt reads the record,
+// and re-stamps it with its attempt before it returns the result.
 func Example() {
 	text, err := record.Record{Failed: true, Reason: "BackoffLimitExceeded", FailedPods: 1, Pods: []byte(`{"v":1}`)}.Encode()
 	if err != nil {

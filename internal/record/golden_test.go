@@ -25,8 +25,8 @@ func golden(t testing.TB, name string) string {
 	return read(t, filepath.Join("testdata", "v1", name+".json"))
 }
 
-// goldens are the records of version 1 in testdata, which no later version may read as
-// anything else. The pods are those in the file.
+// goldens are the records of version 1 in testdata, which every later version must read
+// in the same way. The pods are those in the file.
 var goldens = map[string]struct {
 	want    record.Record
 	pods    string // where they begin, to the end
@@ -146,7 +146,7 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// FuzzRecord: any text is decoded or refused, and what Restamp changes is the attempt.
+// FuzzRecord: any text is decoded or rejected, and Restamp only changes the attempt.
 func FuzzRecord(f *testing.F) {
 	for name := range goldens {
 		f.Add(golden(f, name), 5)

@@ -28,7 +28,7 @@ func job(change func(*corev1.Container)) *batchv1.Job {
 	}
 }
 
-// canaried puts a secret wherever a container may hold one.
+// canaried puts a secret into every field of a container that may hold one.
 func canaried(secret string) map[string]func(*corev1.Container) {
 	run := func() *corev1.ExecAction { return &corev1.ExecAction{Command: []string{"sh", secret}} }
 	get := func() *corev1.HTTPGetAction {
@@ -54,8 +54,7 @@ func canaried(secret string) map[string]func(*corev1.Container) {
 	}
 }
 
-// TestSecretsAreHidden: wherever they stand in the template, and however an answer
-// quotes them.
+// TestSecretsAreHidden: in every field of the template, and in every form of quoting.
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	asJSON := func(s string) string {
@@ -156,7 +155,7 @@ func TestValidationErrorKeepsFieldAndReason(t *testing.T) {
 	require.NotContains(t, redact.Secrets(nil).ErrorText(odd), "canary")
 }
 
-// TestOtherErrorsKeepTheirText: but for the secrets.
+// TestOtherErrorsKeepTheirText: except for the secrets.
 func TestOtherErrorsKeepTheirText(t *testing.T) {
 	t.Parallel()
 	secrets := redact.Of(job(func(c *corev1.Container) { c.Args = []string{"hunter2-canary"} }))

@@ -33,8 +33,8 @@ func (e *example) end() {
 	}
 }
 
-// A worker is killed between the write of a step's result and its answer. The
-// next worker returns that result, and the step has run once.
+// A worker is killed between the write of a step's result and the response. The next
+// worker returns that result, and the step has run once.
 func Example() {
 	t := &example{}
 	t.ctx, t.cancel = context.WithCancel(context.Background())

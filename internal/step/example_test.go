@@ -7,7 +7,8 @@ import (
 	"github.com/kontinue/kontinue/internal/step"
 )
 
-// An outcome is the record on the Job, from which the root package makes its results.
+// An outcome is decoded from the record on the Job, and the root package converts it to a
+// result.
 func ExampleOutcome() {
 	o := step.Outcome{
 		Record: record.Record{

@@ -14,8 +14,8 @@ import (
 	"github.com/kontinue/kontinue/pods"
 )
 
-// FuzzOrderOfEvents: seed draws what happened to a Job and its pods, order how the
-// two watches bring it. The outcome depends on the first alone.
+// FuzzOrderOfEvents: seed draws what happens to a Job and its pods, and order the order
+// in which the two watches deliver it. The outcome only depends on the seed.
 func FuzzOrderOfEvents(f *testing.F) {
 	f.Add(uint64(1), uint64(1))
 	f.Add(uint64(7), uint64(1<<63))
@@ -88,8 +88,8 @@ func (s *bytesSource) event(rv int) Event {
 	return Event{pod: testPod(name, rv-s.roll(2), phases[s.roll(len(phases))], int32(s.roll(256)), s.roll(2) == 1), deleted: deleted}
 }
 
-// FuzzOutcome folds in any events, of a cluster that keeps no rule, and holds what
-// comes out of them against what they can prove.
+// FuzzOutcome folds in arbitrary events, also impossible ones, and compares the outcome
+// with what they prove.
 func FuzzOutcome(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0})

@@ -13,7 +13,7 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// TestCommonOutcome: the record of a step that went well is the golden one.
+// TestCommonOutcome: the record of a successful step is the golden one.
 func TestCommonOutcome(t *testing.T) {
 	t.Parallel()
 	at := func(second int) metav1.Time {

@@ -106,8 +106,8 @@ func TestDecision(t *testing.T) {
 	}
 }
 
-// history is what two watches can bring of one Job: the Job's events in their
-// order, and each pod's in theirs.
+// history holds what two watches deliver about one Job: the Job's events in order, and
+// those of each pod in order.
 func history(rnd *rand.Rand) [][]Event {
 	pods := 1 + rnd.IntN(4)
 	var succeeded, failed int32
@@ -174,7 +174,7 @@ func interleave(rnd *rand.Rand, streams [][]Event) []Event {
 }
 
 // TestAnyOrderOfEventsGivesTheSameOutcome also requires that no prefix settles
-// on a different one: what is given out early must be what is given out late.
+// on a different one: an early result must equal a late one.
 func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
@@ -200,8 +200,8 @@ func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
 	}
 }
 
-// summary is the recorded outcome, less which pods were seen deleted: that may
-// differ by when one looks.
+// summary returns the recorded outcome without which pods were seen deleted, which
+// depends on the time.
 func summary(t *testing.T, v *state) string {
 	t.Helper()
 	o := v.outcome(0)
@@ -288,15 +288,14 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 		_, err := decode("ns", "job", text, nil)
 		require.ErrorContains(t, err, "job ns/job", "record %q", text)
 	}
-	// The Job's part of a record stands also where the list of its pods does not.
+	// The Job's part of a record is valid even if the list of its pods is not.
 	half, err := decode("ns", "job", `{"v":1,"failed":true,"reason":"x","pods":7}`, nil)
 	require.NoError(t, err)
 	require.True(t, half.Failed)
 	require.Empty(t, half.Pods)
 }
 
-// TestDeletedWhileItIsRead: the read does not answer the question that a later event
-// has asked.
+// TestDeletedWhileItIsRead: a read that began before an event does not account for it.
 func TestDeletedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	active := batchv1.JobStatus{Active: 1}

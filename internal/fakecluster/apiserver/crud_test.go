@@ -219,8 +219,8 @@ func TestPatch(t *testing.T) {
 	require.NoError(t, patch(types.MergePatchType, fmt.Sprintf(`{"metadata":{"uid":%q,"resourceVersion":%q,"annotations":{"k":"w"}}}`, got.UID, got.ResourceVersion)))
 }
 
-// TestJSONPatchTestOperation: a patch whose test fails changes nothing and is answered
-// as by a real API server (jsonPatcher.applyJSPatch of k8s.io/apiserver 0.37).
+// TestJSONPatchTestOperation: a patch whose test fails changes nothing and returns the
+// error of a real API server (jsonPatcher.applyJSPatch of k8s.io/apiserver 0.37).
 func TestJSONPatchTestOperation(t *testing.T) {
 	t.Parallel()
 	s, c := newServer(t)
@@ -262,8 +262,8 @@ func TestJSONPatchTestOperation(t *testing.T) {
 	requireReason(t, patch(`{"op":"add"}`), metav1.StatusReasonBadRequest)
 }
 
-// TestPartialPatchEqualsWhole: leaving out the untouched top-level fields is only
-// an optimisation.
+// TestPartialPatchEqualsWhole: omitting the untouched top-level fields is only an
+// optimization.
 func TestPartialPatchEqualsWhole(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)
@@ -352,8 +352,8 @@ func TestListSelectorsAndPaging(t *testing.T) {
 	require.True(t, apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge))
 }
 
-// TestConcurrentWritersLoseNothing: a patch is applied to the latest state, however
-// many write at once; an update with a stale version is refused.
+// TestConcurrentWritersLoseNothing: concurrent patches are applied to the latest state;
+// an update with a stale version is a conflict.
 func TestConcurrentWritersLoseNothing(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)

@@ -81,7 +81,7 @@ func TestJobPropagation(t *testing.T) {
 			_, err = jobs.Update(t.Context(), withNew, metav1.UpdateOptions{})
 			requireReason(t, err, metav1.StatusReasonInvalid, "no new finalizers can be added if the object is being deleted")
 
-			// What the garbage collector does in the end.
+			// As the garbage collector does at the end.
 			_, err = jobs.Patch(t.Context(), "a", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
 			require.NoError(t, err)
 			_, err = jobs.Get(t.Context(), "a", metav1.GetOptions{})
@@ -137,7 +137,7 @@ func TestRunningPodIsDeletedGracefully(t *testing.T) {
 		got = getPod(t, c, "a")
 		require.Equal(t, begin.Add(10*time.Second).Unix(), got.DeletionTimestamp.Unix())
 
-		// The kubelet's last word: the finalizer still holds the object.
+		// The kubelet removes the pod, but the finalizer still holds it.
 		<-time.After(3 * time.Second)
 		require.NoError(t, pods.Delete(t.Context(), "a", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}))
 		got = getPod(t, c, "a")
@@ -252,8 +252,8 @@ func TestNamespaceDeletion(t *testing.T) {
 	requireReason(t, err, metav1.StatusReasonNotFound)
 }
 
-// TestGraceThatIsOver: a shorter period that would have ended already is one second,
-// so that the kubelet still has the last word.
+// TestGraceThatIsOver: a shorter period that would already have ended is set to one
+// second, so that the kubelet still removes the pod.
 func TestGraceThatIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestGraceThatIsOver(t *testing.T) {
 	})
 }
 
-// TestEvictionIsAdmittedOnce: what it does to the pod is not admitted again.
+// TestEvictionIsAdmittedOnce: the writes of an eviction to the pod are not admitted again.
 func TestEvictionIsAdmittedOnce(t *testing.T) {
 	t.Parallel()
 	s, c := newServer(t)
@@ -307,7 +307,7 @@ func TestDeletionTimestampIsTheServers(t *testing.T) {
 	require.Equal(t, "v", job.Annotations["k"])
 }
 
-// TestBindOfAPodThatIsSaidToBeScheduled changes nothing but the node's name.
+// TestBindOfAPodThatIsSaidToBeScheduled: only the node's name changes.
 func TestBindOfAPodThatIsSaidToBeScheduled(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)

@@ -62,7 +62,7 @@ func createPod(t testing.TB, c kubernetes.Interface, pod *corev1.Pod) *corev1.Po
 	return out
 }
 
-// bindPod makes the pod one that runs on a node.
+// bindPod binds the pod to a node.
 func bindPod(t testing.TB, c kubernetes.Interface, name string) {
 	t.Helper()
 	require.NoError(t, c.CoreV1().Pods(testNamespace).Bind(t.Context(), &corev1.Binding{

@@ -72,13 +72,13 @@ func TestInformersInABubble(t *testing.T) {
 				createJob(t, c, testJob("later"))
 				require.True(t, has("later"))
 
-				// A lost connection, and what happened meanwhile.
+				// A lost connection, and changes meanwhile.
 				s.CutWatches(WatchMatch{})
 				createJob(t, c, testJob("outage"))
 				<-time.After(time.Minute)
 				require.True(t, has("outage"))
 
-				// History lost: a deletion comes as a tombstone of the relist.
+				// After a lost history, a deletion arrives as a tombstone of the relist.
 				s.AddFault(Fault{Match: Match{Verb: "watch"}, Times: 3, Before: fmt.Errorf("connection refused")})
 				s.CutWatches(WatchMatch{})
 				background := metav1.DeletePropagationBackground
@@ -99,8 +99,8 @@ func TestInformersInABubble(t *testing.T) {
 	}
 }
 
-// TestInformerSeesEveryObject: nothing is lost between list and watch, with
-// concurrent writers and watches that are cut all the time.
+// TestInformerSeesEveryObject: nothing is lost between list and watch, with concurrent
+// writers and watches that are cut repeatedly.
 func TestInformerSeesEveryObject(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

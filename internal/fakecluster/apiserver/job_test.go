@@ -245,7 +245,7 @@ func TestIndexedJobScalesInTandem(t *testing.T) {
 	require.NoError(t, patch(`{"spec":{"completions":3,"parallelism":3}}`))
 }
 
-// TestJobStatusTransitions holds status writers to KEP-4368.
+// TestJobStatusTransitions checks that status writes follow KEP-4368.
 func TestJobStatusTransitions(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)

@@ -119,7 +119,7 @@ func TestPodSecurity(t *testing.T) {
 	_, err := c.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: testNamespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	createJob(t, c, testJob("a")) // the Job is let in, its pods are not
+	createJob(t, c, testJob("a")) // the Job is admitted, its pods are not
 	_, err = c.CoreV1().Pods(testNamespace).Create(t.Context(), testPod("p"), metav1.CreateOptions{})
 	requireReason(t, err, metav1.StatusReasonForbidden)
 	require.EqualError(t, err, `pods "p" is forbidden: violates PodSecurity "restricted:latest": `+

@@ -126,7 +126,7 @@ func recordJobWrites(r *recorder, first *batchv1.Job) {
 		`"completionMode":"Indexed"`, `"managedBy":"example.org/x"`, `"parallelism":-1`,
 	} {
 		_, err := jobs.Patch(r.ctx, "a", types.MergePatchType, []byte(`{"spec":{`+field+`}}`), metav1.PatchOptions{})
-		// The messages print whole objects; the fields are what counts.
+		// The messages print whole objects, so only the fields are recorded.
 		r.causes("patch job: "+field, err)
 	}
 	patch(types.StrategicMergePatchType, `{"metadata":{"finalizers":["example.org/x"],"annotations":null}}`)

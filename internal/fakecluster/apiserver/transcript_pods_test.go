@@ -33,7 +33,7 @@ func (r *recorder) causes(what string, err error) {
 
 func scriptPod(name string) *corev1.Pod {
 	pod := testPod(name)
-	// Without the ServiceAccount plugin, nobody sets it.
+	// Nothing sets it without the ServiceAccount plugin.
 	pod.Spec.ServiceAccountName = "default"
 	pod.Labels = map[string]string{"app": "x"}
 	return pod

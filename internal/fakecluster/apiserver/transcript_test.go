@@ -21,16 +21,16 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// record makes TestTranscript run against a real API server, and write what it
-// answers to the golden file. The server must be fresh, without controllers, and
-// with --allow-privileged and with the admission plugins ServiceAccount and DefaultTolerationSeconds disabled.
+// record makes TestTranscript run against a real API server and write its responses to
+// the golden file. The server must be new, without controllers, with --allow-privileged,
+// and with the admission plugins ServiceAccount and DefaultTolerationSeconds disabled.
 var record = flag.String("record", "", "kubeconfig of a real API server to record testdata/transcript.golden from")
 
 const golden = "testdata/transcript.golden"
 
-// TestTranscript sends one long list of requests and compares every answer with
-// what a kube-apiserver 1.37.2 answered: objects with all their defaults, errors with
-// reason, message and causes, and the events of a watch.
+// TestTranscript sends a long list of requests and compares every response with that of
+// kube-apiserver 1.37.2: objects with all their defaults, errors with reason, message
+// and causes, and the events of a watch.
 func TestTranscript(t *testing.T) {
 	t.Parallel()
 	if *record != "" {
@@ -56,7 +56,7 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-// recorder writes answers in a form that does not depend on when and where.
+// recorder writes responses in a form that does not depend on the time and the server.
 type recorder struct {
 	t    *testing.T
 	ctx  context.Context
@@ -77,7 +77,7 @@ func transcript(t *testing.T, c kubernetes.Interface) string {
 	return r.text.String()
 }
 
-// answer writes the outcome of one request.
+// answer writes the response to one request.
 func (r *recorder) answer(what string, o runtime.Object, err error) {
 	fmt.Fprintf(&r.text, "## %s\n", what)
 	if err != nil {
@@ -141,7 +141,7 @@ func (r *recorder) anonymous(s string) string {
 	return times.ReplaceAllString(s, "<time>")
 }
 
-// events writes what a watch has to say, up to the object named last.
+// events writes the events of a watch, up to that of the object named last.
 func (r *recorder) events(w watch.Interface, last string) {
 	for {
 		select {

@@ -171,7 +171,7 @@ func TestWatchExpires(t *testing.T) {
 	require.True(t, apierrors.IsResourceExpired(err), "%v", err)
 }
 
-// TestWatchList is KEP-3157: the state as events, then a marked bookmark.
+// TestWatchList checks KEP-3157: the state as events, then a marked bookmark.
 func TestWatchList(t *testing.T) {
 	t.Parallel()
 	s, c := newServer(t)
@@ -248,8 +248,8 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestSlowWatcherHindersNobody: 5,000 events wait for a client that does not read,
-// and are all there, in order, when it does.
+// TestSlowWatcherHindersNobody: 5,000 events are queued for a client that does not read,
+// and are delivered in order when it does.
 func TestSlowWatcherHindersNobody(t *testing.T) {
 	t.Parallel()
 	_, c := newServer(t)

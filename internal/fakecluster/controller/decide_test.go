@@ -16,7 +16,7 @@ import (
 
 var now = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// job is a Job that has been running for a minute.
+// job returns a Job that has been running for a minute.
 func job(edit ...func(*batchv1.Job)) *batchv1.Job {
 	j := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "job", UID: "job-uid"},
@@ -37,7 +37,7 @@ func withTrue(kinds ...batchv1.JobConditionType) func(*batchv1.Job) {
 	}
 }
 
-// podIn is a tracked pod in that phase, with options such as "deleting",
+// podIn returns a tracked pod in that phase, with options such as "deleting",
 // "ready", "untracked", "index=3", "failures=2", "exit=5", "restarts=2",
 // "finished=30s" (ago).
 func podIn(name string, phase corev1.PodPhase, options ...string) *corev1.Pod {
@@ -247,7 +247,7 @@ func TestSettleAndFinish(t *testing.T) {
 
 	release, cut := f.settle(v)
 	require.False(t, cut)
-	require.Len(t, release, 3, "once the Job has ended even a running pod is let go")
+	require.Len(t, release, 3, "once the Job has ended, even a running pod is released")
 	require.Equal(t, []types.UID{"good"}, f.job.Status.UncountedTerminatedPods.Succeeded)
 	require.Equal(t, []types.UID{"bad"}, f.job.Status.UncountedTerminatedPods.Failed)
 	require.Zero(t, f.job.Status.Succeeded)

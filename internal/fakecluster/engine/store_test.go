@@ -84,7 +84,7 @@ func TestStoreNotifiesSubscribers(t *testing.T) {
 	require.Equal(t, []string{"->1", "1>2", "2"}, seen)
 }
 
-// source is a list and watches under a test's control.
+// source provides a list and watches that a test controls.
 type source struct {
 	mu      sync.Mutex
 	items   []corev1.Pod

@@ -12,7 +12,7 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 )
 
-// The kubelet answers a request for a log as the API server hands it on.
+// The kubelet serves a request for a log that the API server forwards.
 func ExampleKubelet_Logs() {
 	server := apiserver.New(apiserver.Options{})
 	defer server.Close()

@@ -13,8 +13,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
-// TestReferencesAreFetched: a container sees what was written before its pod was
-// made, although no watch has brought it.
+// TestReferencesAreFetched: a container sees what was written before its pod was created,
+// even if no watch has delivered it.
 func TestReferencesAreFetched(t *testing.T) {
 	t.Parallel()
 	meta := func(name string) metav1.ObjectMeta {

@@ -48,7 +48,7 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 			if err := app.Stop(ctx); budget > 0 {
 				require.NoError(w, err)
 			}
-			// Without a budget fx may skip the hooks; a real process would end here.
+			// Without time left fx may skip the hooks. A real process would end here.
 			require.NoError(w, client.Stop(context.Background()))
 			return <-ended
 		}
@@ -105,8 +105,8 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 	}
 }
 
-// TestTimeoutIsCountedFromTheStart kills and resumes the worker again and again
-// until a step reaches its timeout, with and without a worker alive at that time.
+// TestTimeoutIsCountedFromTheStart repeatedly kills and resumes the worker until a step
+// reaches its timeout, with and without a worker alive at that time.
 func TestTimeoutIsCountedFromTheStart(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Minute
@@ -240,7 +240,7 @@ func TestCancelStopsTheJobs(t *testing.T) {
 				}
 				w.Sleep(time.Hour)
 				requireNoPodRuns(w)
-				// The Jobs stay as a record: a resume does not run the steps again.
+				// The Jobs are kept: a resume does not run the steps again.
 				again := run(w.Worker())
 				for range steps {
 					e := <-again

@@ -33,7 +33,7 @@ func newPlay(w *simtest.World, step string, takes time.Duration, codes ...int32)
 	return p
 }
 
-// count returns how many runs have begun.
+// count returns how many runs have started.
 func (p *play) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,7 +175,7 @@ func TestStepThatOutlivesItsAttempt(t *testing.T) {
 					w.Execution.Attempts = attempt
 					p := w.Worker()
 					if attempt == 0 {
-						// The function returns early because something else has failed.
+						// The function returns early because of another failure.
 						time.AfterFunc(10*time.Second, func() { p.Cancel(nil) })
 					}
 					r, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("slow", "true"))

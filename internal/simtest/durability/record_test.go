@@ -102,9 +102,9 @@ func TestResultOutlivesItsPods(t *testing.T) {
 	}
 }
 
-// TestRecordTooLongForAnAnnotation has pods that each leave 2 KiB of log, more
-// than a record holds. A resume must return the same messages as the first call,
-// and they must still have the log's last line, which is the useful one.
+// TestRecordTooLongForAnAnnotation has pods that each write 2 KiB of log, more than a
+// record holds. A resume must return the same messages as the first call, and they must
+// contain the log's last line, which is the useful one.
 func TestRecordTooLongForAnAnnotation(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

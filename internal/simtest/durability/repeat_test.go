@@ -26,7 +26,7 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 			simtest.Run(t, func(w *simtest.World) {
 				p := w.Worker()
 				ktx := p.ExecutionContext()
-				// The outcome cannot be recorded: the Job has run, and the call fails.
+				// The outcome cannot be recorded, so the call fails although the Job has run.
 				w.Cluster.APIServer().AddFault(apiserver.Fault{
 					Match: apiserver.Match{User: p.User, Verb: "patch"}, Times: 1, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("denied by test")),
 				})
@@ -47,8 +47,8 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 	}
 }
 
-// TestNameOfARefusedStepIsFree: a call that was refused before any request leaves
-// its step's name to the next one.
+// TestNameOfARefusedStepIsFree: a call that was rejected before any request releases its
+// step's name.
 func TestNameOfARefusedStepIsFree(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -89,9 +89,9 @@ func TestErrorSaysWhyTheContextEnded(t *testing.T) {
 	})
 }
 
-// TestEndWithinAListOfPods: the Job has ended and the watch of its pods is behind,
-// so a LIST of the pods is under way when the wait ends. The error must say why the
-// wait ended, although the interrupted request does not.
+// TestEndWithinAListOfPods: the Job has ended and the watch of its pods lags, so a LIST
+// of the pods is in progress when the wait ends. The error must say why the wait ended,
+// although that of the interrupted request does not.
 func TestEndWithinAListOfPods(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("the lease was lost")

@@ -106,7 +106,7 @@ func resumePipeline(w *simtest.World) map[string]string {
 }
 
 // TestKilledAtEachRequest kills a worker before and after each of its requests. The
-// worker that resumes must find what the dead one left.
+// worker that resumes must find the Jobs of the dead one.
 func TestKilledAtEachRequest(t *testing.T) {
 	t.Parallel()
 	want, _, requests := undisturbed(t)
@@ -152,7 +152,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 	}
 }
 
-// TestKilledAgainAndAgain kills one worker after the other until one completes.
+// TestKilledAgainAndAgain kills one worker after another until one completes.
 func TestKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	want, _, _ := undisturbed(t)

@@ -25,7 +25,7 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// lostAnswers are the errors with which a client learns that it got no answer.
+// lostAnswers are the errors of requests without a response.
 var lostAnswers = map[string]error{
 	"connection lost": &url.Error{Op: "Post", URL: "https://cluster.test/", Err: io.ErrUnexpectedEOF},
 	"timeout":         apierrors.NewTimeoutError("request did not complete within requested timeout", 0),
@@ -34,8 +34,8 @@ var lostAnswers = map[string]error{
 	"gateway":         apierrors.NewGenericServerResponse(504, "post", schema.GroupResource{Group: "batch", Resource: "jobs"}, "", "gateway", 0, true),
 }
 
-// TestWriteWhoseAnswerIsLost loses one or three writes of a kind, or their answers,
-// of a worker that is not killed.
+// TestWriteWhoseAnswerIsLost drops one or three writes of a kind, or the responses to
+// them, of a worker that is not killed.
 func TestWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	for name, lost := range lostAnswers {
@@ -150,9 +150,9 @@ func TestNameIsTaken(t *testing.T) {
 	}
 }
 
-// TestRefusedByTheJobThatExists: admission comes before the check of the name, so
-// a quota that the Job itself has used up hides that it exists. So does a webhook
-// that refuses or is down.
+// TestRefusedByTheJobThatExists: admission precedes the check of the name, so a quota
+// that the Job itself has exhausted hides that it exists. So does a webhook that denies
+// the request or is down.
 func TestRefusedByTheJobThatExists(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(w *simtest.World){
@@ -164,7 +164,7 @@ func TestRefusedByTheJobThatExists(t *testing.T) {
 			require.NoError(w, err)
 		},
 		"policy": func(w *simtest.World) {
-			refuseJobs(w, apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no more Jobs today")))
+			refuseJobs(w, apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("no Jobs allowed")))
 		},
 		"webhook is down": func(w *simtest.World) {
 			refuseJobs(w, apierrors.NewInternalError(errors.New(`failed calling webhook "policy.test"`)))
@@ -225,8 +225,8 @@ func TestRequestsOfAStep(t *testing.T) {
 	})
 }
 
-// TestBadInputCostsNothing: a call that was refused before any request does not make
-// the next step read what exists.
+// TestBadInputCostsNothing: a call that was rejected before any request does not make the
+// next step read the Jobs.
 func TestBadInputCostsNothing(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

@@ -126,8 +126,8 @@ func TestLabelTakenWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestOutageBeforeTheWatchHasShownTheJob: while the API server does not answer, a
-// Job must not be given up.
+// TestOutageBeforeTheWatchHasShownTheJob: while the API server does not respond, the wait
+// for a Job must not end.
 func TestOutageBeforeTheWatchHasShownTheJob(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
@@ -206,8 +206,8 @@ func TestNamespaceGoesWithTheWorkersAccount(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenWhileAJobGoes: the token is renewed in time, so that the wait ends
-// with the answer and not with the refusal.
+// TestExpiredTokenWhileAJobGoes: the token is renewed in time, so the wait ends with the
+// deletion and not with the 401.
 func TestExpiredTokenWhileAJobGoes(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

@@ -14,8 +14,8 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// startStep starts a client with a log of its own and a step that runs for that
-// long, and lets ten minutes pass. The channel gets the error of the step.
+// startStep starts a client with its own log and a step that runs for that long, and lets
+// ten minutes pass. The channel receives the error of the step.
 func startStep(w *simtest.World, user string, run time.Duration) (*kontinue.Client, *simtest.Log, <-chan error) {
 	w.Helper()
 	w.Cluster.On(containers.Match{}, containers.Script{Run: run, Exit: containers.Exit{Code: 3}})
@@ -153,8 +153,8 @@ func TestJobGoesInAnOutage(t *testing.T) {
 	}
 }
 
-// TestQuietHour: an idle client makes no requests, except for a new watch in place
-// of each that the API server has ended after its timeout.
+// TestQuietHour: an idle client makes no requests, except for a new watch after each one
+// that the API server has ended at its timeout.
 func TestQuietHour(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {

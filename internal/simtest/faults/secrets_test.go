@@ -17,7 +17,7 @@ import (
 	"github.com/kontinue/kontinue/internal/simtest"
 )
 
-// refusing is an API server that has no objects and refuses every create.
+// refusing is an API server that has no objects and rejects every create.
 type refusing struct{}
 
 func (refusing) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -24,8 +24,8 @@ import (
 // canary is a secret, which only the Job itself may hold.
 const canary = "canary-5f2d9c"
 
-// storm injects one fault after the other into the requests and watches of a user
-// for two minutes.
+// storm injects one fault after another into the requests and watches of a user for two
+// minutes.
 func storm(w *simtest.World, rnd *rand.Rand, user string) {
 	server := w.Cluster.APIServer()
 	answers := []error{

@@ -63,8 +63,8 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 	require.Equal(t, 1, stats.Count("worker", "watch", "pods"))
 	require.Equal(t, steps, stats.Count("worker", "create", "jobs"))
 	require.Equal(t, steps, stats.Count("worker", "patch", "jobs"))
-	// On a busy machine a step reads its pods once if the watch of pods is more than a
-	// second behind that of Jobs, and its Job if the watch takes ten to show it.
+	// On a busy machine a step reads its pods once if the watch of pods lags more than a
+	// second behind that of Jobs, and its Job if the watch takes ten seconds to show it.
 	pods, jobs := stats.Count("worker", "list", "pods")-1, stats.Count("worker", "get", "jobs")
 	require.LessOrEqual(t, pods, steps)
 	require.LessOrEqual(t, jobs, steps)
@@ -105,7 +105,7 @@ func runStep(ktx *kontinue.ExecutionContext, i int) string {
 	return ""
 }
 
-// first returns a string out of the channel, or "" if it is empty.
+// first returns a string from the channel, or "" if it is empty.
 func first(c <-chan string) string {
 	select {
 	case s := <-c:

@@ -23,8 +23,7 @@ import (
 
 const outcomeAnnotation = "kontinue.cloud/outcome"
 
-// records are the outcomes that successful requests have written on Jobs, in
-// order.
+// records are the records that successful requests have written on Jobs, in order.
 type records struct {
 	mu    sync.Mutex
 	texts []string
@@ -48,7 +47,7 @@ func watchRecords(w *simtest.World) *records {
 	return r
 }
 
-// workerOf starts a worker of that attempt, in which the Execution stays.
+// workerOf starts a worker of that attempt, and leaves the Execution in it.
 func workerOf(w *simtest.World, attempt int) *simtest.Worker {
 	w.Execution.Attempts = attempt
 	return w.Worker()
@@ -76,7 +75,7 @@ var races = map[string]race{
 			return i.Resource == "jobs", 90*time.Second - time.Since(began)
 		})
 	}},
-	// The watch shows the end alone, and the worker's own record is refused.
+	// The watch shows only the end, and the worker's own record is rejected.
 	"found on recording": {10 * time.Second, func(w *simtest.World, _ string, newer func(string) bool) {
 		w.Cluster.APIServer().SetWatchHook(func(i apiserver.WatchInfo, e watch.Event) (bool, time.Duration) {
 			if !newer(i.User) {
@@ -127,9 +126,9 @@ func (r race) run(w *simtest.World, n int) (zombie string, newer []*simtest.Work
 	return <-ended, newer, saw
 }
 
-// TestRecordOfAnEarlierAttempt: a result that a worker of attempt 1 has returned
-// stands when the worker crashes and its function resumes, although it was recorded
-// by a worker of attempt 0 that was still alive. All workers get the same result.
+// TestRecordOfAnEarlierAttempt: a result that a worker of attempt 1 has returned is
+// returned again after the worker has crashed and its function resumes, although a worker
+// of attempt 0 that was still alive had recorded it. All workers get the same result.
 func TestRecordOfAnEarlierAttempt(t *testing.T) {
 	t.Parallel()
 	for name, race := range races {
@@ -146,7 +145,7 @@ func TestRecordOfAnEarlierAttempt(t *testing.T) {
 			{kontinue.ChildPolicyRetryAll, 0, true, 2},
 		} {
 			if tc.policy == kontinue.ChildPolicyRetryAll && race.begins < time.Minute {
-				continue // deletes what still runs
+				continue // deletes the running Jobs
 			}
 			for _, workers := range []int{1, 2} {
 				t.Run(fmt.Sprintf("%s, %s, exit code %d, %d workers", name, tc.policy, tc.code, workers), func(t *testing.T) {
@@ -185,9 +184,9 @@ func TestRecordOfAnEarlierAttempt(t *testing.T) {
 	}
 }
 
-// TestRaiseIsDisturbed: the request that raises the record's attempt meets
-// another writer, or its answer is lost.
-func TestRaiseIsDisturbed(t *testing.T) {
+// TestRestampIsDisturbed: the request that re-stamps the record conflicts with another
+// writer, or its response is lost.
+func TestRestampIsDisturbed(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]apiserver.Fault{
 		"nothing":         {Match: apiserver.Match{Verb: "none"}},
@@ -225,10 +224,10 @@ func TestRaiseIsDisturbed(t *testing.T) {
 	}
 }
 
-// TestRaiseOfADeletedJob: the Job is deleted after it was recorded and before the
-// worker of attempt 1 observes its end, and none of its pod's. Nothing is left to
-// raise, and the result is what is known: that the Job failed.
-func TestRaiseOfADeletedJob(t *testing.T) {
+// TestRestampOfADeletedJob: the Job is deleted after it was recorded and before the
+// worker of attempt 1 observes its end or that of its pod. There is no record to
+// re-stamp, and the result is that the Job failed.
+func TestRestampOfADeletedJob(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
 		w.Execution.ChildPolicy = kontinue.ChildPolicyRetryFailed
@@ -247,9 +246,9 @@ func TestRaiseOfADeletedJob(t *testing.T) {
 	})
 }
 
-// TestRaiseCostsNothing: a record that the plan has found is returned without a
-// request but the LIST that found it.
-func TestRaiseCostsNothing(t *testing.T) {
+// TestRestampCostsNothing: a record that the plan has found is returned without any
+// request except the LIST that found it.
+func TestRestampCostsNothing(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []kontinue.ChildPolicy{kontinue.ChildPolicyNone, kontinue.ChildPolicyRetryFailed} {
 		simtest.Run(t, func(w *simtest.World) {
