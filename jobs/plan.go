@@ -69,7 +69,7 @@ type Decision struct {
 	// the new run is created, so that never two runs of a step overlap.
 	Delete []Run
 	// Await are the runs that have to be gone or, unless they are being deleted,
-	// terminal before the new run is created. After both the runs are planned anew.
+	// terminal before the new run is created. After both the runs are planned again.
 	Await []Run
 }
 
@@ -78,7 +78,7 @@ type Decision struct {
 // runs does not matter.
 //
 // A run that belongs to this attempt is its result under every policy: it was
-// created in it, was recorded in it, or has finished and was given to no one. Of
+// created in it, was recorded in it, or has finished and no caller got it. Of
 // the others a running one is waited for, except under RetryAll, and a finished
 // one is subject to the policy. The newest run speaks for the step.
 //
