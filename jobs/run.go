@@ -60,7 +60,7 @@ func (r *Request) runOf(f Found) (Run, bool) {
 	}
 	if rec, err := record.Decode(m.Record); err == nil {
 		run.Recorded, run.RecordedAttempt, run.Failed = true, rec.Attempt, rec.Failed
-		if r.Failed != nil {
+		if r.Failed != nil && r.Attempt > run.Attempt { // or it decides nothing
 			run.Failed = r.Failed(rec)
 		}
 	}
