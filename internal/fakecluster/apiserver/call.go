@@ -1,14 +1,5 @@
 package apiserver
 
-import (
-	"context"
-	"io"
-	"net/url"
-	"time"
-
-	"k8s.io/apimachinery/pkg/watch"
-)
-
 // Request is one API request as authorization and audit see it.
 type Request struct {
 	// User is the identity of the client.
@@ -23,6 +14,8 @@ type Request struct {
 	Namespace string
 	// Name is "" for create, list and watch without metadata.name.
 	Name string
+	// UserAgent is what the client calls itself.
+	UserAgent string
 }
 
 // call is a request that has been resolved to a resource.
@@ -44,70 +37,4 @@ func (c call) request() Request {
 		r.Resource += "/" + c.sub
 	}
 	return r
-}
-
-// serve runs one request: faults, authorization, the operation, audit.
-func serve[R any](ctx context.Context, s *Server, c call, op func() (R, error)) (R, error) {
-	var none R
-	req := c.request()
-	s.stats.request(req)
-	result, err := func() (R, error) {
-		if err := ctx.Err(); err != nil {
-			return none, clientError(req, err)
-		}
-		fault := s.takeFault(req)
-		if fault != nil && fault.Delay > 0 {
-			timer := time.NewTimer(fault.Delay)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				return none, clientError(req, ctx.Err())
-			}
-		}
-		if fault != nil && fault.Before != nil {
-			return none, fault.Before
-		}
-		if err := s.authorize(req); err != nil {
-			return none, err
-		}
-		result, err := op()
-		if err == nil && fault != nil && fault.After != nil {
-			discard(result)
-			return none, fault.After
-		}
-		return result, err
-	}()
-	s.notifyAudit(req, err)
-	return result, err
-}
-
-// discard closes a stream that is not returned to the client.
-func discard(result any) {
-	switch r := result.(type) {
-	case watch.Interface:
-		r.Stop()
-	case io.Closer:
-		_ = r.Close()
-	}
-}
-
-// clientError has the form of the error that net/http returns without a response.
-func clientError(r Request, err error) error {
-	op := map[string]string{"create": "Post", "update": "Put", "patch": "Patch", "delete": "Delete", "deletecollection": "Delete"}[r.Verb]
-	if op == "" {
-		op = "Get"
-	}
-	path := "/api/v1"
-	if r.Group != "" {
-		path = "/apis/" + r.Group + "/v1"
-	}
-	if r.Namespace != "" {
-		path += "/namespaces/" + r.Namespace
-	}
-	path += "/" + r.Resource
-	if r.Name != "" {
-		path += "/" + r.Name
-	}
-	return &url.Error{Op: op, URL: "https://fake.invalid" + path, Err: err}
 }

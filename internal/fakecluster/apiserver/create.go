@@ -21,7 +21,7 @@ const generateNameTries = 8
 // create stores a new object. Like the API server, it checks in this order: system
 // fields, namespace, admission, defaults, validation, quota, and then the name. So a
 // 403 or 422 can hide a 409.
-func (s *Server) create(ctx context.Context, c call, in object, opts metav1.CreateOptions) (object, error) {
+func (s *Server) create(ctx context.Context, c call, in object, opts metav1.CreateOptions) (*revision, error) {
 	dryRun := len(opts.DryRun) > 0
 	generated := in.GetName() == "" && in.GetGenerateName() != ""
 	for try := 1; ; try++ {
@@ -36,14 +36,11 @@ func (s *Server) create(ctx context.Context, c call, in object, opts metav1.Crea
 			if old := s.load(c.res, c.ns, c.name); old != nil {
 				return nil, alreadyExists(c, old)
 			}
-			return obj, nil
+			return &revision{object: obj}, nil
 		}
-		ok, err := s.insert(c.res, obj, s.quotaCheck(c))
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			return clone(obj), nil
+		stored, err := s.insert(c.res, obj, s.quotaCheck(c))
+		if err != nil || stored != nil {
+			return stored, err
 		}
 		if !generated || try == generateNameTries {
 			return nil, alreadyExists(c, s.load(c.res, c.ns, c.name))
@@ -149,7 +146,7 @@ func (s *Server) bootstrapNamespaces(names ...string) {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, UID: s.ids.uid(), CreationTimestamp: now()}}
 		namespaces.strategy.SetDefaults(ns)
 		namespaces.strategy.PrepareForCreate(ns)
-		if ok, err := s.insert(namespaces, ns, nil); !ok || err != nil {
+		if stored, err := s.insert(namespaces, ns, nil); stored == nil || err != nil {
 			panic("apiserver: bootstrap namespace " + name)
 		}
 	}
@@ -192,5 +189,3 @@ func uidMismatch(c call, asked, have types.UID) error {
 
 // stripType removes kind and apiVersion: typed clients do not see them.
 func stripType(o object) { o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{}) }
-
-var namespaces = mustResource(corev1.SchemeGroupVersion, "namespaces")

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -347,9 +348,18 @@ func TestListSelectorsAndPaging(t *testing.T) {
 	s.CompactHistory()
 	_, err = c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{Limit: 4, Continue: first.Continue})
 	require.True(t, apierrors.IsResourceExpired(err), "%v", err)
-	_, err = c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{ResourceVersion: "999999"})
-	require.True(t, apierrors.IsTimeout(err), "%v", err)
-	require.True(t, apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge))
+}
+
+// TestListOfTheFuture: client-go sends the request again as the answer asks for.
+func TestListOfTheFuture(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newServer(t)
+		_, err := c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{ResourceVersion: "999999"})
+		require.True(t, apierrors.IsTimeout(err), "%v", err)
+		require.True(t, apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge))
+		require.Equal(t, 11, s.Stats().Count("", "list", "pods"))
+	})
 }
 
 // TestConcurrentWritersLoseNothing: concurrent patches are applied to the latest state;

@@ -14,61 +14,66 @@ import (
 
 // delete removes an object as the registry's Store.Delete does: at once, or by
 // marking it with a deletion timestamp where a grace period or a finalizer holds it.
-func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) error {
+// It returns the last state, and whether the object is gone.
+func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) (last *revision, gone bool, err error) {
 	dryRun := len(opts.DryRun) > 0
-	marked := false
 	for {
-		cur := s.load(c.res, c.ns, c.name)
-		if cur == nil {
-			if marked {
-				return nil
+		stored := s.find(c.res, c.ns, c.name)
+		if stored == nil {
+			if last != nil {
+				return last, true, nil
 			}
-			return apierrors.NewNotFound(c.res.groupResource(), c.name)
+			return nil, false, apierrors.NewNotFound(c.res.groupResource(), c.name)
 		}
-		if !marked {
+		cur := stored.object
+		if last == nil {
 			if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
-				return err
+				return nil, false, err
 			}
 			if err := s.admit(ctx, c, nil, cur, dryRun); err != nil {
-				return err
+				return nil, false, err
 			}
 		}
 		obj := clone(cur)
 		how := markDeleted(c.res, obj, opts)
-		if dryRun || how == alreadyDeleting {
-			return nil
-		}
+		same := how == alreadyDeleting || c.res.strategy.Equal(obj, cur)
 		switch {
+		case dryRun:
+			return &revision{object: obj}, how == removeNow || how == markThenRemove, nil
+		case same && (how == keep || how == alreadyDeleting):
+			return stored, false, nil
 		case how == keep:
-			if c.res.strategy.Equal(obj, cur) || s.swap(c.res, cur, obj) {
-				return nil
+			if next := s.swap(c.res, stored, obj); next != nil {
+				return next, false, nil
 			}
-		case how == markThenRemove && !c.res.strategy.Equal(obj, cur):
-			// An object of a type with graceful deletion is marked first even if its
-			// period is zero: watches see MODIFIED, then DELETED. It is deleted even
-			// if another client writes in between, since its period has passed.
-			marked = marked || s.swap(c.res, cur, obj)
-		case s.remove(c.res, cur):
-			return nil
+		case how == markThenRemove && !same:
+			// A type with graceful deletion is marked first even if its period is
+			// zero: watches see MODIFIED, then DELETED. Whoever writes in between,
+			// the object goes: its period is over.
+			if next := s.swap(c.res, stored, obj); next != nil {
+				last = next
+			}
+		case s.remove(c.res, stored):
+			return stored, true, nil
 		}
 	}
 }
 
-// deleteCollection deletes the objects that match, one after another.
-func (s *Server) deleteCollection(ctx context.Context, c call, opts metav1.DeleteOptions, listOpts metav1.ListOptions) error {
+// deleteCollection deletes what matches, one object after the other, and returns it.
+func (s *Server) deleteCollection(ctx context.Context, c call, opts metav1.DeleteOptions, listOpts metav1.ListOptions) (result, error) {
 	listOpts.Limit, listOpts.Continue = 0, ""
 	found, err := s.list(c, listOpts)
 	if err != nil {
-		return err
+		return result{}, err
 	}
 	for _, o := range found.items {
 		one := c
 		one.ns, one.name = o.GetNamespace(), o.GetName()
-		if err := s.delete(ctx, one, opts); err != nil && !apierrors.IsNotFound(err) {
-			return err
+		if _, _, err := s.delete(ctx, one, opts); err != nil && !apierrors.IsNotFound(err) {
+			return result{}, err
 		}
 	}
-	return nil
+	return found, nil
 }
 
 func checkPreconditions(c call, cur object, p *metav1.Preconditions) error {

@@ -31,7 +31,7 @@ func (s *Server) SetWatchHook(hook WatchHook) {
 // CutWatches closes the matching watches, like a lost connection or a server restart:
 // the watches lose the events that were not read yet. It returns their number.
 func (s *Server) CutWatches(m WatchMatch) int {
-	return s.eachWatch(m, (*watcher).end)
+	return s.eachWatch(m, (*watcher).cut)
 }
 
 // StallWatches makes the matching open watches half-open: they stay open but deliver

@@ -7,10 +7,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
@@ -22,7 +19,7 @@ const maxPages = 64
 // page is the rest of a list that was cut at its limit.
 type page struct {
 	rv   uint64
-	rest []object
+	rest []*revision
 }
 
 // token is the content of a continue token: which page, and how far.
@@ -31,9 +28,9 @@ type token struct {
 	Start int `json:"s"`
 }
 
-// result is a list before it has a Go type; the objects are the store's own.
+// result is a list before it has a Go type.
 type result struct {
-	items []object
+	items []*revision
 	meta  metav1.ListMeta
 }
 
@@ -124,40 +121,6 @@ func tooLargeRV(asked, now uint64) error {
 		Message: "Too large resource version",
 	}}
 	return err
-}
-
-// copies returns the caller's own copies of the items.
-func (r result) copies() []object {
-	out := make([]object, len(r.items))
-	for i, o := range r.items {
-		out[i] = clone(o)
-	}
-	return out
-}
-
-// typed builds the List type of the resource, for clients without a static type.
-func (r result) typed(res *resource) (runtime.Object, error) {
-	gvk := res.gvk
-	gvk.Kind += "List"
-	list, err := scheme.Scheme.New(gvk)
-	if err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	items := make([]runtime.Object, len(r.items))
-	for i, o := range r.copies() {
-		items[i] = o
-	}
-	if err := meta.SetList(list, items); err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	m, err := meta.ListAccessor(list)
-	if err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	m.SetResourceVersion(r.meta.ResourceVersion)
-	m.SetContinue(r.meta.Continue)
-	m.SetRemainingItemCount(r.meta.RemainingItemCount)
-	return list, nil
 }
 
 func clone(o object) object { return registry.As[object](o.DeepCopyObject()) }

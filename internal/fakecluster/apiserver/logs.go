@@ -1,23 +1,13 @@
 package apiserver
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
@@ -37,75 +27,8 @@ func (s *Server) SetLogSource(source LogSource) {
 	s.logSource.Store(&source)
 }
 
-// newLogRequest returns a request of a real REST client, so that Stream, Do and
-// DoRaw behave as in production, over a transport that calls the server.
-func newLogRequest(cs *Clientset, ns, name string, opts *corev1.PodLogOptions) *rest.Request {
-	gv := corev1.SchemeGroupVersion
-	client, err := rest.NewRESTClient(
-		&url.URL{Scheme: "https", Host: "fake.invalid"}, "/api/v1",
-		rest.ClientContentConfig{
-			GroupVersion: gv,
-			Negotiator:   runtime.NewClientNegotiator(scheme.Codecs.WithoutConversion(), gv),
-		},
-		nil, &http.Client{Transport: logTransport{cs, ns, name, *opts.DeepCopy()}})
-	if err != nil {
-		// The base URL is a constant.
-		panic("apiserver: " + err.Error())
-	}
-	return client.Get().Namespace(ns).Name(name).Resource("pods").SubResource("log").VersionedParams(opts, scheme.ParameterCodec)
-}
-
-// logTransport answers one GET of a pod's log. It holds the options: client-go
-// can encode the options into a URL, but not decode them.
-type logTransport struct {
-	cs       *Clientset
-	ns, name string
-	opts     corev1.PodLogOptions
-}
-
-// RoundTrip implements http.RoundTripper.
-func (t logTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	opts := t.opts
-	c := call{user: t.cs.user, verb: "get", res: pods, sub: "log", ns: t.ns, name: t.name}
-	body, err := serve(req.Context(), t.cs.s, c, func() (io.ReadCloser, error) { return t.cs.s.openLog(c, &opts) })
-	if err != nil {
-		return failure(req, err)
-	}
-	return &http.Response{
-		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/2.0", ProtoMajor: 2,
-		Header:        http.Header{"Content-Type": {"text/plain"}},
-		ContentLength: -1, Request: req, Body: newLogBody(req.Context(), body),
-	}, nil
-}
-
-// failure returns an HTTP response for an API status error, and an error for others.
-func failure(req *http.Request, err error) (*http.Response, error) {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		var u *url.Error
-		if errors.As(err, &u) {
-			return nil, u.Err // http.Client wraps it again
-		}
-		return nil, err
-	}
-	st := status.Status()
-	st.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	raw, jsonErr := json.Marshal(st)
-	if jsonErr != nil {
-		return nil, jsonErr
-	}
-	header := http.Header{"Content-Type": {"application/json"}}
-	if st.Details != nil && st.Details.RetryAfterSeconds > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(st.Details.RetryAfterSeconds)))
-	}
-	return &http.Response{
-		StatusCode: int(st.Code), Status: http.StatusText(int(st.Code)), Proto: "HTTP/2.0", ProtoMajor: 2,
-		Header: header, ContentLength: int64(len(raw)), Request: req, Body: io.NopCloser(bytes.NewReader(raw)),
-	}, nil
-}
-
-// openLog checks what the API server and the kubelet check, with the same messages,
-// and then opens the source.
+// openLog checks what the API server and the kubelet check, in their words, and
+// asks the source.
 func (s *Server) openLog(c call, opts *corev1.PodLogOptions) (io.ReadCloser, error) {
 	pod, _ := s.load(pods, c.ns, c.name).(*corev1.Pod)
 	if pod == nil {
@@ -176,35 +99,4 @@ func logReady(pod *corev1.Pod, name string, previous bool) error {
 		}
 	}
 	return apierrors.NewBadRequest(fmt.Sprintf("container %q in pod %q is not available", name, pod.Name))
-}
-
-// logBody ends with the request's context, as the body of a real response does.
-type logBody struct {
-	ctx  context.Context
-	src  io.ReadCloser
-	stop func() bool
-}
-
-func newLogBody(ctx context.Context, src io.ReadCloser) io.ReadCloser {
-	return &logBody{ctx: ctx, src: src, stop: context.AfterFunc(ctx, func() { _ = src.Close() })}
-}
-
-// Read implements io.Reader.
-func (b *logBody) Read(p []byte) (int, error) {
-	if err := b.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := b.src.Read(p)
-	if cause := b.ctx.Err(); cause != nil && err != nil {
-		return n, cause
-	}
-	return n, err
-}
-
-// Close implements io.Closer. The source is closed once.
-func (b *logBody) Close() error {
-	if b.stop() {
-		return b.src.Close()
-	}
-	return nil
 }

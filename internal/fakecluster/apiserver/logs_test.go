@@ -132,6 +132,7 @@ func TestFollowedLogEndsWithItsContext(t *testing.T) {
 		_, err = stream.Read(buf)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Minute, time.Since(begin))
+		synctest.Wait()
 		_, err = out.Write([]byte("x"))
 		require.ErrorIs(t, err, io.ErrClosedPipe)
 		require.NoError(t, stream.Close())

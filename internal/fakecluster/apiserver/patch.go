@@ -25,8 +25,8 @@ import (
 const maxJSONPatchOperations = 10000
 
 // patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
-// Apply returns an error: there is no field management.
-func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (object, error) {
+// Apply is refused: there is no field management here.
+func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (*revision, error) {
 	apply, err := patcher(pt, data)
 	if err != nil {
 		return nil, err
@@ -37,10 +37,15 @@ func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []b
 			return nil, err
 		}
 		if obj.GetName() != cur.GetName() {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", obj.GetName(), cur.GetName()))
+			return nil, otherName(obj.GetName(), cur.GetName())
 		}
 		return obj, nil
 	})
+}
+
+// otherName is the answer to an object under the name of another one.
+func otherName(name, inURL string) error {
+	return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", name, inURL))
 }
 
 func patcher(pt types.PatchType, data []byte) (func(object) (object, error), error) {

@@ -22,7 +22,6 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 	if b.Target.Name == "" {
 		return apierrors.NewBadRequest("target.name is required")
 	}
-	c.name = b.Name
 	if err := s.admit(ctx, c, b, nil, false); err != nil {
 		return err
 	}
@@ -54,10 +53,6 @@ func (s *Server) bind(ctx context.Context, c call, b *corev1.Binding) error {
 // API does. Disruption budgets are ignored; an admission function on pods/eviction can
 // return 429 instead.
 func (s *Server) evict(ctx context.Context, c call, in *policyv1.Eviction) error {
-	c.name = in.Name
-	if c.ns == "" {
-		c.ns = in.Namespace
-	}
 	opts := in.DeleteOptions
 	if opts == nil {
 		opts = &metav1.DeleteOptions{}
@@ -87,7 +82,8 @@ func (s *Server) evict(ctx context.Context, c call, in *policyv1.Eviction) error
 		rv := marked.GetResourceVersion()
 		p.ResourceVersion = &rv
 	}
-	return s.delete(ctx, c, *opts)
+	_, _, err = s.delete(ctx, c, *opts)
+	return err
 }
 
 // setPodCondition sets a condition; the transition time changes with the status only.

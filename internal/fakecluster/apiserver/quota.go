@@ -24,7 +24,7 @@ func (s *Server) quotaCheck(c call) func() error {
 			return nil
 		}
 		for _, o := range t.collect(c.ns, nil) {
-			if err := s.overQuota(c, registry.As[*corev1.ResourceQuota](o)); err != nil {
+			if err := s.overQuota(c, registry.As[*corev1.ResourceQuota](o.object)); err != nil {
 				return err
 			}
 		}
@@ -67,7 +67,7 @@ func (s *Server) overQuota(c call, quota *corev1.ResourceQuota) error {
 // countFor returns how much of a quota'd resource is used in the namespace, if a new
 // object of the call's type would use it too.
 func (s *Server) countFor(c call, name string) (used int, counted bool) {
-	var space map[string]object
+	var space map[string]*revision
 	if t := s.tables[c.res.gvr]; t != nil {
 		space = t.spaces[c.ns]
 	}
@@ -80,7 +80,7 @@ func (s *Server) countFor(c call, name string) (used int, counted bool) {
 	case name == "pods" && c.res == pods:
 		// Unlike count/pods, this leaves out pods that have ended.
 		for _, o := range space {
-			if !terminal(registry.As[*corev1.Pod](o)) {
+			if !terminal(registry.As[*corev1.Pod](o.object)) {
 				used++
 			}
 		}

@@ -1,11 +1,13 @@
 package apiserver
 
 import (
+	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -21,6 +23,7 @@ type resource struct {
 	gvr        schema.GroupVersionResource
 	gvk        schema.GroupVersionKind
 	namespaced bool
+	hasStatus  bool
 	strategy   registry.Strategy
 }
 
@@ -51,13 +54,26 @@ var clusterScoped = map[string]bool{
 	"SelfSubjectReview": true, "TokenReview": true, "StorageVersion": true, "StorageVersionMigration": true,
 }
 
+// stableVersion matches the versions that are served: a real server serves others only if it
+// is configured to.
+var stableVersion = regexp.MustCompile(`^v[0-9]+$`)
+
+// partOfAnother are the kinds that are no resource, but sent to a subresource or only
+// answered with.
+var partOfAnother = map[string]bool{
+	"Binding": true, "Eviction": true, "Scale": true, "TokenRequest": true, "PodStatusResult": true,
+	"RangeAllocation": true, "SerializedReference": true, "ComponentStatus": true,
+	"SubjectAccessReview": true, "LocalSubjectAccessReview": true, "SelfSubjectRulesReview": true,
+	"TokenReview": true, "SelfSubjectReview": true, "ImageReview": true, "AdmissionReview": true, "ConversionReview": true,
+}
+
 // knownResources maps every resource of client-go's scheme to its kind. It is
 // built once: the scheme has some hundreds of kinds.
 var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*resource {
 	known := map[schema.GroupVersionResource]*resource{}
 	for gvk := range scheme.Scheme.AllKnownTypes() {
-		if gvk.Version == runtime.APIVersionInternal || strings.HasSuffix(gvk.Kind, "List") ||
-			strings.HasSuffix(gvk.Kind, "Options") {
+		if !stableVersion.MatchString(gvk.Version) || strings.HasSuffix(gvk.Kind, "List") ||
+			strings.HasSuffix(gvk.Kind, "Options") || partOfAnother[gvk.Kind] {
 			continue
 		}
 		o, err := scheme.Scheme.New(gvk)
@@ -72,6 +88,7 @@ var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*reso
 			gvr:        plural,
 			gvk:        gvk,
 			namespaced: !clusterScoped[gvk.Kind],
+			hasStatus:  reflect.ValueOf(o).Elem().FieldByName("Status").IsValid(),
 			strategy:   registry.StrategyFor(gvk),
 		}
 	}
@@ -80,6 +97,13 @@ var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*reso
 
 // lookupResource returns the resource, or nil where client-go's scheme has no such type.
 func lookupResource(gvr schema.GroupVersionResource) *resource { return knownResources()[gvr] }
+
+// Resources with rules of their own.
+var (
+	pods           = mustResource(corev1.SchemeGroupVersion, "pods")
+	namespaces     = mustResource(corev1.SchemeGroupVersion, "namespaces")
+	resourceQuotas = mustResource(corev1.SchemeGroupVersion, "resourcequotas")
+)
 
 // mustResource is lookupResource for the types this package has clients for.
 func mustResource(gv schema.GroupVersion, name string) *resource {

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // matcher compiles the selectors of a list or watch; nil matches everything.
@@ -75,10 +74,4 @@ func selectableFields(o object) fields.Set {
 		set["type"] = string(o.Type)
 	}
 	return set
-}
-
-// forbiddenMatch is the answer to sendInitialEvents without resourceVersionMatch.
-func forbiddenMatch() field.ErrorList {
-	return field.ErrorList{field.Forbidden(field.NewPath("resourceVersionMatch"),
-		"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")}
 }

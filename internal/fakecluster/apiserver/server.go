@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -31,15 +29,15 @@ type Options struct {
 	// RequireNamespaces makes a create in a namespace without a Namespace object
 	// fail with 404. Only "default" and "kube-system" exist then from the start.
 	RequireNamespaces bool
-	// DisableWatchList makes clients declare that they do not support WatchList, so
-	// that informers use LIST then WATCH, as with a server before 1.34.
+	// DisableWatchList refuses WatchList, so that informers use LIST then WATCH, as with a
+	// server before 1.34.
 	DisableWatchList bool
-	// Version is what Discovery().ServerVersion() says. Default "v1.37.2".
+	// Version is what /version says. Default "v1.37.2".
 	Version string
 }
 
-// Server is the in-memory API server. It is safe for concurrent use. Its only
-// goroutines are one for each open watch.
+// Server is the in-memory API server, an http.Handler. It is safe for concurrent use.
+// It has no goroutines but those of open requests.
 type Server struct {
 	opts Options
 
@@ -50,9 +48,9 @@ type Server struct {
 	pageSeq int
 	closed  bool
 
-	ids     *sequence
-	stats   *statistics
-	watches sync.WaitGroup
+	ids         *sequence
+	stats       *statistics
+	connections connections
 
 	watchHook     atomic.Pointer[WatchHook]
 	expireAtStart atomic.Bool
@@ -65,7 +63,7 @@ type Server struct {
 	audit     []*AuditFunc
 
 	clientsMu sync.Mutex
-	clients   map[string]*Clientset
+	clients   map[string]kubernetes.Interface
 }
 
 // New returns a server with an empty store. Close it to end open watches.
@@ -89,7 +87,7 @@ func New(opts Options) *Server {
 		pages:   map[int]page{},
 		ids:     newSequence(opts.Seed),
 		stats:   newStatistics(),
-		clients: map[string]*Clientset{},
+		clients: map[string]kubernetes.Interface{},
 	}
 	if opts.RequireNamespaces {
 		s.bootstrapNamespaces("default", "kube-system")
@@ -97,34 +95,15 @@ func New(opts Options) *Server {
 	return s
 }
 
-// Clientset returns the client of the default user: the program under test.
-func (s *Server) Clientset() kubernetes.Interface { return s.ClientsetAs(s.opts.User) }
-
-// ClientsetAs returns a client that acts as the given user. Controllers use their
-// own, for example "system:kube-controller-manager", so that rules and
-// faults meant for the program under test do not hit them.
-func (s *Server) ClientsetAs(user string) kubernetes.Interface { return s.clientset(user) }
-
-func (s *Server) clientset(user string) *Clientset {
-	s.clientsMu.Lock()
-	defer s.clientsMu.Unlock()
-	c := s.clients[user]
-	if c == nil {
-		c = newClientset(s, user)
-		s.clients[user] = c
-	}
-	return c
-}
-
-// ResourceVersion returns the last resource version that was assigned.
+// ResourceVersion returns the last resource version given out.
 func (s *Server) ResourceVersion() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return formatRV(s.rv)
 }
 
-// Close ends every open watch and waits for their goroutines. Later watches fail.
-// Reads and writes still work. It is idempotent.
+// Close ends every open request of its clients and waits for their goroutines; later
+// watches are refused. Later reads and writes still work. It is idempotent.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -136,10 +115,5 @@ func (s *Server) Close() {
 	for _, w := range open {
 		w.end()
 	}
-	s.watches.Wait()
+	s.connections.close()
 }
-
-var (
-	_ watch.Interface     = (*watcher)(nil)
-	_ apierrors.APIStatus = (*apierrors.StatusError)(nil)
-)

@@ -6,28 +6,32 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// change is one committed write. obj is the state after it; for a deletion it is
-// the last state, which a client is sent with the deletion's own resource version.
+// change is one committed write. obj is the state after it, for a deletion the last
+// state.
 type change struct {
 	rv   uint64
 	kind watch.EventType
-	obj  object
-	prev object // state before, nil for a creation
+	obj  *revision
+	prev *revision // state before, nil for a creation
+	// left is prev with the resource version of the change: what a client is sent whose
+	// view the object has left, be it deleted or selected no longer.
+	left func() *revision
 }
 
 // table holds the objects of one resource, the recent changes and the open watches.
 // It is guarded by Server.mu.
 type table struct {
 	res    *resource
-	spaces map[string]map[string]object // namespace ("" if cluster-scoped) -> name -> object
+	spaces map[string]map[string]*revision // namespace ("" if cluster-scoped) -> name -> object
 	// history is in resource version order. Changes at or below compacted are
 	// gone, so a watch that wants to start below it is answered with 410 Gone.
-	history   []change
+	history   []*change
 	compacted uint64
 	watchers  []*watcher
 }
@@ -36,21 +40,16 @@ type table struct {
 func (s *Server) table(r *resource) *table {
 	t := s.tables[r.gvr]
 	if t == nil {
-		t = &table{res: r, spaces: map[string]map[string]object{}}
+		t = &table{res: r, spaces: map[string]map[string]*revision{}}
 		s.tables[r.gvr] = t
 	}
 	return t
 }
 
-// load returns the stored object, which must not be changed, or nil.
-func (s *Server) load(r *resource, namespace, name string) object {
+// find returns the stored revision, or nil.
+func (s *Server) find(r *resource, namespace, name string) *revision {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.peek(r, namespace, name)
-}
-
-// peek is load for a caller that holds s.mu.
-func (s *Server) peek(r *resource, namespace, name string) object {
 	t := s.tables[r.gvr]
 	if t == nil {
 		return nil
@@ -58,51 +57,62 @@ func (s *Server) peek(r *resource, namespace, name string) object {
 	return t.spaces[namespace][name]
 }
 
-// insert stores a new object. It reports false where the name is taken. check, if
-// not nil, runs under the lock and can veto: it is where quota is counted.
-func (s *Server) insert(r *resource, obj object, check func() error) (bool, error) {
+// load returns the stored object, which must not be changed, or nil.
+func (s *Server) load(r *resource, namespace, name string) object {
+	if rev := s.find(r, namespace, name); rev != nil {
+		return rev.object
+	}
+	return nil
+}
+
+// insert stores a new object. It returns nil where the name is taken. check, if not
+// nil, runs under the lock and can veto: it is where quota is counted.
+func (s *Server) insert(r *resource, obj object, check func() error) (*revision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table(r)
 	namespace, name := obj.GetNamespace(), obj.GetName()
 	if check != nil {
 		if err := check(); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	if t.spaces[namespace][name] != nil {
-		return false, nil
+		return nil, nil
 	}
 	space := t.spaces[namespace]
 	if space == nil {
-		space = map[string]object{}
+		space = map[string]*revision{}
 		t.spaces[namespace] = space
 	}
 	rv := s.nextRV()
 	obj.SetResourceVersion(formatRV(rv))
-	space[name] = obj
-	s.record(t, change{rv: rv, kind: watch.Added, obj: obj})
-	return true, nil
+	rev := &revision{object: obj, rv: rv}
+	space[name] = rev
+	s.record(t, &change{rv: rv, kind: watch.Added, obj: rev})
+	return rev, nil
 }
 
-// swap replaces old by obj if old is still the stored state: compare and swap.
-func (s *Server) swap(r *resource, old, obj object) bool {
+// swap replaces old by obj if old is still the stored state: compare and swap. It
+// returns nil if it is not.
+func (s *Server) swap(r *resource, old *revision, obj object) *revision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table(r)
 	namespace, name := old.GetNamespace(), old.GetName()
 	if t.spaces[namespace][name] != old {
-		return false
+		return nil
 	}
 	rv := s.nextRV()
 	obj.SetResourceVersion(formatRV(rv))
-	t.spaces[namespace][name] = obj
-	s.record(t, change{rv: rv, kind: watch.Modified, obj: obj, prev: old})
-	return true
+	rev := &revision{object: obj, rv: rv}
+	t.spaces[namespace][name] = rev
+	s.record(t, &change{rv: rv, kind: watch.Modified, obj: rev, prev: old})
+	return rev
 }
 
 // remove deletes old if it is still the stored state.
-func (s *Server) remove(r *resource, old object) bool {
+func (s *Server) remove(r *resource, old *revision) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table(r)
@@ -114,7 +124,7 @@ func (s *Server) remove(r *resource, old object) bool {
 	if len(space) == 0 {
 		delete(t.spaces, old.GetNamespace())
 	}
-	s.record(t, change{rv: s.nextRV(), kind: watch.Deleted, obj: old, prev: old})
+	s.record(t, &change{rv: s.nextRV(), kind: watch.Deleted, obj: old, prev: old})
 	return true
 }
 
@@ -125,7 +135,8 @@ func (s *Server) nextRV() uint64 {
 
 // record appends the change to the history and offers it to the watches. It does
 // not block: a watch queues what its client has not read yet.
-func (s *Server) record(t *table, c change) {
+func (s *Server) record(t *table, c *change) {
+	c.left = sync.OnceValue(func() *revision { return c.prev.at(c.rv) })
 	t.history = append(t.history, c)
 	if limit := s.opts.HistorySize; len(t.history) >= 2*limit {
 		t.compact(len(t.history) - limit)
@@ -145,14 +156,14 @@ func (t *table) compact(n int) {
 }
 
 // since returns the changes after rv. The caller has checked rv against compacted.
-func (t *table) since(rv uint64) []change {
+func (t *table) since(rv uint64) []*change {
 	i := sort.Search(len(t.history), func(i int) bool { return t.history[i].rv > rv })
 	return t.history[i:]
 }
 
 // snapshot returns the objects that match, in etcd's order (namespace, name), and
 // the resource version at which this was the state.
-func (s *Server) snapshot(r *resource, namespace string, match func(object) bool) ([]object, uint64) {
+func (s *Server) snapshot(r *resource, namespace string, match func(object) bool) ([]*revision, uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	t := s.tables[r.gvr]
@@ -163,11 +174,11 @@ func (s *Server) snapshot(r *resource, namespace string, match func(object) bool
 }
 
 // collect is snapshot for a caller that holds the lock.
-func (t *table) collect(namespace string, match func(object) bool) []object {
-	var found []object
-	add := func(space map[string]object) {
+func (t *table) collect(namespace string, match func(object) bool) []*revision {
+	var found []*revision
+	add := func(space map[string]*revision) {
 		for _, o := range space {
-			if match == nil || match(o) {
+			if match == nil || match(o.object) {
 				found = append(found, o)
 			}
 		}
@@ -179,7 +190,7 @@ func (t *table) collect(namespace string, match func(object) bool) []object {
 			add(space)
 		}
 	}
-	slices.SortFunc(found, func(a, b object) int {
+	slices.SortFunc(found, func(a, b *revision) int {
 		return cmp.Or(
 			strings.Compare(a.GetNamespace(), b.GetNamespace()),
 			strings.Compare(a.GetName(), b.GetName()))

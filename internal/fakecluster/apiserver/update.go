@@ -14,7 +14,7 @@ import (
 const staleMessage = "the object has been modified; please apply your changes to the latest version and try again"
 
 // update replaces an object: PUT of the resource or of one of its subresources.
-func (s *Server) update(ctx context.Context, c call, in object, opts metav1.UpdateOptions) (object, error) {
+func (s *Server) update(ctx context.Context, c call, in object, opts metav1.UpdateOptions) (*revision, error) {
 	c.name = in.GetName()
 	if c.name == "" {
 		return nil, apierrors.NewInvalid(c.res.gvk.GroupKind(), "", field.ErrorList{field.Required(field.NewPath("metadata", "name"), "name is required")})
@@ -31,15 +31,16 @@ func (s *Server) update(ctx context.Context, c call, in object, opts metav1.Upda
 	})
 }
 
-// modify is the API server's guaranteed update: make computes the new state from the
-// stored one, and is called again if another writer was faster. A new state with a
-// different resource version than the stored one is a conflict.
-func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(cur object) (object, error)) (object, error) {
+// modify is the API server's guaranteed update: make computes the new state from
+// the stored one, and is asked again when another writer was faster. A new state
+// that carries another resource version than the stored one is a conflict.
+func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(cur object) (object, error)) (*revision, error) {
 	for {
-		cur := s.load(c.res, c.ns, c.name)
-		if cur == nil {
+		stored := s.find(c.res, c.ns, c.name)
+		if stored == nil {
 			return nil, apierrors.NewNotFound(c.res.groupResource(), c.name)
 		}
+		cur := stored.object
 		obj, err := makeNew(cur)
 		if err != nil {
 			return nil, err
@@ -51,18 +52,20 @@ func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(c
 			return nil, err
 		}
 		if dryRun {
-			return obj, nil
+			return &revision{object: obj}, nil
 		}
 		switch {
 		case releases(obj, cur):
 			// The last finalizer is gone: the update is the deletion.
-			if s.remove(c.res, cur) {
-				return obj, nil
+			if s.remove(c.res, stored) {
+				return &revision{object: obj}, nil
 			}
 		case c.res.strategy.Equal(obj, cur):
-			return clone(cur), nil
-		case s.swap(c.res, cur, obj):
-			return clone(obj), nil
+			return stored, nil
+		default:
+			if next := s.swap(c.res, stored, obj); next != nil {
+				return next, nil
+			}
 		}
 	}
 }

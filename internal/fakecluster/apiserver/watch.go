@@ -1,7 +1,6 @@
 package apiserver
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,7 +17,9 @@ import (
 //   - n: changes after n, or 410 if the history does not reach back to n;
 //   - sendInitialEvents (KEP-3157): the present objects, a bookmark with the
 //     annotation k8s.io/initial-events-end, then changes.
-func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (watch.Interface, error) {
+//
+// The caller runs the watcher.
+func (s *Server) watch(c call, opts metav1.ListOptions) (*watcher, error) {
 	match, err := matcher(c.res, opts)
 	if err != nil {
 		return nil, err
@@ -30,8 +31,13 @@ func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (wa
 	initial := opts.ResourceVersion == "" || opts.ResourceVersion == "0"
 	list := opts.SendInitialEvents != nil && *opts.SendInitialEvents
 	if opts.SendInitialEvents != nil {
+		if s.opts.DisableWatchList {
+			return nil, invalidOptions(field.Forbidden(field.NewPath("sendInitialEvents"),
+				"sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"))
+		}
 		if opts.ResourceVersionMatch != metav1.ResourceVersionMatchNotOlderThan {
-			return nil, apierrors.NewInvalid(metav1.SchemeGroupVersion.WithKind("ListOptions").GroupKind(), "", forbiddenMatch())
+			return nil, invalidOptions(field.Forbidden(field.NewPath("resourceVersionMatch"),
+				"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
 		}
 		initial = list
 	}
@@ -40,7 +46,6 @@ func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (wa
 		info:  WatchInfo{User: c.user, Resource: c.res.gvr.Resource, Namespace: c.ns, LabelSelector: opts.LabelSelector},
 		match: match,
 		opts:  opts,
-		out:   make(chan watch.Event, resultBuffer),
 		wake:  make(chan struct{}, 1),
 		quit:  make(chan struct{}),
 	}
@@ -55,9 +60,7 @@ func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (wa
 	switch {
 	case initial:
 		for _, o := range t.collect(c.ns, match) {
-			// The history knows the version; a stored object carries it too.
-			v, _ := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
-			w.push(pending{watch.Added, o, v})
+			w.push(pending{kind: watch.Added, rev: o})
 		}
 		if list && opts.AllowWatchBookmarks {
 			w.push(s.newBookmark(t.res, map[string]string{metav1.InitialEventsAnnotationKey: "true"}))
@@ -76,12 +79,15 @@ func (s *Server) watch(ctx context.Context, c call, opts metav1.ListOptions) (wa
 	}
 	t.watchers = append(t.watchers, w)
 	s.stats.opened(w.info)
-	s.watches.Add(1)
-	go w.run(ctx)
 	return w, nil
 }
 
-// unregister removes w from its table. Its goroutine calls it at its end.
+// invalidOptions is the answer to list options that contradict each other.
+func invalidOptions(err *field.Error) error {
+	return apierrors.NewInvalid(metav1.SchemeGroupVersion.WithKind("ListOptions").GroupKind(), "", field.ErrorList{err})
+}
+
+// unregister takes w out of its table when it has ended.
 func (s *Server) unregister(w *watcher) {
 	w.end()
 	s.mu.Lock()

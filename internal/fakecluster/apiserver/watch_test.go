@@ -230,6 +230,9 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 		require.Equal(t, 3, s.Stats().Active(DefaultUser, "pods"))
 		cancel()
 		synctest.Wait()
+		ev := <-byContext.ResultChan()
+		require.Equal(t, watch.Error, ev.Type)
+		require.ErrorContains(t, apierrors.FromObject(ev.Object), "context canceled")
 		_, open := <-byContext.ResultChan()
 		require.False(t, open)
 		byStop.Stop()
@@ -288,6 +291,7 @@ func TestCutAndStallWatches(t *testing.T) {
 		require.NoError(t, err)
 		w, err := c.CoreV1().Pods("").Watch(t.Context(), metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: ptr.To[int64](90)})
 		require.NoError(t, err)
+		defer w.Stop()
 		synctest.Wait()
 
 		require.Equal(t, 1, s.StallWatches(WatchMatch{}))

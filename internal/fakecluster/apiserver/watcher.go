@@ -2,12 +2,13 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -23,21 +24,25 @@ type WatchInfo struct {
 	LabelSelector string
 }
 
-// pending is an event that waits to be read. The object is shared with the store
-// and copied when it is sent.
+// pending is an event that waits to be sent: a state of an object, or the Status of
+// an error.
 type pending struct {
-	kind watch.EventType
-	obj  runtime.Object
-	rv   uint64
+	kind   watch.EventType
+	rev    *revision
+	status *metav1.Status
 }
 
-// resultBuffer is the capacity of a watch's result channel. It saves goroutine
-// switches. Further events wait in the watcher's queue.
-const resultBuffer = 64
+// event returns the event with a copy of its object.
+func (p pending) event() watch.Event {
+	if p.status != nil {
+		return watch.Event{Type: p.kind, Object: p.status.DeepCopy()}
+	}
+	return watch.Event{Type: p.kind, Object: clone(p.rev.object)}
+}
 
-// watcher is one open watch. Its goroutine, run, moves events from the queue to the
-// result channel; it ends at Stop, at the end of the request's context, when the
-// watch is cut, or when the server closes, and Server.Close waits for it.
+// watcher is one open watch. The goroutine of its request, in run, sends the events of
+// the queue; it returns when the request's context ends, when the watch is cut, or when
+// the server closes.
 type watcher struct {
 	s     *Server
 	t     *table
@@ -45,36 +50,39 @@ type watcher struct {
 	match func(object) bool // nil matches all
 	opts  metav1.ListOptions
 
-	out  chan watch.Event
 	wake chan struct{} // capacity 1
 	quit chan struct{}
 
-	mu    sync.Mutex
-	queue []pending
-	gate  chan struct{} // not nil while stalled; closed to resume
-	ended bool          // quit is closed
+	mu     sync.Mutex
+	queue  []pending
+	gate   chan struct{} // not nil while stalled; closed to resume
+	ended  bool          // quit is closed
+	broken error         // how the connection ends, if not orderly
 }
 
-// ResultChan implements watch.Interface.
-func (w *watcher) ResultChan() <-chan watch.Event { return w.out }
+// errCut is what a client gets whose connection is lost.
+var errCut = fmt.Errorf("read tcp: %w", syscall.ECONNRESET)
 
-// Stop implements watch.Interface. It does not wait for the goroutine.
-func (w *watcher) Stop() { w.end() }
+// end closes the watch as a server does that shuts down.
+func (w *watcher) end() { w.breakOff(nil) }
 
-func (w *watcher) end() {
+// cut loses the connection.
+func (w *watcher) cut() { w.breakOff(errCut) }
+
+func (w *watcher) breakOff(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.ended {
-		w.ended = true
+		w.ended, w.broken = true, err
 		w.queue = nil
 		close(w.quit)
 	}
 }
 
-// offer queues the change if it matches the watch's selectors. An object that stops
-// matching is DELETED for the client, and one that starts to match is ADDED. The caller
-// holds Server.mu, so the order is the store's.
-func (w *watcher) offer(c change) {
+// offer queues the change if the watch's selectors are concerned. An object that
+// stops matching leaves the watch's view, which is a deletion to the client; one that
+// starts to match enters it. The caller holds Server.mu, so the order is the store's.
+func (w *watcher) offer(c *change) {
 	if w.info.Namespace != "" && c.obj.GetNamespace() != w.info.Namespace {
 		return
 	}
@@ -82,16 +90,16 @@ func (w *watcher) offer(c change) {
 	was := c.prev != nil && w.matches(c.prev)
 	switch {
 	case is && was:
-		w.push(pending{watch.Modified, c.obj, c.rv})
+		w.push(pending{kind: watch.Modified, rev: c.obj})
 	case is:
-		w.push(pending{watch.Added, c.obj, c.rv})
+		w.push(pending{kind: watch.Added, rev: c.obj})
 	case was:
 		// As the real watch cache does: the state before, the resource version after.
-		w.push(pending{watch.Deleted, c.prev, c.rv})
+		w.push(pending{kind: watch.Deleted, rev: c.left()})
 	}
 }
 
-func (w *watcher) matches(o object) bool { return w.match == nil || w.match(o) }
+func (w *watcher) matches(r *revision) bool { return w.match == nil || w.match(r.object) }
 
 func (w *watcher) push(p pending) {
 	w.mu.Lock()
@@ -112,7 +120,7 @@ func (w *watcher) expire(err *apierrors.StatusError) {
 	w.queue = nil
 	w.mu.Unlock()
 	status := err.Status()
-	w.push(pending{kind: watch.Error, obj: &status})
+	w.push(pending{kind: watch.Error, status: &status})
 }
 
 // next takes the oldest queued event. A stalled watch has none; the caller then waits
@@ -132,9 +140,9 @@ func (w *watcher) next() (p pending, ok bool, gate chan struct{}) {
 	return p, true, nil
 }
 
-func (w *watcher) run(ctx context.Context) {
-	defer w.s.watches.Done()
-	defer close(w.out)
+// run gives the events to write until the watch ends. The error is how the connection
+// broke, or nil for an orderly end.
+func (w *watcher) run(ctx context.Context, write func(pending) error) error {
 	defer w.s.unregister(w)
 
 	var deadline <-chan time.Time
@@ -152,8 +160,11 @@ func (w *watcher) run(ctx context.Context) {
 	for {
 		p, ok, gate := w.next()
 		if ok {
-			if !w.send(ctx, p) || p.kind == watch.Error {
-				return
+			if err := w.send(ctx, p, write); err != nil {
+				return err
+			}
+			if p.kind == watch.Error {
+				return nil
 			}
 			continue
 		}
@@ -161,9 +172,9 @@ func (w *watcher) run(ctx context.Context) {
 			select {
 			case <-gate:
 			case <-w.quit:
-				return
+				return w.broken
 			case <-ctx.Done():
-				return
+				return context.Cause(ctx)
 			}
 			continue
 		}
@@ -175,28 +186,23 @@ func (w *watcher) run(ctx context.Context) {
 			// A server-side timeout is a clean end of the stream, after a last
 			// bookmark from which the client resumes without replay.
 			if p, ok := w.s.lastBookmark(w); ok {
-				w.send(ctx, p)
+				return w.send(ctx, p, write)
 			}
-			return
+			return nil
 		case <-w.quit:
-			return
+			return w.broken
 		case <-ctx.Done():
-			return
+			return context.Cause(ctx)
 		}
 	}
 }
 
-// send delivers one event, through the hook if there is one. It returns false if the
-// watch has ended.
-func (w *watcher) send(ctx context.Context, p pending) bool {
-	ev := watch.Event{Type: p.kind, Object: p.obj.DeepCopyObject()}
-	if o, ok := ev.Object.(object); ok {
-		o.SetResourceVersion(formatRV(p.rv))
-	}
+// send writes one event, through the hook if there is one.
+func (w *watcher) send(ctx context.Context, p pending, write func(pending) error) error {
 	if hook := w.s.watchHook.Load(); hook != nil {
-		deliver, delay := (*hook)(w.info, ev)
+		deliver, delay := (*hook)(w.info, p.event())
 		if !deliver {
-			return true
+			return nil
 		}
 		if delay > 0 {
 			timer := time.NewTimer(delay)
@@ -204,21 +210,17 @@ func (w *watcher) send(ctx context.Context, p pending) bool {
 			select {
 			case <-timer.C:
 			case <-w.quit:
-				return false
+				return w.broken
 			case <-ctx.Done():
-				return false
+				return context.Cause(ctx)
 			}
 		}
 	}
-	select {
-	case w.out <- ev:
-		w.s.stats.sent(w.info)
-		return true
-	case <-w.quit:
-		return false
-	case <-ctx.Done():
-		return false
+	if err := write(p); err != nil {
+		return err
 	}
+	w.s.stats.sent(w.info)
+	return nil
 }
 
 // bookmark queues a bookmark at the store's present resource version.
@@ -244,5 +246,6 @@ func (s *Server) lastBookmark(w *watcher) (pending, bool) {
 func (s *Server) newBookmark(r *resource, annotations map[string]string) pending {
 	o := r.newObject()
 	o.SetAnnotations(annotations)
-	return pending{watch.Bookmark, o, s.rv}
+	o.SetResourceVersion(formatRV(s.rv))
+	return pending{kind: watch.Bookmark, rev: &revision{object: o, rv: s.rv}}
 }

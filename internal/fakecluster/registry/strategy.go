@@ -46,6 +46,7 @@ type Strategy struct {
 	validate       func(obj Object) field.ErrorList
 	validateUpdate func(obj, cur Object, sub string) field.ErrorList
 	canonicalize   func(obj Object)
+	warnOnCreate   func(obj Object) []string
 	equal          func(obj, cur Object) bool
 }
 
@@ -142,7 +143,26 @@ func (st *Strategy) Canonicalize(o Object) {
 	}
 }
 
-// Equal reports whether a write changes nothing, in which case it causes no event.
+// WarningsOnCreate returns what a client that created the object is warned of.
+func (st *Strategy) WarningsOnCreate(o Object) []string {
+	if st.warnOnCreate == nil {
+		return nil
+	}
+	return st.warnOnCreate(o)
+}
+
+// warnOfName warns of a name that is a DNS subdomain and no label.
+func warnOfName(use string) func(Object) []string {
+	return func(o Object) []string {
+		msgs := content.IsDNS1123Label(o.GetName())
+		if len(msgs) == 0 {
+			return nil
+		}
+		return []string{fmt.Sprintf("metadata.name: %s, which can result in surprising behavior; a DNS label is recommended: %v", use, msgs)}
+	}
+}
+
+// Equal reports whether a write changes nothing; then it causes no event either.
 func (st *Strategy) Equal(obj, cur Object) bool {
 	if st.equal != nil {
 		return st.equal(obj, cur)

@@ -1,0 +1,179 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+// connection is a request that is being served: the http.ResponseWriter of the server
+// and the body of the client's response. It holds the header back until the handler
+// has returned or flushed, as net/http does.
+type connection struct {
+	cancel  context.CancelCauseFunc
+	header  http.Header   // the handler's
+	started chan struct{} // closed when there is a response, or none will come
+	done    chan struct{} // closed when the handler has returned
+
+	mu      sync.Mutex
+	changed sync.Cond // of mu
+	code    int
+	sent    http.Header // the client's copy
+	begun   bool        // started is closed
+	buf     []byte      // written and not yet read
+	err     error       // what a Read gets once buf is empty; no more is written
+	broken  bool        // err is not the end that the handler intended
+	closed  bool        // by the client
+	stop    func() bool // watching the context
+}
+
+// window is how much may be written before it is read.
+const window = 64 << 10
+
+func newConnection(cancel context.CancelCauseFunc) *connection {
+	x := &connection{cancel: cancel, header: http.Header{}, started: make(chan struct{}), done: make(chan struct{})}
+	x.changed.L = &x.mu
+	return x
+}
+
+// Header implements http.ResponseWriter.
+func (x *connection) Header() http.Header { return x.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (x *connection) WriteHeader(code int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.code == 0 {
+		x.code, x.sent = code, x.header.Clone()
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (x *connection) Write(p []byte) (int, error) {
+	x.WriteHeader(http.StatusOK)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.buf) > 0 && len(x.buf)+len(p) > window {
+		x.begin()
+	}
+	for len(x.buf) > 0 && len(x.buf)+len(p) > window && x.err == nil && !x.closed {
+		x.changed.Wait()
+	}
+	if x.err != nil || x.closed {
+		return 0, io.ErrClosedPipe
+	}
+	x.buf = append(x.buf, p...)
+	x.changed.Broadcast()
+	return len(p), nil
+}
+
+// Flush implements http.Flusher.
+func (x *connection) Flush() {
+	x.WriteHeader(http.StatusOK)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.begin()
+}
+
+// begin lets RoundTrip return. The caller holds mu.
+func (x *connection) begin() {
+	if !x.begun {
+		x.begun = true
+		close(x.started)
+	}
+}
+
+// finish ends the body after what has been written.
+func (x *connection) finish() {
+	// The only panic of a handler that is no bug.
+	p := recover()
+	if err, _ := p.(error); p != nil && !errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	x.WriteHeader(http.StatusOK)
+	x.end(io.EOF)
+	x.cancel(nil)
+}
+
+// abort breaks the connection: what was not read yet is lost.
+func (x *connection) abort(err error) {
+	x.mu.Lock()
+	if x.err == nil {
+		x.err, x.broken = err, true
+		x.buf = nil
+	}
+	x.mu.Unlock()
+	x.end(err)
+}
+
+// end makes err what is read after what has been written.
+func (x *connection) end(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.err == nil {
+		x.err = err
+	}
+	x.begin()
+	x.changed.Broadcast()
+}
+
+// response returns what RoundTrip does.
+func (x *connection) response(ctx context.Context, req *http.Request) (*http.Response, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.broken {
+		x.cancel(nil)
+		return nil, x.err
+	}
+	resp := &http.Response{
+		StatusCode: x.code, Status: strconv.Itoa(x.code) + " " + http.StatusText(x.code),
+		Proto: "HTTP/2.0", ProtoMajor: 2,
+		Header: x.sent, ContentLength: -1, Request: req, Body: x,
+	}
+	if x.err != nil {
+		resp.ContentLength = int64(len(x.buf))
+	} else {
+		// The end of the request ends its answer.
+		x.stop = context.AfterFunc(ctx, func() { x.abort(context.Cause(ctx)) })
+	}
+	return resp, nil
+}
+
+// Read implements io.Reader.
+func (x *connection) Read(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for len(x.buf) == 0 && x.err == nil && !x.closed {
+		x.changed.Wait()
+	}
+	switch {
+	case x.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case len(x.buf) == 0:
+		return 0, x.err
+	}
+	n := copy(p, x.buf)
+	if x.buf = x.buf[n:]; len(x.buf) == 0 {
+		x.buf = nil
+	}
+	x.changed.Broadcast()
+	return n, nil
+}
+
+// Close implements io.Closer. It cancels the request.
+func (x *connection) Close() error {
+	x.mu.Lock()
+	x.closed = true
+	x.buf = nil
+	stop := x.stop
+	x.changed.Broadcast()
+	x.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	x.cancel(nil)
+	return nil
+}

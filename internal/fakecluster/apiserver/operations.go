@@ -1,0 +1,235 @@
+package apiserver
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// operation carries out one verb on a resource or subresource.
+type operation func(ctx context.Context, x *exchange) (*answer, error)
+
+// standardOperations are those of a resource that is stored.
+var standardOperations = map[string]operation{
+	"get": getObject, "list": listObjects, "watch": watchObjects, "create": createObject, "update": updateObject,
+	"patch": patchObject, "delete": deleteObject, "deletecollection": deleteObjects,
+}
+
+// statusOperations are those of a status subresource.
+var statusOperations = map[string]operation{"get": getObject, "update": updateObject, "patch": patchObject}
+
+// specialOperations are those of single resources. The key is resource/subresource.
+var specialOperations = map[schema.GroupResource]map[string]operation{
+	{Resource: "pods/log"}:            {"get": getLog},
+	{Resource: "pods/binding"}:        {"create": postBinding},
+	{Resource: "pods/eviction"}:       {"create": postEviction},
+	{Resource: "namespaces/finalize"}: {"update": updateObject},
+	{Group: authorizationv1.GroupName, Resource: "selfsubjectaccessreviews"}: {"create": postReview},
+}
+
+// operations returns what can be done with the resource or its subresource, by verb;
+// nil if there is no such subresource.
+func (r *resource) operations(sub string) map[string]operation {
+	key := r.groupResource()
+	if sub != "" {
+		key.Resource += "/" + sub
+	}
+	switch special := specialOperations[key]; {
+	case special != nil:
+		return special
+	case sub == "":
+		return standardOperations
+	case sub == "status" && r.hasStatus:
+		return statusOperations
+	}
+	return nil
+}
+
+// one answers with an object.
+func (x *exchange) one(code int, rev *revision, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	gvk := x.call.res.gvk
+	return &answer{code: code, encode: func(f *format) ([]byte, error) {
+		raw, err := rev.in(f)
+		if err != nil {
+			return nil, err
+		}
+		return f.wrap(gvk, raw), nil
+	}}, nil
+}
+
+// many answers with a list.
+func (x *exchange) many(found result, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	gvk := x.call.res.gvk
+	gvk.Kind += "List"
+	return &answer{code: http.StatusOK, encode: func(f *format) ([]byte, error) {
+		items := make([][]byte, len(found.items))
+		for i, rev := range found.items {
+			var err error
+			if items[i], err = rev.in(f); err != nil {
+				return nil, err
+			}
+		}
+		raw, err := f.list(&found.meta, items)
+		if err != nil {
+			return nil, err
+		}
+		return f.wrap(gvk, raw), nil
+	}}, nil
+}
+
+// success answers with a Status.
+func (x *exchange) success(code int, details *metav1.StatusDetails, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &answer{code: code, encode: func(f *format) ([]byte, error) {
+		return f.object(statusKind, &metav1.Status{Status: metav1.StatusSuccess, Details: details})
+	}}, nil
+}
+
+func getObject(_ context.Context, x *exchange) (*answer, error) {
+	c := x.call
+	rev := x.s.find(c.res, c.ns, c.name)
+	if rev == nil {
+		return nil, apierrors.NewNotFound(c.res.groupResource(), c.name)
+	}
+	return x.one(http.StatusOK, rev, nil)
+}
+
+func listObjects(_ context.Context, x *exchange) (*answer, error) {
+	var opts metav1.ListOptions
+	if err := x.options(&opts); err != nil {
+		return nil, err
+	}
+	return x.many(x.s.list(x.call, opts))
+}
+
+func createObject(ctx context.Context, x *exchange) (*answer, error) {
+	dryRun, err := x.dryRun()
+	if err != nil {
+		return nil, err
+	}
+	obj := x.call.res.newObject()
+	if err := x.decode(x.call.res.gvk, obj); err != nil {
+		return nil, err
+	}
+	rev, err := x.s.create(ctx, x.call, obj, metav1.CreateOptions{DryRun: dryRun})
+	if err == nil {
+		for _, text := range x.call.res.strategy.WarningsOnCreate(rev.object) {
+			x.warn(text)
+		}
+	}
+	return x.one(http.StatusCreated, rev, err)
+}
+
+func updateObject(ctx context.Context, x *exchange) (*answer, error) {
+	dryRun, err := x.dryRun()
+	if err != nil {
+		return nil, err
+	}
+	obj := x.call.res.newObject()
+	if err := x.decode(x.call.res.gvk, obj); err != nil {
+		return nil, err
+	}
+	if name := obj.GetName(); name != "" && name != x.call.name {
+		return nil, otherName(name, x.call.name)
+	}
+	rev, err := x.s.update(ctx, x.call, obj, metav1.UpdateOptions{DryRun: dryRun})
+	return x.one(http.StatusOK, rev, err)
+}
+
+func patchObject(ctx context.Context, x *exchange) (*answer, error) {
+	dryRun, err := x.dryRun()
+	if err != nil {
+		return nil, err
+	}
+	data, err := x.body()
+	if err != nil {
+		return nil, err
+	}
+	mediaType, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
+	rev, err := x.s.patch(ctx, x.call, types.PatchType(mediaType), data, metav1.PatchOptions{DryRun: dryRun})
+	return x.one(http.StatusOK, rev, err)
+}
+
+func deleteObject(ctx context.Context, x *exchange) (*answer, error) {
+	opts, err := x.deleteOptions()
+	if err != nil {
+		return nil, err
+	}
+	c := x.call
+	last, gone, err := x.s.delete(ctx, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	if c.res.strategy.OrphanDependents && opts.PropagationPolicy == nil && opts.OrphanDependents == nil { //nolint:staticcheck // old clients send it
+		x.warn("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning")
+	}
+	if !gone || c.res == pods {
+		return x.one(http.StatusOK, last, nil)
+	}
+	return x.success(http.StatusOK, &metav1.StatusDetails{
+		Name: c.name, Group: c.res.gvr.Group, Kind: c.res.gvr.Resource, UID: last.GetUID(),
+	}, nil)
+}
+
+func deleteObjects(ctx context.Context, x *exchange) (*answer, error) {
+	var selected metav1.ListOptions
+	if err := x.options(&selected); err != nil {
+		return nil, err
+	}
+	opts, err := x.deleteOptions()
+	if err != nil {
+		return nil, err
+	}
+	return x.many(x.s.deleteCollection(ctx, x.call, opts, selected))
+}
+
+// postBinding is POST pods/binding.
+func postBinding(ctx context.Context, x *exchange) (*answer, error) {
+	var b corev1.Binding
+	if err := x.decode(corev1.SchemeGroupVersion.WithKind("Binding"), &b); err != nil {
+		return nil, err
+	}
+	if b.Name != "" && b.Name != x.call.name {
+		return nil, otherName(b.Name, x.call.name)
+	}
+	return x.success(http.StatusCreated, nil, x.s.bind(ctx, x.call, &b))
+}
+
+// postEviction is POST pods/eviction.
+func postEviction(ctx context.Context, x *exchange) (*answer, error) {
+	var e policyv1.Eviction
+	if err := x.decode(policyv1.SchemeGroupVersion.WithKind("Eviction"), &e); err != nil {
+		return nil, err
+	}
+	if e.Name != "" && e.Name != x.call.name {
+		return nil, apierrors.NewBadRequest("name in URL does not match name in Eviction object")
+	}
+	return x.success(http.StatusCreated, nil, x.s.evict(ctx, x.call, &e))
+}
+
+// postReview is POST selfsubjectaccessreviews.
+func postReview(_ context.Context, x *exchange) (*answer, error) {
+	var in authorizationv1.SelfSubjectAccessReview
+	if err := x.decode(x.call.res.gvk, &in); err != nil {
+		return nil, err
+	}
+	out := x.s.review(x.call.user, &in)
+	stripType(out)
+	return x.one(http.StatusCreated, &revision{object: out}, nil)
+}

@@ -1,0 +1,124 @@
+package apiserver
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+// maxBody is the API server's limit of a request's body.
+const maxBody = 3 << 20
+
+// body reads the request's body.
+func (x *exchange) body() ([]byte, error) {
+	if x.r.Body == nil {
+		return nil, nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(x.r.Body, maxBody+1))
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if len(raw) > maxBody {
+		return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", maxBody))
+	}
+	return raw, nil
+}
+
+// decode reads the body into an object of kind gvk.
+func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) error {
+	info, err := bodySerializer(x.r.Header.Get("Content-Type"))
+	if err != nil {
+		return err
+	}
+	raw, err := x.body()
+	if err != nil {
+		return err
+	}
+	serializer, validation := info.Serializer, x.query.Get("fieldValidation")
+	if validation != metav1.FieldValidationIgnore && info.StrictSerializer != nil {
+		serializer = info.StrictSerializer
+	}
+	obj, got, err := serializer.Decode(raw, &gvk, into)
+	switch {
+	case runtime.IsStrictDecodingError(err) && validation == metav1.FieldValidationStrict:
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, gvk.Kind, err))
+	case runtime.IsStrictDecodingError(err):
+		strict, _ := runtime.AsStrictDecodingError(err)
+		for _, e := range strict.Errors() {
+			x.warn(e.Error())
+		}
+	case err != nil && got != nil && got.Kind != "":
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, gvk.Kind, err))
+	case err != nil:
+		return apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s)", gvk.Kind, err, beginning(raw)))
+	}
+	if obj != into || *got != gvk {
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the API version in the data (%s) does not match the expected API version (%s)",
+			got.Kind, got.Version, gvk.Kind, got.GroupVersion(), gvk.GroupVersion()))
+	}
+	return nil
+}
+
+// beginning is how an error shows what the body was.
+func beginning(raw []byte) string {
+	const limit = 30
+	switch {
+	case len(raw) == 0:
+		return "<empty>"
+	case len(raw) > limit:
+		return fmt.Sprintf("%q ...", raw[:limit])
+	}
+	return fmt.Sprintf("%q", raw)
+}
+
+// options reads the options of the request from its query.
+func (x *exchange) options(into runtime.Object) error {
+	if len(x.query) == 0 {
+		return nil
+	}
+	if err := scheme.Scheme.Convert(&x.query, into, nil); err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	return nil
+}
+
+// dryRun reports whether the write is to change nothing.
+func (x *exchange) dryRun() ([]string, error) {
+	asked := x.query["dryRun"]
+	for _, value := range asked {
+		if value != metav1.DryRunAll {
+			kind := strings.ToUpper(x.call.verb[:1]) + x.call.verb[1:] + "Options"
+			return nil, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: kind}, "", field.ErrorList{
+				field.NotSupported(field.NewPath("dryRun"), value, []string{metav1.DryRunAll})})
+		}
+	}
+	return asked, nil
+}
+
+// deleteOptions reads the options of a deletion: from the body, else from the query.
+func (x *exchange) deleteOptions() (opts metav1.DeleteOptions, err error) {
+	if x.r.ContentLength == 0 || x.r.Body == nil || x.r.Body == http.NoBody {
+		return opts, x.options(&opts)
+	}
+	info, err := bodySerializer(x.r.Header.Get("Content-Type"))
+	if err != nil {
+		return opts, err
+	}
+	raw, err := x.body()
+	if err != nil || len(raw) == 0 {
+		return opts, err
+	}
+	kind := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
+	if _, _, err := info.Serializer.Decode(raw, &kind, &opts); err != nil {
+		return opts, apierrors.NewBadRequest(err.Error())
+	}
+	return opts, nil
+}
