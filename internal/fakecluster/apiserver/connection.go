@@ -23,6 +23,7 @@ type connection struct {
 	code    int
 	sent    http.Header // the client's copy
 	begun   bool        // started is closed
+	flushed bool        // there is a response, although it is not complete
 	buf     []byte      // written and not yet read
 	err     error       // what a Read gets once buf is empty; no more is written
 	broken  bool        // err is not the end that the handler intended
@@ -57,6 +58,7 @@ func (x *connection) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.buf) > 0 && len(x.buf)+len(p) > window {
+		x.flushed = true
 		x.begin()
 	}
 	for len(x.buf) > 0 && len(x.buf)+len(p) > window && x.err == nil && !x.closed {
@@ -75,6 +77,7 @@ func (x *connection) Flush() {
 	x.WriteHeader(http.StatusOK)
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.flushed = true
 	x.begin()
 }
 
@@ -94,27 +97,30 @@ func (x *connection) finish() {
 		panic(p)
 	}
 	x.WriteHeader(http.StatusOK)
-	x.end(io.EOF)
+	x.end(io.EOF, false)
 	x.cancel(nil)
 }
 
-// abort breaks the connection: what was not read yet is lost.
-func (x *connection) abort(err error) {
+// abort breaks the connection after what has been written.
+func (x *connection) abort(err error) { x.end(err, true) }
+
+// canceled breaks the connection when the context of the request has ended: what was not
+// read yet is lost.
+func (x *connection) canceled(ctx context.Context) {
 	x.mu.Lock()
 	if x.err == nil {
-		x.err, x.broken = err, true
 		x.buf = nil
 	}
 	x.mu.Unlock()
-	x.end(err)
+	x.end(context.Cause(ctx), true)
 }
 
 // end makes err what is read after what has been written.
-func (x *connection) end(err error) {
+func (x *connection) end(err error, broken bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.err == nil {
-		x.err = err
+		x.err, x.broken = err, broken
 	}
 	x.begin()
 	x.changed.Broadcast()
@@ -124,7 +130,7 @@ func (x *connection) end(err error) {
 func (x *connection) response(ctx context.Context, req *http.Request) (*http.Response, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.broken {
+	if x.broken && !x.flushed {
 		x.cancel(nil)
 		return nil, x.err
 	}
@@ -133,11 +139,11 @@ func (x *connection) response(ctx context.Context, req *http.Request) (*http.Res
 		Proto: "HTTP/2.0", ProtoMajor: 2,
 		Header: x.sent, ContentLength: -1, Request: req, Body: x,
 	}
-	if x.err != nil {
+	if x.err != nil && !x.broken {
 		resp.ContentLength = int64(len(x.buf))
 	} else {
 		// The end of the request ends its answer.
-		x.stop = context.AfterFunc(ctx, func() { x.abort(context.Cause(ctx)) })
+		x.stop = context.AfterFunc(ctx, func() { x.canceled(ctx) })
 	}
 	return resp, nil
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,6 +60,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault := s.takeFault(req)
 	a, err := x.perform(r.Context(), req, fault)
 	s.notifyAudit(req, err)
+	if fault.Body != nil {
+		x.w = disturb(r.Context(), w, fault.Body)
+	}
 	x.send(a, err)
 }
 
@@ -72,15 +74,13 @@ func userOf(r *http.Request) string {
 	return "system:anonymous"
 }
 
-// perform carries the request out, with the fault if there is one.
+// perform carries the request out, with a fault that may be empty.
 func (x *exchange) perform(ctx context.Context, req Request, fault *Fault) (*answer, error) {
-	if fault != nil {
-		if !pause(ctx, fault.Delay) {
-			return nil, context.Cause(ctx)
-		}
-		if fault.Before != nil {
-			return nil, fault.Before
-		}
+	if !pause(ctx, fault.Delay) {
+		return nil, context.Cause(ctx)
+	}
+	if fault.Before != nil {
+		return nil, fault.Before
 	}
 	if err := x.s.authorize(req); err != nil {
 		return nil, err
@@ -90,35 +90,23 @@ func (x *exchange) perform(ctx context.Context, req Request, fault *Fault) (*ans
 		return nil, err
 	}
 	a, err := x.call.res.operations(x.call.sub)[x.call.verb](ctx, x)
-	if err == nil && fault != nil && fault.After != nil {
-		if a.discard != nil {
-			a.discard()
-		}
-		return nil, fault.After
+	if err != nil {
+		return nil, err
+	}
+	if err = fault.After; !pause(ctx, fault.AnswerDelay) {
+		err = context.Cause(ctx)
+	}
+	if err != nil && a.discard != nil {
+		a.discard()
 	}
 	return a, err
-}
-
-// pause waits for d. It reports whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // send writes the answer, the Status of an API error, or breaks the connection with
 // any other error.
 func (x *exchange) send(a *answer, err error) {
 	if err == nil && a.stream != nil {
-		if err := a.stream(x); err != nil {
+		if err := a.stream(x); err != nil && !errors.Is(err, errTruncated) {
 			abort(x.w, err)
 		}
 		return

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -135,50 +134,7 @@ func (s *Server) admit(ctx context.Context, c call, obj, old runtime.Object, dry
 	return nil
 }
 
-// Fault disturbs the requests that it matches.
-type Fault struct {
-	Match
-	// Times is how many requests are disturbed; 0 means all.
-	Times int
-	// Delay holds the request back, or until its context ends.
-	Delay time.Duration
-	// Before is the error of a request that has no effect.
-	Before error
-	// After is the error of a request that took effect, as if the response were lost.
-	After error
-}
-
-type faultState struct {
-	Fault
-	left int
-}
-
-// AddFault disturbs matching requests until undo is called or Times is used up.
-func (s *Server) AddFault(f Fault) (undo func()) {
-	return add(s, &s.faults, &faultState{Fault: f, left: f.Times})
-}
-
-// takeFault returns the first fault that applies and counts it.
-func (s *Server) takeFault(r Request) *Fault {
-	s.policyMu.RLock()
-	none := len(s.faults) == 0
-	s.policyMu.RUnlock()
-	if none {
-		return nil
-	}
-	s.policyMu.Lock()
-	defer s.policyMu.Unlock()
-	for _, f := range s.faults {
-		if !f.matches(r, s.opts.User) || f.Times > 0 && f.left == 0 {
-			continue
-		}
-		f.left--
-		return &f.Fault
-	}
-	return nil
-}
-
-// AuditFunc is called after every request. err is the error that the client received.
+// AuditFunc is called after every request; err is the error that the client got.
 type AuditFunc func(r Request, err error)
 
 // AddAudit registers f until undo is called. It must be quick and may be called

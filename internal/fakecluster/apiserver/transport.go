@@ -66,7 +66,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case <-x.started:
 	case <-ctx.Done():
-		x.abort(context.Cause(ctx))
+		x.canceled(ctx)
 	}
 	return x.response(ctx, req)
 }

@@ -55,6 +55,7 @@ type watcher struct {
 
 	mu     sync.Mutex
 	queue  []pending
+	swap   bool          // the next two events change places
 	gate   chan struct{} // not nil while stalled; closed to resume
 	ended  bool          // quit is closed
 	broken error         // how the connection ends, if not orderly
@@ -131,8 +132,12 @@ func (w *watcher) next() (p pending, ok bool, gate chan struct{}) {
 	if w.gate != nil {
 		return p, false, w.gate
 	}
-	if len(w.queue) == 0 {
+	if len(w.queue) == 0 || w.swap && len(w.queue) < 2 {
 		return p, false, nil
+	}
+	if w.swap {
+		w.swap = false
+		w.queue[0], w.queue[1] = w.queue[1], w.queue[0]
 	}
 	p = w.queue[0]
 	w.queue[0] = pending{}

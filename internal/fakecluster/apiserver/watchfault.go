@@ -64,6 +64,16 @@ func (s *Server) ResumeWatches(m WatchMatch) int {
 	})
 }
 
+// ReorderWatches makes the next two events of each matching watch change places, as no
+// API server does: the first waits for the second. It returns the number of watches.
+func (s *Server) ReorderWatches(m WatchMatch) int {
+	return s.eachWatch(m, func(w *watcher) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.swap = true
+	})
+}
+
 // ExpireWatches ends the matching watches with an ERROR event that carries a 410
 // Gone status, reason Expired. It returns their number.
 func (s *Server) ExpireWatches(m WatchMatch) int {
