@@ -12,8 +12,8 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 )
 
-// ErrKilled is the error of every request of a worker that was killed, and the
-// cause with which its context ends.
+// ErrKilled is the cause with which the context of a worker that was killed ends, and
+// the error of the request at which it was killed.
 var ErrKilled = errors.New("the worker was killed")
 
 // Worker simulates one process: a client with its own user at the API server, and the
@@ -50,10 +50,10 @@ func (w *World) Worker() *Worker {
 	return p
 }
 
-// Kill ends the worker as SIGKILL would: none of its further requests reaches the
-// cluster.
+// Kill ends the worker as SIGKILL would: no further request of its reaches the
+// cluster, and none is answered.
 func (p *Worker) Kill() {
-	p.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Before: ErrKilled})
+	p.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Delay: apiserver.Forever})
 	p.Cancel(ErrKilled)
 }
 
