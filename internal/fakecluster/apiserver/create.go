@@ -86,7 +86,6 @@ func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun b
 	if err := s.checkPodSecurity(*c, obj); err != nil {
 		return nil, err
 	}
-	st.Canonicalize(obj)
 	return obj, nil
 }
 

@@ -1,11 +1,6 @@
 package apiserver
 
-import (
-	"reflect"
-	"sync"
-
-	"github.com/kontinue/kontinue/internal/fakecluster/registry"
-)
+import "sync"
 
 // revision is one state of an object. It is never changed; every client that gets it
 // is sent the same bytes.
@@ -31,10 +26,7 @@ func (r *revision) in(f *format) ([]byte, error) {
 
 // at returns the same state under another resource version.
 func (r *revision) at(rv uint64) *revision {
-	from := reflect.ValueOf(r.object).Elem()
-	to := reflect.New(from.Type())
-	to.Elem().Set(from) // all but the version is shared
-	obj := registry.As[object](to.Interface())
+	obj := clone(r.object)
 	obj.SetResourceVersion(formatRV(rv))
 	return &revision{object: obj, rv: rv}
 }

@@ -15,9 +15,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// TestTypesWithoutADirectClient go through the stock fake's typed clients and have
-// the same semantics.
-func TestTypesWithoutADirectClient(t *testing.T) {
+// TestOtherTypes: types without rules of their own are stored with the same semantics.
+func TestOtherTypes(t *testing.T) {
 	t.Parallel()
 	s, c := newServer(t)
 	deployments := c.AppsV1().Deployments(testNamespace)

@@ -96,7 +96,6 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	obj.SetGeneration(cur.GetGeneration())
 	obj.SetResourceVersion(cur.GetResourceVersion())
 	st.SetDefaults(obj)
-	st.Canonicalize(obj) // before obj shares parts of cur
 	if !c.own {
 		st.PrepareForUpdate(obj, cur, c.sub)
 	}

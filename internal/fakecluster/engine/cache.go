@@ -38,12 +38,12 @@ func NewCache() *Cache {
 // Start fills the Cache from client until ctx ends, and returns once every kind
 // has been listed or ctx has ended. Wait then waits for its goroutines.
 func (c *Cache) Start(ctx context.Context, client kubernetes.Interface) error {
-	Reflect(ctx, &c.wg, c.Pods, client.CoreV1().Pods(""), client)
-	Reflect(ctx, &c.wg, c.Jobs, client.BatchV1().Jobs(""), client)
-	Reflect(ctx, &c.wg, c.ConfigMaps, client.CoreV1().ConfigMaps(""), client)
-	Reflect(ctx, &c.wg, c.Secrets, client.CoreV1().Secrets(""), client)
-	Reflect(ctx, &c.wg, c.Leases, client.CoordinationV1().Leases(""), client)
-	Reflect(ctx, &c.wg, c.Namespaces, client.CoreV1().Namespaces(), client)
+	Reflect(ctx, &c.wg, c.Pods, client.CoreV1().Pods(""))
+	Reflect(ctx, &c.wg, c.Jobs, client.BatchV1().Jobs(""))
+	Reflect(ctx, &c.wg, c.ConfigMaps, client.CoreV1().ConfigMaps(""))
+	Reflect(ctx, &c.wg, c.Secrets, client.CoreV1().Secrets(""))
+	Reflect(ctx, &c.wg, c.Leases, client.CoordinationV1().Leases(""))
+	Reflect(ctx, &c.wg, c.Namespaces, client.CoreV1().Namespaces())
 	for _, synced := range []<-chan struct{}{
 		c.Pods.Synced(), c.Jobs.Synced(), c.ConfigMaps.Synced(),
 		c.Secrets.Synced(), c.Leases.Synced(), c.Namespaces.Synced(),

@@ -24,15 +24,15 @@ type Lister[L runtime.Object] interface {
 }
 
 // Reflect keeps store equal to what client lists and watches until ctx is canceled;
-// wg then waits for it. semantics is the clientset, which may not support WatchList.
-func Reflect[T Object, L runtime.Object](ctx context.Context, wg *sync.WaitGroup, store *Store[T], client Lister[L], semantics any) {
+// wg then waits for it.
+func Reflect[T Object, L runtime.Object](ctx context.Context, wg *sync.WaitGroup, store *Store[T], client Lister[L]) {
 	var expected T
 	lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 			return client.List(ctx, opts)
 		},
 		WatchFuncWithContext: client.Watch,
-	}, semantics)
+	}, client)
 	r := cache.NewReflectorWithOptions(lw, expected, reflected[T]{store}, cache.ReflectorOptions{Backoff: &backoff})
 	wg.Go(func() { r.RunWithContext(ctx) })
 }

@@ -144,7 +144,7 @@ func reflectInto(t *testing.T, s *source) *engine.Store[*corev1.Pod] {
 	store := engine.NewStore[*corev1.Pod]()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	engine.Reflect(ctx, &wg, store, s, s)
+	engine.Reflect(ctx, &wg, store, s)
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	<-store.Synced()
 	return store

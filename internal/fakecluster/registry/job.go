@@ -29,7 +29,6 @@ var jobStrategy = Strategy{
 	update:           keepJob,
 	validate:         validateJobCreate,
 	validateUpdate:   validateJobUpdate,
-	canonicalize:     func(o Object) { truncateJob(As[*batchv1.Job](o)) },
 	warnOnCreate:     warnOfName("this is used in Pod names and hostnames"),
 	// What changes most often comes first; an equal generation is an equal spec.
 	equal: func(o, c Object) bool {
@@ -128,21 +127,5 @@ func keepJob(o, c Object, sub string) {
 	job.Status = cur.Status
 	if !apiequality.Semantic.DeepEqual(job.Spec, cur.Spec) {
 		job.Generation = cur.Generation + 1
-	}
-}
-
-func truncateJob(job *batchv1.Job) {
-	truncateTime(job.Status.StartTime)
-	truncateTime(job.Status.CompletionTime)
-	for i := range job.Status.Conditions {
-		truncateTime(&job.Status.Conditions[i].LastProbeTime)
-		truncateTime(&job.Status.Conditions[i].LastTransitionTime)
-	}
-}
-
-// truncateTime drops what the wire format of metav1.Time does not carry.
-func truncateTime(t *metav1.Time) {
-	if t != nil && !t.IsZero() {
-		*t = metav1.Unix(t.Unix(), 0)
 	}
 }

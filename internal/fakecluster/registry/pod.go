@@ -19,7 +19,6 @@ var podStrategy = Strategy{
 	update:         keepPod,
 	validate:       validatePodCreate,
 	validateUpdate: validatePodUpdate,
-	canonicalize:   func(o Object) { truncatePod(As[*corev1.Pod](o)) },
 	warnOnCreate:   warnOfName("this is used in the Pod's hostname"),
 	// What changes most often comes first. A binding changes the spec and not the
 	// generation, so the node counts too.
@@ -199,30 +198,5 @@ func qosClass(spec *corev1.PodSpec) corev1.PodQOSClass {
 		return corev1.PodQOSGuaranteed
 	default:
 		return corev1.PodQOSBurstable
-	}
-}
-
-func truncatePod(pod *corev1.Pod) {
-	st := &pod.Status
-	truncateTime(st.StartTime)
-	for i := range st.Conditions {
-		truncateTime(&st.Conditions[i].LastProbeTime)
-		truncateTime(&st.Conditions[i].LastTransitionTime)
-	}
-	for _, list := range [][]corev1.ContainerStatus{st.InitContainerStatuses, st.ContainerStatuses} {
-		for i := range list {
-			truncateState(&list[i].State)
-			truncateState(&list[i].LastTerminationState)
-		}
-	}
-}
-
-func truncateState(s *corev1.ContainerState) {
-	if s.Running != nil {
-		truncateTime(&s.Running.StartedAt)
-	}
-	if s.Terminated != nil {
-		truncateTime(&s.Terminated.StartedAt)
-		truncateTime(&s.Terminated.FinishedAt)
 	}
 }

@@ -45,7 +45,6 @@ type Strategy struct {
 	update         func(obj, cur Object, sub string)
 	validate       func(obj Object) field.ErrorList
 	validateUpdate func(obj, cur Object, sub string) field.ErrorList
-	canonicalize   func(obj Object)
 	warnOnCreate   func(obj Object) []string
 	equal          func(obj, cur Object) bool
 }
@@ -134,13 +133,6 @@ func (st *Strategy) ValidateUpdate(obj, cur Object, sub string) field.ErrorList 
 		return nil
 	}
 	return st.validateUpdate(obj, cur, sub)
-}
-
-// Canonicalize drops what the wire format does not carry, such as nanoseconds.
-func (st *Strategy) Canonicalize(o Object) {
-	if st.canonicalize != nil {
-		st.canonicalize(o)
-	}
 }
 
 // WarningsOnCreate returns what a client that created the object is warned of.
