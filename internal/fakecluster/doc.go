@@ -5,7 +5,7 @@
 //
 // New makes a cluster whose containers follow scripts (On); with
 // Options.LocalProcesses they run as processes of this machine. Start it, use
-// Clientset, Stop it: Stop waits for every goroutine. Created inside a
+// Clientset or Config, Stop it: Stop waits for every goroutine. Created inside a
 // testing/synctest bubble, a cluster with scripts lives in virtual time.
 //
 // The controllers have their own users, so that faults, denials and request counts on

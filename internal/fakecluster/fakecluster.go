@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
@@ -126,7 +127,10 @@ func (c *Cluster) shutDown() {
 	c.server.Close()
 }
 
-// Clientset returns the client for the program under test.
+// Config returns the configuration of a client for the program under test.
+func (c *Cluster) Config() *rest.Config { return c.server.Config("") }
+
+// Clientset returns the client for the program under test. It has no limit of requests.
 func (c *Cluster) Clientset() kubernetes.Interface { return c.server.Clientset() }
 
 // APIServer returns the API server, for faults, denials and counts of requests.

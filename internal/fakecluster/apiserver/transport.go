@@ -16,8 +16,12 @@ import (
 const host = "https://fake.invalid"
 
 // Config returns the configuration of a client that acts as the user, over a transport
-// in memory. It has client-go's own limit of 5 requests a second.
+// in memory; "" is the default user, the program under test. It has client-go's own
+// limit of 5 requests a second.
 func (s *Server) Config(user string) *rest.Config {
+	if user == "" {
+		user = s.opts.User
+	}
 	return &rest.Config{Host: host, BearerToken: user, Transport: transport{s}}
 }
 
