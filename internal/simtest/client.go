@@ -51,7 +51,7 @@ func (w *World) NewClient(user string, change func(*kontinue.Config)) (*kontinue
 	w.Helper()
 	log := &Log{}
 	config := kontinue.Config{
-		Clientset: w.Cluster.APIServer().ClientsetAs(user), Namespace: "ns",
+		RESTConfig: w.Cluster.APIServer().Config(user), Namespace: "ns",
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.Level(-10)})),
 	}
 	if change != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +41,7 @@ func (w *World) Worker() *Worker {
 	w.workers++
 	p := &Worker{World: w, User: fmt.Sprintf("worker-%d", w.workers), number: w.workers}
 	var err error
-	p.Client, err = kontinue.New(kontinue.Config{Clientset: w.Cluster.APIServer().ClientsetAs(p.User), Namespace: "ns"})
+	p.Client, err = kontinue.New(kontinue.Config{RESTConfig: w.Cluster.APIServer().Config(p.User), Namespace: "ns"})
 	require.NoError(w, err)
 	require.NoError(w, p.Client.Start(w.Context()))
 	p.Lists = p.Requests("list")
@@ -55,6 +56,9 @@ func (w *World) Worker() *Worker {
 func (p *Worker) Kill() {
 	p.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User}, Delay: apiserver.Forever})
 	p.Cancel(ErrKilled)
+	// What is left of it waits for answers, and would ask again for days. Its functions
+	// have returned by then.
+	time.AfterFunc(time.Second, func() { _ = p.Client.Stop(context.Background()) })
 }
 
 // KillAt kills the worker at its n-th request from now, counted from 1: before

@@ -32,7 +32,7 @@ func TestEndOfTheWaitIsNotTheEndOfTheJob(t *testing.T) {
 			// The application of a worker under fx, stopped as Run stops it on SIGTERM.
 			var client *kontinue.Client
 			app := fx.New(fx.NopLogger, kontinue.Module, fx.Populate(&client), fx.StopTimeout(budget), fx.Supply(kontinue.Config{
-				Clientset: w.Cluster.APIServer().ClientsetAs("app"), Namespace: "ns",
+				RESTConfig: w.Cluster.APIServer().Config("app"), Namespace: "ns",
 			}))
 			require.NoError(w, app.Start(w.Context()))
 			ended := make(chan error, 1)

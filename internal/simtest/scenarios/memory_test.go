@@ -129,7 +129,7 @@ func (c *memoryCluster) Worker(_ context.Context, namespace string, without *sce
 			}
 		}
 	}
-	return kontinue.Config{Clientset: c.Clientset(), Namespace: namespace}, nil
+	return kontinue.Config{RESTConfig: c.Config(), Namespace: namespace}, nil
 }
 
 func (c *memoryCluster) Play(namespace string, scripts map[string]containers.Script) {
