@@ -30,7 +30,6 @@ func TestQuickstart(t *testing.T) {
 		}
 		states := statesOf(first, step)
 		require.Equal(t, "Pending", states[0], text)
-		require.Equal(t, "Running", states[1], text)
 		require.Equal(t, end, states[len(states)-1], text)
 		require.Equal(t, []string{end}, statesOf(second, step), text)
 	}
@@ -40,7 +39,7 @@ func TestQuickstart(t *testing.T) {
 	require.True(t, found, text)
 	start, _, _ = strings.Cut(start, "Succeeded")
 	for _, step := range []string{"lint", "unit", "docs"} {
-		require.NotEmpty(t, statesOf(start, step), text)
+		require.Contains(t, statesOf(start, step), "Running", text) // a shorter one may be Succeeded at once
 	}
 	require.Equal(t, 6, strings.Count(second, "resumed, from the record on its Job"))
 	for _, want := range []string{
