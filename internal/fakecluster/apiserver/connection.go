@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// connection is a request that is being served: the http.ResponseWriter of the server
-// and the body of the client's response. It holds the header back until the handler
-// has returned or flushed, as net/http does.
+// connection is a request that is being served: the http.ResponseWriter of the handler
+// and the body of the client's response. Like net/http, it holds back the header until
+// the handler has returned or flushed.
 type connection struct {
 	cancel  context.CancelCauseFunc
 	header  http.Header   // the handler's
@@ -24,7 +24,8 @@ type connection struct {
 	sent    http.Header // the client's copy
 	begun   bool        // started is closed
 	flushed bool        // there is a response, although it is not complete
-	buf     []byte      // written and not yet read
+	buf     []byte      // written; off bytes of it are read
+	off     int
 	err     error       // what a Read gets once buf is empty; no more is written
 	broken  bool        // err is not the end that the handler intended
 	closed  bool        // by the client
@@ -57,11 +58,9 @@ func (x *connection) Write(p []byte) (int, error) {
 	x.WriteHeader(http.StatusOK)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if len(x.buf) > 0 && len(x.buf)+len(p) > window {
+	for unread := len(x.buf) - x.off; unread > 0 && unread+len(p) > window && x.err == nil && !x.closed; unread = len(x.buf) - x.off {
 		x.flushed = true
 		x.begin()
-	}
-	for len(x.buf) > 0 && len(x.buf)+len(p) > window && x.err == nil && !x.closed {
 		x.changed.Wait()
 	}
 	if x.err != nil || x.closed {
@@ -104,18 +103,18 @@ func (x *connection) finish() {
 // abort breaks the connection after what has been written.
 func (x *connection) abort(err error) { x.end(err, true) }
 
-// canceled breaks the connection when the context of the request has ended: what was not
-// read yet is lost.
+// canceled breaks the connection because the context of the request has ended. What was
+// not read yet is lost.
 func (x *connection) canceled(ctx context.Context) {
 	x.mu.Lock()
 	if x.err == nil {
-		x.buf = nil
+		x.buf, x.off = nil, 0
 	}
 	x.mu.Unlock()
 	x.end(context.Cause(ctx), true)
 }
 
-// end makes err what is read after what has been written.
+// end lets Read return err after what has been written.
 func (x *connection) end(err error, broken bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -140,9 +139,9 @@ func (x *connection) response(ctx context.Context, req *http.Request) (*http.Res
 		Header: x.sent, ContentLength: -1, Request: req, Body: x,
 	}
 	if x.err != nil && !x.broken {
-		resp.ContentLength = int64(len(x.buf))
+		resp.ContentLength = int64(len(x.buf) - x.off)
 	} else {
-		// The end of the request ends its answer.
+		// The end of the context ends the body.
 		x.stop = context.AfterFunc(ctx, func() { x.canceled(ctx) })
 	}
 	return resp, nil
@@ -152,18 +151,18 @@ func (x *connection) response(ctx context.Context, req *http.Request) (*http.Res
 func (x *connection) Read(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for len(x.buf) == 0 && x.err == nil && !x.closed {
+	for len(x.buf) == x.off && x.err == nil && !x.closed {
 		x.changed.Wait()
 	}
 	switch {
 	case x.closed:
 		return 0, http.ErrBodyReadAfterClose
-	case len(x.buf) == 0:
+	case len(x.buf) == x.off:
 		return 0, x.err
 	}
-	n := copy(p, x.buf)
-	if x.buf = x.buf[n:]; len(x.buf) == 0 {
-		x.buf = nil
+	n := copy(p, x.buf[x.off:])
+	if x.off += n; x.off == len(x.buf) {
+		x.buf, x.off = x.buf[:0], 0 // for the next event
 	}
 	x.changed.Broadcast()
 	return n, nil
@@ -173,7 +172,7 @@ func (x *connection) Read(p []byte) (int, error) {
 func (x *connection) Close() error {
 	x.mu.Lock()
 	x.closed = true
-	x.buf = nil
+	x.buf, x.off = nil, 0
 	stop := x.stop
 	x.changed.Broadcast()
 	x.mu.Unlock()

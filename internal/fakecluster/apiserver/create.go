@@ -18,14 +18,18 @@ import (
 // (RetryGenerateName, KEP-4420).
 const generateNameTries = 8
 
-// create stores a new object. Like the API server, it checks in this order: system
-// fields, namespace, admission, defaults, validation, quota, and then the name. So a
-// 403 or 422 can hide a 409.
+// create stores a new object, which it may change. Like the API server, it checks in
+// this order: system fields, namespace, admission, defaults, validation, quota, and then
+// the name. So a 403 or 422 can hide a 409.
 func (s *Server) create(ctx context.Context, c call, in object, opts metav1.CreateOptions) (*revision, error) {
 	dryRun := len(opts.DryRun) > 0
 	generated := in.GetName() == "" && in.GetGenerateName() != ""
 	for try := 1; ; try++ {
-		obj, err := s.prepareCreate(ctx, &c, in, dryRun)
+		obj := in
+		if generated {
+			obj = clone(in) // for the next try
+		}
+		err := s.prepareCreate(ctx, &c, obj, dryRun)
 		if err != nil {
 			return nil, err
 		}
@@ -48,15 +52,14 @@ func (s *Server) create(ctx context.Context, c call, in object, opts metav1.Crea
 	}
 }
 
-// prepareCreate returns the object ready to be stored and sets the call's name.
-func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun bool) (object, error) {
-	if in.GetResourceVersion() != "" {
-		return nil, internal("resourceVersion should not be set on objects to be created")
+// prepareCreate makes the object ready to be stored and sets the call's name.
+func (s *Server) prepareCreate(ctx context.Context, c *call, obj object, dryRun bool) error {
+	if obj.GetResourceVersion() != "" {
+		return internal("resourceVersion should not be set on objects to be created")
 	}
-	obj := clone(in)
 	stripType(obj)
 	if err := matchNamespace(c, obj); err != nil {
-		return nil, err
+		return err
 	}
 	obj.SetDeletionTimestamp(nil)
 	obj.SetDeletionGracePeriodSeconds(nil)
@@ -69,10 +72,10 @@ func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun b
 	}
 	c.name = obj.GetName()
 	if err := s.checkNamespace(*c); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.admit(ctx, *c, obj, nil, dryRun); err != nil {
-		return nil, err
+		return err
 	}
 	st := &c.res.strategy
 	if st.Generation {
@@ -81,12 +84,12 @@ func (s *Server) prepareCreate(ctx context.Context, c *call, in object, dryRun b
 	st.SetDefaults(obj)
 	st.PrepareForCreate(obj)
 	if errs := st.Validate(obj, c.res.namespaced); len(errs) > 0 {
-		return nil, invalid(*c, errs)
+		return invalid(*c, errs)
 	}
 	if err := s.checkPodSecurity(*c, obj); err != nil {
-		return nil, err
+		return err
 	}
-	return obj, nil
+	return nil
 }
 
 // matchNamespace sets the object's namespace to that of the request, or returns an

@@ -47,9 +47,9 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 				return next, false, nil
 			}
 		case how == markThenRemove && !same:
-			// A type with graceful deletion is marked first even if its period is
-			// zero: watches see MODIFIED, then DELETED. Whoever writes in between,
-			// the object goes: its period is over.
+			// An object of a type with graceful deletion is marked first even if its
+			// period is zero: watches see MODIFIED, then DELETED. It is deleted even
+			// if another client writes in between, since its period has passed.
 			if next := s.swap(c.res, stored, obj); next != nil {
 				last = next
 			}

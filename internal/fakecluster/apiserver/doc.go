@@ -1,25 +1,26 @@
 // Package apiserver is the API-semantics half of an in-memory Kubernetes cluster.
 //
-// A Server is an http.Handler. Server.Config is the rest.Config of a client whose
+// A Server is an http.Handler. Server.Config returns the rest.Config of a client whose
 // requests reach it without a network, and Server.Clientset is client-go's own
-// clientset over it, with its encodings, retries, limits and warnings. Behind the
-// handler is a store that behaves as the API server does where a client can see it:
-// UIDs, one resource version counter, optimistic locking, generations, the status
-// subresource, defaulting and validation of Jobs and Pods, graceful deletion and
-// finalizers, selectors, paging, watches that replay history, filter by label and
-// send bookmarks.
+// clientset over it, with its encodings, retries, limits and warnings. The handler uses
+// a store that behaves like the API server in all that a client can observe: UIDs, one
+// resource version counter, optimistic locking, generations, the status subresource,
+// defaulting and validation of Jobs and Pods, graceful deletion and finalizers,
+// selectors, paging, and watches that replay history, filter by label and send
+// bookmarks.
 //
-// A request is resolved to a call (route.go), an operation carries it out
-// (operations.go) on the store, and the answer is encoded in the format that the client
-// accepts (format.go), each state of an object once for all clients.
+// A request is resolved to a call (route.go), an operation executes it on the store
+// (operations.go), and the response is encoded in the format that the client accepts
+// (format.go), each state of an object once for all clients.
 //
 // There are no controllers here: nothing creates pods for a Job, collects
 // garbage or runs containers. Those are clients like any other.
 //
-// Faults are part of the package: requests can be denied, failed before or after
-// they took effect, delayed; watches can be cut, stalled, expired or thinned out.
-// Everything uses package time and waits for channels and conditions only, so that
-// clients and server work in a testing/synctest bubble.
+// Faults are part of the package: requests can be denied, delayed, or made to fail
+// before or after they take effect; a response can be cut, truncated, stalled or slow;
+// watches can be cut, stalled, reordered or expired, and can lose events. Everything
+// uses package time, and waits for channels and conditions only, so clients and server
+// work in a testing/synctest bubble.
 //
 // TestTranscript compares the responses to a long list of requests with those recorded
 // from a real kube-apiserver.

@@ -14,29 +14,29 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// exchange is one HTTP request and its answer.
+// exchange is one HTTP request and its response.
 type exchange struct {
 	s      *Server
 	w      http.ResponseWriter
 	r      *http.Request
 	query  url.Values
 	call   call
-	format *format // of the answer
+	format *format // of the response
 }
 
-// answer is what a request is answered with when it has succeeded.
-type answer struct {
+// response is the response to a request that has succeeded.
+type response struct {
 	code int
 	// encode returns the body, unless stream writes it.
 	encode func(f *format) ([]byte, error)
 	stream func(x *exchange) error
-	// discard releases the stream where the client does not get it.
+	// discard releases the stream if it is not sent.
 	discard func()
 }
 
 // ServeHTTP implements http.Handler. The user is the request's bearer token.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{s: s, w: w, r: r, format: jsonFormat}
+	x := &exchange{s: s, w: w, r: r}
 	if r.URL.RawQuery != "" {
 		x.query = r.URL.Query()
 	}
@@ -57,8 +57,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		req.Name = selectedName(x.query)
 	}
 	s.stats.request(req)
+	var notAcceptable error
+	x.format, notAcceptable = acceptedFormat(r.Header.Get("Accept"))
 	fault := s.takeFault(req)
-	a, err := x.perform(r.Context(), req, fault)
+	a, err := x.perform(r.Context(), req, fault, notAcceptable)
 	s.notifyAudit(req, err)
 	if fault.Body != nil {
 		x.w = disturb(r.Context(), w, fault.Body)
@@ -66,7 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.send(a, err)
 }
 
-// userOf returns the name of the user, who needs no other proof than to say it.
+// userOf returns the name of the user, which is the bearer token.
 func userOf(r *http.Request) string {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return token
@@ -74,8 +76,8 @@ func userOf(r *http.Request) string {
 	return "system:anonymous"
 }
 
-// perform carries the request out, with a fault that may be empty.
-func (x *exchange) perform(ctx context.Context, req Request, fault *Fault) (*answer, error) {
+// perform executes the request, with a fault that may be empty.
+func (x *exchange) perform(ctx context.Context, req Request, fault *Fault, notAcceptable error) (*response, error) {
 	if !pause(ctx, fault.Delay) {
 		return nil, context.Cause(ctx)
 	}
@@ -85,15 +87,14 @@ func (x *exchange) perform(ctx context.Context, req Request, fault *Fault) (*ans
 	if err := x.s.authorize(req); err != nil {
 		return nil, err
 	}
-	var err error
-	if x.format, err = acceptedFormat(x.r.Header.Get("Accept")); err != nil {
-		return nil, err
+	if notAcceptable != nil {
+		return nil, notAcceptable
 	}
 	a, err := x.call.res.operations(x.call.sub)[x.call.verb](ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	if err = fault.After; !pause(ctx, fault.AnswerDelay) {
+	if err = fault.After; !pause(ctx, fault.ResponseDelay) {
 		err = context.Cause(ctx)
 	}
 	if err != nil && a.discard != nil {
@@ -102,9 +103,9 @@ func (x *exchange) perform(ctx context.Context, req Request, fault *Fault) (*ans
 	return a, err
 }
 
-// send writes the answer, the Status of an API error, or breaks the connection with
-// any other error.
-func (x *exchange) send(a *answer, err error) {
+// send writes the response, or the Status of an API error, or breaks the connection
+// with any other error.
+func (x *exchange) send(a *response, err error) {
 	if err == nil && a.stream != nil {
 		if err := a.stream(x); err != nil && !errors.Is(err, errTruncated) {
 			abort(x.w, err)
@@ -132,10 +133,10 @@ func (x *exchange) send(a *answer, err error) {
 	}
 	x.w.Header().Set("Content-Type", x.format.mediaType)
 	x.w.WriteHeader(code)
-	_, _ = x.w.Write(body) // a client that has gone needs no answer
+	_, _ = x.w.Write(body) // the client may have canceled the request
 }
 
-// failure completes a Status and the header of its answer. It returns the code.
+// failure completes a Status and the header of its response. It returns the code.
 func (x *exchange) failure(status *metav1.Status) int {
 	status.TypeMeta = metav1.TypeMeta{}
 	if status.Status == "" {
@@ -150,7 +151,7 @@ func (x *exchange) failure(status *metav1.Status) int {
 	return int(status.Code)
 }
 
-// warn adds a warning to the answer (KEP-1693).
+// warn adds a warning to the response (KEP-1693).
 func (x *exchange) warn(text string) {
 	const miscellaneous = 299
 	if header, err := utilnet.NewWarningHeader(miscellaneous, "-", text); err == nil {
@@ -158,8 +159,8 @@ func (x *exchange) warn(text string) {
 	}
 }
 
-// abort ends the exchange without an answer, or in the middle of one. The client in
-// memory gets err; on a real connection it is reset.
+// abort ends the exchange without a response, or in the middle of one. A client in
+// memory receives err; a real connection is reset.
 func abort(w http.ResponseWriter, err error) {
 	if w, ok := w.(interface{ abort(err error) }); ok {
 		w.abort(err)
@@ -167,7 +168,7 @@ func abort(w http.ResponseWriter, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// serveNonResource answers what is not a resource.
+// serveNonResource responds to requests for paths that are not a resource.
 func (s *Server) serveNonResource(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/version":

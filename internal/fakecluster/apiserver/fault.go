@@ -11,40 +11,40 @@ import (
 // Forever is a delay that ends with the request's context only.
 const Forever = time.Duration(math.MaxInt64)
 
-// Fault disturbs the requests it matches. Where several fields are set, they apply in
+// Fault disturbs the requests that it matches. If several fields are set, they apply in
 // the order of the fields.
 //
-// An error that is an API status error is an answer: a Status with its code, and with
-// Retry-After if it suggests a delay. Any other error is a broken connection: the
-// client gets that error instead of an answer.
+// An API status error becomes a response: a Status with its code, and with Retry-After
+// if it suggests a delay. Any other error breaks the connection: the client receives it
+// instead of a response.
 type Fault struct {
 	Match
 	// Times is how many requests are disturbed; 0 means all.
 	Times int
 	// Delay holds the request back, or until its context ends.
 	Delay time.Duration
-	// Before is what the client gets instead of doing anything.
+	// Before is the error of a request that has no effect.
 	Before error
-	// AnswerDelay holds the answer back, although the request took effect. With Forever
-	// the answer is lost and the client does not learn of it.
-	AnswerDelay time.Duration
-	// After is what the client gets although the request took effect: a lost answer.
+	// ResponseDelay holds back the response of a request that took effect. With Forever
+	// it never comes.
+	ResponseDelay time.Duration
+	// After is the error of a request that took effect, as if the response were lost.
 	After error
-	// Body disturbs the body of an answer, be it an object, a watch or a log.
+	// Body disturbs the body of the response: of an object, a watch or a log.
 	Body *BodyFault
 }
 
-// BodyFault lets an answer begin and disturbs the rest of it.
+// BodyFault disturbs the body of a response whose header is sent.
 type BodyFault struct {
-	// Pause is how long each piece of Bytes takes: a slow drip. Without it, the body ends
-	// after the first Bytes.
+	// Pause follows each piece of the body: a slow drip. Without it, only the first piece
+	// is sent.
 	Pause time.Duration
 	// Bytes is the size of a piece. With Pause it is at least 1.
 	Bytes int
-	// Break ends the body with an error, for example io.ErrUnexpectedEOF or
-	// syscall.ECONNRESET. Without it the end looks orderly: a truncated body.
+	// Break is the error that the client reads then, for example syscall.ECONNRESET. If it
+	// is nil, the body ends like a complete one.
 	Break error
-	// Stall does not end the body: nothing more comes.
+	// Stall sends nothing more and does not end the body.
 	Stall bool
 }
 
@@ -100,7 +100,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // errTruncated ends a body early and in an orderly way.
 var errTruncated = errors.New("the body is truncated")
 
-// disturbed is the writer of an answer with a BodyFault.
+// disturbed is the writer of a response with a BodyFault.
 type disturbed struct {
 	http.ResponseWriter
 	ctx   context.Context

@@ -28,9 +28,9 @@ func inBubble(t *testing.T, f func(t *testing.T, s *Server, c kubernetes.Interfa
 	})
 }
 
-// TestFaultOfAnAnswer: what a client gets when the answer to its create is disturbed,
-// after how long, and whether the Job is there.
-func TestFaultOfAnAnswer(t *testing.T) {
+// TestFaultOfAResponse shows what a client receives if the response to its create is
+// disturbed, after how long, and whether the Job exists.
+func TestFaultOfAResponse(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	is := func(want error) func(*testing.T, error) {
@@ -48,9 +48,9 @@ func TestFaultOfAnAnswer(t *testing.T) {
 		"refused":           {Fault{Before: syscall.ECONNREFUSED}, 0, false, is(syscall.ECONNREFUSED)},
 		"overload":          {Fault{Before: apierrors.NewTooManyRequests("slow down", 0)}, 0, false, func(t *testing.T, err error) { require.True(t, apierrors.IsTooManyRequests(err), err) }},
 		"overload, passing": {Fault{Times: 3, Before: apierrors.NewTooManyRequests("slow down", 2)}, 6 * time.Second, true, func(t *testing.T, err error) { require.NoError(t, err) }},
-		"answer late":       {Fault{AnswerDelay: time.Minute}, time.Minute, true, func(t *testing.T, err error) { require.NoError(t, err) }},
-		"answer lost":       {Fault{AnswerDelay: Forever}, time.Hour, true, is(context.DeadlineExceeded)},
-		"answer broken":     {Fault{After: broken}, 0, true, is(broken)},
+		"response late":     {Fault{ResponseDelay: time.Minute}, time.Minute, true, func(t *testing.T, err error) { require.NoError(t, err) }},
+		"response lost":     {Fault{ResponseDelay: Forever}, time.Hour, true, is(context.DeadlineExceeded)},
+		"response broken":   {Fault{After: broken}, 0, true, is(broken)},
 		"body cut":          {Fault{Body: &BodyFault{Bytes: 10, Break: syscall.ECONNRESET}}, 0, true, is(syscall.ECONNRESET)},
 		"body cut at once":  {Fault{Body: &BodyFault{Break: syscall.ECONNRESET}}, 0, true, is(syscall.ECONNRESET)},
 		"body truncated":    {Fault{Body: &BodyFault{Bytes: 10}}, 0, true, func(t *testing.T, err error) { require.ErrorContains(t, err, "unexpected EOF") }},
@@ -75,7 +75,7 @@ func TestFaultOfAnAnswer(t *testing.T) {
 	}
 }
 
-// TestFaultOfAStream: the body of a watch and of a log can be disturbed too.
+// TestFaultOfAStream disturbs the body of a watch and of a log.
 func TestFaultOfAStream(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, s *Server, c kubernetes.Interface) {

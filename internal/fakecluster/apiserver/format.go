@@ -16,22 +16,22 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// formats is the number of encodings of an answer.
+// formats is the number of encodings of a response.
 const formats = 2
 
-// format is an encoding of answers. An object is marshaled once and then copied into
-// what is sent of it: an answer, an item of a list, an event.
+// format is an encoding of responses. An object is marshaled once, and the bytes are
+// copied into each response, list and event that contains it.
 type format struct {
 	index     int
 	mediaType string
 	streaming string // the Content-Type of a watch
 	// marshal encodes the object without its kind.
 	marshal func(obj runtime.Object) ([]byte, error)
-	// wrap makes a whole object of a marshaled one.
+	// wrap adds the kind to a marshaled object.
 	wrap func(gvk schema.GroupVersionKind, raw []byte) []byte
-	// list joins marshaled items to the content of a list.
+	// list marshals a list of marshaled items.
 	list func(meta *metav1.ListMeta, items [][]byte) ([]byte, error)
-	// event makes the frame of a watch event; object is a whole one.
+	// event returns the frame of a watch event. The object has its kind.
 	event func(kind watch.EventType, object []byte) ([]byte, error)
 }
 
@@ -129,7 +129,7 @@ var protobufFormat = &format{
 	},
 }
 
-// object encodes an object that is no revision of the store, such as a Status.
+// object encodes an object that is not stored, such as a Status.
 func (f *format) object(gvk schema.GroupVersionKind, obj runtime.Object) ([]byte, error) {
 	raw, err := f.marshal(obj)
 	if err != nil {
@@ -140,9 +140,8 @@ func (f *format) object(gvk schema.GroupVersionKind, obj runtime.Object) ([]byte
 
 var statusKind = metav1.Unversioned.WithKind("Status")
 
-// acceptedFormat chooses the encoding of the answer: the first one of the Accept header that
-// there is. Parameters such as as=Table ask for another representation, of which
-// there is none.
+// acceptedFormat returns the first format of the Accept header that is supported. A
+// parameter such as as=Table requests another representation; there is none.
 func acceptedFormat(accept string) (*format, error) {
 	if accept == "" {
 		return jsonFormat, nil

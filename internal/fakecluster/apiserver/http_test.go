@@ -36,7 +36,7 @@ func send(t *testing.T, s *Server, method, path, contentType, body string) (int,
 	return resp.StatusCode, string(raw)
 }
 
-// TestBadRequests are answered in the words of a real API server.
+// TestBadRequests compares the errors with those of a real API server.
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	s, c := newServer(t)
@@ -122,8 +122,8 @@ func TestNotAcceptable(t *testing.T) {
 	}
 }
 
-// TestEncodings: a client gets the same objects in JSON and in protobuf, one at a time,
-// in lists and in watches.
+// TestEncodings shows that a client receives the same objects in JSON and in protobuf, one
+// at a time, in lists and in watches.
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -27,8 +27,8 @@ func (s *Server) SetLogSource(source LogSource) {
 	s.logSource.Store(&source)
 }
 
-// openLog checks what the API server and the kubelet check, in their words, and
-// asks the source.
+// openLog checks what the API server and the kubelet check, with the same messages,
+// and then opens the source.
 func (s *Server) openLog(c call, opts *corev1.PodLogOptions) (io.ReadCloser, error) {
 	pod, _ := s.load(pods, c.ns, c.name).(*corev1.Pod)
 	if pod == nil {

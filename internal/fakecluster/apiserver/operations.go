@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// operation carries out one verb on a resource or subresource.
-type operation func(ctx context.Context, x *exchange) (*answer, error)
+// operation executes one verb on a resource or subresource.
+type operation func(ctx context.Context, x *exchange) (*response, error)
 
 // standardOperations are those of a resource that is stored.
 var standardOperations = map[string]operation{
@@ -53,13 +53,13 @@ func (r *resource) operations(sub string) map[string]operation {
 	return nil
 }
 
-// one answers with an object.
-func (x *exchange) one(code int, rev *revision, err error) (*answer, error) {
+// one responds with an object.
+func (x *exchange) one(code int, rev *revision, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
 	gvk := x.call.res.gvk
-	return &answer{code: code, encode: func(f *format) ([]byte, error) {
+	return &response{code: code, encode: func(f *format) ([]byte, error) {
 		raw, err := rev.in(f)
 		if err != nil {
 			return nil, err
@@ -68,14 +68,14 @@ func (x *exchange) one(code int, rev *revision, err error) (*answer, error) {
 	}}, nil
 }
 
-// many answers with a list.
-func (x *exchange) many(found result, err error) (*answer, error) {
+// many responds with a list.
+func (x *exchange) many(found result, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
 	gvk := x.call.res.gvk
 	gvk.Kind += "List"
-	return &answer{code: http.StatusOK, encode: func(f *format) ([]byte, error) {
+	return &response{code: http.StatusOK, encode: func(f *format) ([]byte, error) {
 		items := make([][]byte, len(found.items))
 		for i, rev := range found.items {
 			var err error
@@ -91,17 +91,17 @@ func (x *exchange) many(found result, err error) (*answer, error) {
 	}}, nil
 }
 
-// success answers with a Status.
-func (x *exchange) success(code int, details *metav1.StatusDetails, err error) (*answer, error) {
+// success responds with a Status.
+func (x *exchange) success(code int, details *metav1.StatusDetails, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{code: code, encode: func(f *format) ([]byte, error) {
+	return &response{code: code, encode: func(f *format) ([]byte, error) {
 		return f.object(statusKind, &metav1.Status{Status: metav1.StatusSuccess, Details: details})
 	}}, nil
 }
 
-func getObject(_ context.Context, x *exchange) (*answer, error) {
+func getObject(_ context.Context, x *exchange) (*response, error) {
 	c := x.call
 	rev := x.s.find(c.res, c.ns, c.name)
 	if rev == nil {
@@ -110,7 +110,7 @@ func getObject(_ context.Context, x *exchange) (*answer, error) {
 	return x.one(http.StatusOK, rev, nil)
 }
 
-func listObjects(_ context.Context, x *exchange) (*answer, error) {
+func listObjects(_ context.Context, x *exchange) (*response, error) {
 	var opts metav1.ListOptions
 	if err := x.options(&opts); err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func listObjects(_ context.Context, x *exchange) (*answer, error) {
 	return x.many(x.s.list(x.call, opts))
 }
 
-func createObject(ctx context.Context, x *exchange) (*answer, error) {
+func createObject(ctx context.Context, x *exchange) (*response, error) {
 	dryRun, err := x.dryRun()
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func createObject(ctx context.Context, x *exchange) (*answer, error) {
 	return x.one(http.StatusCreated, rev, err)
 }
 
-func updateObject(ctx context.Context, x *exchange) (*answer, error) {
+func updateObject(ctx context.Context, x *exchange) (*response, error) {
 	dryRun, err := x.dryRun()
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func updateObject(ctx context.Context, x *exchange) (*answer, error) {
 	return x.one(http.StatusOK, rev, err)
 }
 
-func patchObject(ctx context.Context, x *exchange) (*answer, error) {
+func patchObject(ctx context.Context, x *exchange) (*response, error) {
 	dryRun, err := x.dryRun()
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func patchObject(ctx context.Context, x *exchange) (*answer, error) {
 	return x.one(http.StatusOK, rev, err)
 }
 
-func deleteObject(ctx context.Context, x *exchange) (*answer, error) {
+func deleteObject(ctx context.Context, x *exchange) (*response, error) {
 	opts, err := x.deleteOptions()
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func deleteObject(ctx context.Context, x *exchange) (*answer, error) {
 	}, nil)
 }
 
-func deleteObjects(ctx context.Context, x *exchange) (*answer, error) {
+func deleteObjects(ctx context.Context, x *exchange) (*response, error) {
 	var selected metav1.ListOptions
 	if err := x.options(&selected); err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func deleteObjects(ctx context.Context, x *exchange) (*answer, error) {
 }
 
 // postBinding is POST pods/binding.
-func postBinding(ctx context.Context, x *exchange) (*answer, error) {
+func postBinding(ctx context.Context, x *exchange) (*response, error) {
 	var b corev1.Binding
 	if err := x.decode(corev1.SchemeGroupVersion.WithKind("Binding"), &b); err != nil {
 		return nil, err
@@ -212,7 +212,7 @@ func postBinding(ctx context.Context, x *exchange) (*answer, error) {
 }
 
 // postEviction is POST pods/eviction.
-func postEviction(ctx context.Context, x *exchange) (*answer, error) {
+func postEviction(ctx context.Context, x *exchange) (*response, error) {
 	var e policyv1.Eviction
 	if err := x.decode(policyv1.SchemeGroupVersion.WithKind("Eviction"), &e); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func postEviction(ctx context.Context, x *exchange) (*answer, error) {
 }
 
 // postReview is POST selfsubjectaccessreviews.
-func postReview(_ context.Context, x *exchange) (*answer, error) {
+func postReview(_ context.Context, x *exchange) (*response, error) {
 	var in authorizationv1.SelfSubjectAccessReview
 	if err := x.decode(x.call.res.gvk, &in); err != nil {
 		return nil, err

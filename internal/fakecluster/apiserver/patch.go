@@ -25,7 +25,7 @@ import (
 const maxJSONPatchOperations = 10000
 
 // patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
-// Apply is refused: there is no field management here.
+// Apply returns an error: there is no field management.
 func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (*revision, error) {
 	apply, err := patcher(pt, data)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []b
 	})
 }
 
-// otherName is the answer to an object under the name of another one.
+// otherName is the error for an object whose name is not that of the path.
 func otherName(name, inURL string) error {
 	return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", name, inURL))
 }

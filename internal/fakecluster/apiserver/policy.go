@@ -134,7 +134,7 @@ func (s *Server) admit(ctx context.Context, c call, obj, old runtime.Object, dry
 	return nil
 }
 
-// AuditFunc is called after every request; err is the error that the client got.
+// AuditFunc is called before every response; err is the error that the client receives.
 type AuditFunc func(r Request, err error)
 
 // AddAudit registers f until undo is called. It must be quick and may be called

@@ -58,8 +58,8 @@ var clusterScoped = map[string]bool{
 // is configured to.
 var stableVersion = regexp.MustCompile(`^v[0-9]+$`)
 
-// partOfAnother are the kinds that are no resource, but sent to a subresource or only
-// answered with.
+// partOfAnother are the kinds that are not a resource: those of a subresource, and those
+// that only occur in responses.
 var partOfAnother = map[string]bool{
 	"Binding": true, "Eviction": true, "Scale": true, "TokenRequest": true, "PodStatusResult": true,
 	"RangeAllocation": true, "SerializedReference": true, "ComponentStatus": true,

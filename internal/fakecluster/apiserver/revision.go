@@ -2,8 +2,8 @@ package apiserver
 
 import "sync"
 
-// revision is one state of an object. It is never changed; every client that gets it
-// is sent the same bytes.
+// revision is one state of an object. It never changes, and all clients receive the same
+// bytes.
 type revision struct {
 	object
 	rv      uint64

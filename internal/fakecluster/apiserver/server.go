@@ -29,15 +29,15 @@ type Options struct {
 	// RequireNamespaces makes a create in a namespace without a Namespace object
 	// fail with 404. Only "default" and "kube-system" exist then from the start.
 	RequireNamespaces bool
-	// DisableWatchList refuses WatchList, so that informers use LIST then WATCH, as with a
-	// server before 1.34.
+	// DisableWatchList rejects WatchList requests, so that informers use LIST then WATCH, as
+	// with a server before 1.34.
 	DisableWatchList bool
 	// Version is what /version says. Default "v1.37.2".
 	Version string
 }
 
 // Server is the in-memory API server, an http.Handler. It is safe for concurrent use.
-// It has no goroutines but those of open requests.
+// Its only goroutines are one for each open request.
 type Server struct {
 	opts Options
 
@@ -95,15 +95,15 @@ func New(opts Options) *Server {
 	return s
 }
 
-// ResourceVersion returns the last resource version given out.
+// ResourceVersion returns the last resource version that was assigned.
 func (s *Server) ResourceVersion() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return formatRV(s.rv)
 }
 
-// Close ends every open request of its clients and waits for their goroutines; later
-// watches are refused. Later reads and writes still work. It is idempotent.
+// Close ends every open request and waits for their goroutines. Later watches fail;
+// later reads and writes still work. It is idempotent.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -15,7 +15,7 @@ import (
 
 // watchObjects is GET of a collection with watch=true, or of an object, which is then
 // selected by its name.
-func watchObjects(ctx context.Context, x *exchange) (*answer, error) {
+func watchObjects(ctx context.Context, x *exchange) (*response, error) {
 	var opts metav1.ListOptions
 	if err := x.options(&opts); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func watchObjects(ctx context.Context, x *exchange) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{
+	return &response{
 		stream: func(x *exchange) error {
 			x.open(x.format.streaming)
 			return w.run(ctx, x.writeEvent)
@@ -73,7 +73,7 @@ func (x *exchange) writeEvent(p pending) error {
 }
 
 // getLog is GET pods/log.
-func getLog(ctx context.Context, x *exchange) (*answer, error) {
+func getLog(ctx context.Context, x *exchange) (*response, error) {
 	opts, err := x.logOptions()
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func getLog(ctx context.Context, x *exchange) (*answer, error) {
 			_ = source.Close()
 		}
 	}
-	return &answer{discard: discard, stream: func(x *exchange) error {
+	return &response{discard: discard, stream: func(x *exchange) error {
 		defer discard()
 		if opts.Follow {
 			x.open("text/plain")

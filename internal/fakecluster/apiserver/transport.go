@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// host is where requests seem to go.
+// host is the host of all requests, which is never resolved.
 const host = "https://fake.invalid"
 
 // Config returns the configuration of a client that acts as the user, over a transport
@@ -29,8 +29,9 @@ func (s *Server) Config(user string) *rest.Config {
 func (s *Server) Clientset() kubernetes.Interface { return s.ClientsetAs(s.opts.User) }
 
 // ClientsetAs returns a client that acts as the given user, without a limit of
-// requests. Controllers use their own, for example "system:kube-controller-manager", so
-// that rules and faults meant for the program under test do not hit them.
+// requests. Controllers use their own user, for example
+// "system:kube-controller-manager", so that rules and faults for the program under test
+// do not affect them.
 func (s *Server) ClientsetAs(user string) kubernetes.Interface {
 	s.clientsMu.Lock()
 	defer s.clientsMu.Unlock()
@@ -45,13 +46,13 @@ func (s *Server) ClientsetAs(user string) kubernetes.Interface {
 	return c
 }
 
-// transport carries requests to a Server without a network. It starts nothing but the
-// goroutines of the requests, and those wait for channels and conditions only, so that
-// it works in a testing/synctest bubble.
+// transport sends requests to a Server without a network. Its only goroutines are one
+// for each open request; they wait for channels and conditions only, so that it works in
+// a testing/synctest bubble.
 type transport struct{ s *Server }
 
-// errClosed is what a client gets whose request is open when the server closes, in the
-// words of net/http.
+// errClosed is the error of a request that is open when the server closes, with the
+// message of net/http.
 var errClosed = errors.New("http2: server sent GOAWAY and closed the connection")
 
 // RoundTrip implements http.RoundTripper.

@@ -13,7 +13,8 @@ import (
 // The API server's message for a conflict.
 const staleMessage = "the object has been modified; please apply your changes to the latest version and try again"
 
-// update replaces an object: PUT of the resource or of one of its subresources.
+// update replaces an object: PUT of the resource or of one of its subresources. It may
+// change in.
 func (s *Server) update(ctx context.Context, c call, in object, opts metav1.UpdateOptions) (*revision, error) {
 	c.name = in.GetName()
 	if c.name == "" {
@@ -27,13 +28,16 @@ func (s *Server) update(ctx context.Context, c call, in object, opts metav1.Upda
 		if uid := in.GetUID(); uid != "" && uid != cur.GetUID() {
 			return nil, uidMismatch(c, uid, cur.GetUID())
 		}
+		if in.GetResourceVersion() != "" {
+			return in, nil // it is used once, since another writer is a conflict
+		}
 		return clone(in), nil
 	})
 }
 
-// modify is the API server's guaranteed update: make computes the new state from
-// the stored one, and is asked again when another writer was faster. A new state
-// that carries another resource version than the stored one is a conflict.
+// modify is the API server's guaranteed update: make computes the new state from the
+// stored one, and is called again if another writer was faster. A new state with a
+// different resource version than the stored one is a conflict.
 func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(cur object) (object, error)) (*revision, error) {
 	for {
 		stored := s.find(c.res, c.ns, c.name)

@@ -82,7 +82,7 @@ func (s *Server) watch(c call, opts metav1.ListOptions) (*watcher, error) {
 	return w, nil
 }
 
-// invalidOptions is the answer to list options that contradict each other.
+// invalidOptions returns the error for list options that contradict each other.
 func invalidOptions(err *field.Error) error {
 	return apierrors.NewInvalid(metav1.SchemeGroupVersion.WithKind("ListOptions").GroupKind(), "", field.ErrorList{err})
 }

@@ -41,8 +41,7 @@ func (p pending) event() watch.Event {
 }
 
 // watcher is one open watch. The goroutine of its request, in run, sends the events of
-// the queue; it returns when the request's context ends, when the watch is cut, or when
-// the server closes.
+// the queue until the request's context ends, the watch is cut, or the server closes.
 type watcher struct {
 	s     *Server
 	t     *table
@@ -55,16 +54,16 @@ type watcher struct {
 
 	mu     sync.Mutex
 	queue  []pending
-	swap   bool          // the next two events change places
+	swap   bool          // swap the next two events
 	gate   chan struct{} // not nil while stalled; closed to resume
 	ended  bool          // quit is closed
-	broken error         // how the connection ends, if not orderly
+	broken error         // with which the connection ends; nil if orderly
 }
 
-// errCut is what a client gets whose connection is lost.
+// errCut is the error of a client whose connection is lost.
 var errCut = fmt.Errorf("read tcp: %w", syscall.ECONNRESET)
 
-// end closes the watch as a server does that shuts down.
+// end closes the watch like a server that shuts down.
 func (w *watcher) end() { w.breakOff(nil) }
 
 // cut loses the connection.
@@ -80,9 +79,9 @@ func (w *watcher) breakOff(err error) {
 	}
 }
 
-// offer queues the change if the watch's selectors are concerned. An object that
-// stops matching leaves the watch's view, which is a deletion to the client; one that
-// starts to match enters it. The caller holds Server.mu, so the order is the store's.
+// offer queues the change if it matches the watch's selectors. An object that stops
+// matching is DELETED for the client, and one that starts to match is ADDED. The caller
+// holds Server.mu, so the order is the store's.
 func (w *watcher) offer(c *change) {
 	if w.info.Namespace != "" && c.obj.GetNamespace() != w.info.Namespace {
 		return
@@ -145,8 +144,8 @@ func (w *watcher) next() (p pending, ok bool, gate chan struct{}) {
 	return p, true, nil
 }
 
-// run gives the events to write until the watch ends. The error is how the connection
-// broke, or nil for an orderly end.
+// run writes the events until the watch ends. It returns the error with which the
+// connection breaks, or nil for an orderly end.
 func (w *watcher) run(ctx context.Context, write func(pending) error) error {
 	defer w.s.unregister(w)
 

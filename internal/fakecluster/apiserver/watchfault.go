@@ -64,8 +64,8 @@ func (s *Server) ResumeWatches(m WatchMatch) int {
 	})
 }
 
-// ReorderWatches makes the next two events of each matching watch change places, as no
-// API server does: the first waits for the second. It returns the number of watches.
+// ReorderWatches swaps the next two events of each matching watch, which a real API
+// server never does. It returns the number of watches.
 func (s *Server) ReorderWatches(m WatchMatch) int {
 	return s.eachWatch(m, func(w *watcher) {
 		w.mu.Lock()

@@ -30,7 +30,7 @@ var jobStrategy = Strategy{
 	validate:         validateJobCreate,
 	validateUpdate:   validateJobUpdate,
 	warnOnCreate:     warnOfName("this is used in Pod names and hostnames"),
-	// What changes most often comes first; an equal generation is an equal spec.
+	// Compare first what changes most often. An equal generation means an equal spec.
 	equal: func(o, c Object) bool {
 		job, cur := As[*batchv1.Job](o), As[*batchv1.Job](c)
 		return job.Generation == cur.Generation &&

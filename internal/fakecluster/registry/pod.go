@@ -20,8 +20,8 @@ var podStrategy = Strategy{
 	validate:       validatePodCreate,
 	validateUpdate: validatePodUpdate,
 	warnOnCreate:   warnOfName("this is used in the Pod's hostname"),
-	// What changes most often comes first. A binding changes the spec and not the
-	// generation, so the node counts too.
+	// Compare first what changes most often. A binding changes the spec but not the
+	// generation, so compare the node, too.
 	equal: func(o, c Object) bool {
 		pod, cur := As[*corev1.Pod](o), As[*corev1.Pod](c)
 		return pod.Generation == cur.Generation && pod.Spec.NodeName == cur.Spec.NodeName &&

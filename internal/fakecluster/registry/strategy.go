@@ -135,7 +135,7 @@ func (st *Strategy) ValidateUpdate(obj, cur Object, sub string) field.ErrorList 
 	return st.validateUpdate(obj, cur, sub)
 }
 
-// WarningsOnCreate returns what a client that created the object is warned of.
+// WarningsOnCreate returns the warnings for the client that created the object.
 func (st *Strategy) WarningsOnCreate(o Object) []string {
 	if st.warnOnCreate == nil {
 		return nil
@@ -143,7 +143,7 @@ func (st *Strategy) WarningsOnCreate(o Object) []string {
 	return st.warnOnCreate(o)
 }
 
-// warnOfName warns of a name that is a DNS subdomain and no label.
+// warnOfName warns about a name that is a DNS subdomain but not a DNS label.
 func warnOfName(use string) func(Object) []string {
 	return func(o Object) []string {
 		msgs := content.IsDNS1123Label(o.GetName())
@@ -154,7 +154,7 @@ func warnOfName(use string) func(Object) []string {
 	}
 }
 
-// Equal reports whether a write changes nothing; then it causes no event either.
+// Equal reports whether a write changes nothing, in which case it causes no event.
 func (st *Strategy) Equal(obj, cur Object) bool {
 	if st.equal != nil {
 		return st.equal(obj, cur)
