@@ -146,6 +146,8 @@ func TestListPodsOutlivesItsSender(t *testing.T) {
 			synctest.Wait()
 		}
 		time.AfterFunc(1500*time.Millisecond, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			require.Equal(t, 5, s.lists)
 			cancel(errors.New("worker shuts down"))
 		})
