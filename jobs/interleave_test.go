@@ -141,7 +141,7 @@ func TestEveryInterleaving(t *testing.T) {
 			for _, attempts := range [][]int{{0, 0}, {0, 1}, {1, 1}} {
 				for _, lag := range []time.Duration{0, time.Hour} {
 					x := &explorer{budget: *deviations}
-					if lag == 0 && condition == batchv1.JobFailed && p == jobs.RetryFailed && attempts[0] == 0 {
+					if lag == 0 && condition == batchv1.JobFailed && p == jobs.RetryFailed && attempts[0] != attempts[1] {
 						x.budget++ // where most can go wrong
 					}
 					total += x.explore(func() {
