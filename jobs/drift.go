@@ -12,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/plain"
 	"github.com/kontinue/kontinue/internal/redact"
 )
 
@@ -171,6 +172,7 @@ func short(v any) string {
 		// The inside may hold confidential fields; the path says enough.
 		return "set"
 	case string:
+		t = strings.ReplaceAll(plain.Text(t), "\n", " ")
 		if t == "" {
 			return `""`
 		}

@@ -63,6 +63,10 @@ func TestDrift(t *testing.T) {
 			main(func(c *corev1.Container) { c.Image = "alpine:3.20" }),
 			[]string{"template.spec.containers[0].image: alpine:3.19 -> alpine:3.20"},
 		},
+		"an image that shows backwards": {
+			main(func(c *corev1.Container) { c.Image = "\u202eb\u2028\x1b[2Jc" }),
+			[]string{"template.spec.containers[0].image: alpine:3.19 -> b c"},
+		},
 		"an argument": {
 			main(func(c *corev1.Container) { c.Args[1] = "hunter3" }),
 			[]string{"template.spec.containers[0].args: changed"},

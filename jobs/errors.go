@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kontinue/kontinue/internal/apicall"
+	"github.com/kontinue/kontinue/internal/plain"
 	"github.com/kontinue/kontinue/internal/redact"
 )
 
@@ -28,8 +29,9 @@ var (
 // unwraps to the cause, so the functions of k8s.io/apimachinery/pkg/api/errors work on
 // it. Its text omits values of the submitted pod template that the response quotes and
 // that may be confidential: environment values, commands, arguments, HTTP headers and
-// annotations, and in a validation error (422) every value under spec.template. The
-// text of the cause omits nothing.
+// annotations, and in a validation error (422) every value under spec.template; and
+// what a terminal would act on instead of showing it. The text of the cause omits
+// nothing.
 type APIError struct {
 	// Verb is the Kubernetes verb of the request, such as create.
 	Verb string
@@ -49,7 +51,7 @@ func (e *APIError) Error() string {
 	if e.Name != "" {
 		object += "/" + e.Name
 	}
-	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, e.secrets.ErrorText(e.Err))
+	text := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, object, plain.Text(e.secrets.ErrorText(e.Err)))
 	if advice := e.Advice(); advice != "" {
 		text += " (" + advice + ")"
 	}

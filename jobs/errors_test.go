@@ -58,6 +58,16 @@ func TestAPIErrorClasses(t *testing.T) {
 	require.Equal(t, "list jobs.batch ns: x", (&jobs.APIError{Verb: "list", Resource: "jobs.batch", Namespace: "ns", Err: errors.New("x")}).Error())
 }
 
+// TestErrorIsPlainText: an admission webhook may answer with anything.
+func TestErrorIsPlainText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"\u202e", "\u2028", "\x1b]8;;http://x\x1b\\", "\x1b[2J"} {
+		e := &jobs.APIError{Verb: "create", Resource: "jobs.batch", Namespace: "ns", Name: "j", Err: errors.New("no" + text + "\n- a list")}
+		require.NotContains(t, e.Error(), text)
+		require.Contains(t, e.Error(), "\n- a list")
+	}
+}
+
 // TestCreateErrorHidesSecrets: a webhook may quote the object that it denies.
 func TestCreateErrorHidesSecrets(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue/internal/plain"
 )
 
 var (
@@ -52,7 +54,7 @@ func (e *Error) Error() string {
 		b.WriteString(`: grant the verb "get" on pods/log (and on pods, to follow)`)
 	}
 	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
+		b.WriteString(": " + plain.Text(e.Err.Error()))
 	}
 	return b.String()
 }

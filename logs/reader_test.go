@@ -115,6 +115,12 @@ func TestTailClassifiesErrors(t *testing.T) {
 	}
 }
 
+func TestErrorIsPlainText(t *testing.T) {
+	t.Parallel()
+	text := (&Error{Ref: Ref{Namespace: "ns", Pod: "p"}, Err: errors.New("a\u202eb\u2028c\x1b[2J")}).Error()
+	require.Contains(t, text, "ab c")
+}
+
 func TestTailDetectsKubeletErrorsInTheBody(t *testing.T) {
 	t.Parallel()
 	// The kubelet sends these with status 200, in place of the log.

@@ -1,57 +1,22 @@
 package pods
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/kontinue/kontinue/internal/plain"
 )
 
 // lineBudget limits one line of a message in Explain, in bytes.
 const lineBudget = 1024
 
-// escapes matches terminal control sequences, such as colors (ECMA-48 CSI): a
-// termination message may be the end of a log.
-var escapes = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
-
-// lastLine returns the last line of s that is not blank, without terminal escape
-// sequences, control characters and surrounding white space.
-func lastLine(s string) string {
-	if strings.ContainsRune(s, '\x1b') {
-		s = escapes.ReplaceAllString(s, "")
-	}
-	s = strings.TrimFunc(s, blank)
-	if i := strings.LastIndexAny(s, "\r\n"); i >= 0 {
-		s = s[i+1:]
-	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	return shorten(strings.TrimSpace(s), lineBudget)
-}
+// lastLine returns the last line of s that is not blank, which may be the end of a log,
+// in plain text.
+func lastLine(s string) string { return plain.LastLine(s, lineBudget) }
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
-
-// shorten truncates s, which is valid UTF-8, to at most limit bytes at a rune
-// boundary and appends an ellipsis.
-func shorten(s string, limit int) string {
-	const mark = "..."
-	if len(s) <= limit {
-		return s
-	}
-	if limit <= len(mark) {
-		return ""
-	}
-	cut := limit - len(mark)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + mark
-}
 
 // shortenMessage truncates a message to at most limit bytes and keeps its end, since
 // the last line of a log is the most useful. lastLine returns the same for the
@@ -64,9 +29,13 @@ func shortenMessage(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	line := s[strings.LastIndexAny(s, "\r\n")+1:]
+	line := s
+	if i := strings.LastIndexAny(s, plain.LineBreaks); i >= 0 {
+		_, size := utf8.DecodeRuneInString(s[i:])
+		line = s[i+size:]
+	}
 	if len(line) > limit-len(mark) {
-		return shorten(strings.TrimLeftFunc(line, blank), limit)
+		return plain.Shorten(strings.TrimLeftFunc(line, blank), limit)
 	}
 	cut := len(s) - (limit - len(mark))
 	for !utf8.RuneStart(s[cut]) {

@@ -125,8 +125,12 @@ EOF
 imports internal/redact/redact.go redact <<EOF
 $module/internal/identity depguard
 EOF
+imports internal/plain/plain.go plain <<EOF
+$module/internal/identity depguard
+EOF
 imports internal/listwatch/listwatch.go listwatch <<EOF
 $module/internal/apicall
+$module/internal/plain
 $module/internal/identity depguard
 EOF
 imports internal/kubeclient/kubeclient.go kubeclient <<EOF

@@ -6,6 +6,8 @@ import (
 	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue/internal/plain"
 )
 
 // Error is a LIST or WATCH that failed, or a watch that broke off. It unwraps to the
@@ -19,7 +21,7 @@ type Error struct {
 
 // Error names verb, resource and namespace, and how to grant a missing right.
 func (e *Error) Error() string {
-	msg := fmt.Sprintf("%s %s in namespace %q: %v", e.Verb, e.Resource, e.Namespace, e.Err)
+	msg := fmt.Sprintf("%s %s in namespace %q: %s", e.Verb, e.Resource, e.Namespace, plain.Text(e.Err.Error()))
 	switch {
 	case apierrors.IsForbidden(e.Err):
 		return msg + fmt.Sprintf(" (grant verb %q on resource %q in a Role of that namespace)", e.Verb, e.Resource)

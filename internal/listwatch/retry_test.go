@@ -19,6 +19,12 @@ import (
 	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
+func TestErrorIsPlainText(t *testing.T) {
+	t.Parallel()
+	e := &listwatch.Error{Verb: "list", Resource: "jobs", Namespace: "ns", Err: errors.New("a\u202eb\u2028c\x1b[2J")}
+	require.Equal(t, `list jobs in namespace "ns": ab c`, e.Error())
+}
+
 // TestRetryOfTransientErrors: they are retried within seconds, or after the API server's
 // Retry-After. Other errors, and those that the reflector handles, are returned.
 func TestRetryOfTransientErrors(t *testing.T) {
