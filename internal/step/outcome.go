@@ -69,11 +69,14 @@ func (o *Outcome) addPods(states []podState) {
 		return strings.Compare(a.Name, b.Name)
 	})
 	o.addObjects(states)
+	known := make(map[types.UID]bool, len(o.Pods))
+	for _, p := range o.Pods {
+		known[p.UID] = true
+	}
 	for _, s := range states {
-		if slices.ContainsFunc(o.Pods, func(p pods.Outcome) bool { return p.UID == s.UID }) {
-			continue
+		if !known[s.UID] {
+			o.Pods = append(o.Pods, s.outcome())
 		}
-		o.Pods = append(o.Pods, s.outcome())
 	}
 }
 
@@ -140,9 +143,12 @@ func (o *Outcome) complete(seen []pods.Outcome) {
 		return
 	}
 	all := slices.Clone(seen)
+	at := make(map[types.UID]int, len(all))
+	for i, p := range all {
+		at[p.UID] = i
+	}
 	for _, p := range o.Pods {
-		same := func(q pods.Outcome) bool { return q.UID == p.UID }
-		if i := slices.IndexFunc(all, same); i >= 0 {
+		if i, ok := at[p.UID]; ok {
 			all[i] = p
 		} else {
 			all = append(all, p)

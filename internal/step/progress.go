@@ -56,8 +56,9 @@ func (s *state) progress() (r Report) {
 	}
 	r.Job = s.job.Name
 	status := jobs.Classify(&s.job.Status)
-	newest := s.newest()
-	if newest != nil {
+	var newest *podState
+	if len(s.pods) > 0 {
+		newest = &s.pods[s.newest]
 		r.Pod = newest.Name
 	}
 	switch {
@@ -75,19 +76,6 @@ func (s *state) progress() (r Report) {
 		}
 	}
 	return r
-}
-
-// newest returns the pod that was created last. Equal times are ordered by name.
-func (s *state) newest() *podState {
-	var newest *podState
-	for i := range s.pods {
-		p := &s.pods[i]
-		if newest == nil || newest.CreationTimestamp.Before(&p.CreationTimestamp) ||
-			newest.CreationTimestamp.Equal(&p.CreationTimestamp) && newest.Name < p.Name {
-			newest = p
-		}
-	}
-	return newest
 }
 
 // progress returns the final state of a step that was recorded before this call.

@@ -43,6 +43,7 @@ type state struct {
 	deletions  int        // DELETED events of the Job so far
 	gone       bool       // the API server has responded that it does not exist
 	pods       []podState
+	tally
 }
 
 // podState is the last known state of one pod of the Job.
@@ -122,26 +123,26 @@ func (s *state) take(j *watch.Job) bool {
 }
 
 func (s *state) applyPod(p *watch.Pod, deleted bool) bool {
-	for i := range s.pods {
-		known := &s.pods[i]
-		if known.UID != p.UID {
-			continue
-		}
-		stale := older(p.ResourceVersion, known.ResourceVersion)
-		// A deleted pod reappears if it had only lost a label.
-		if stale && !deleted || known.deleted && !older(known.ResourceVersion, p.ResourceVersion) {
-			return false
-		}
-		news := deleted || p.ResourceVersion != known.ResourceVersion || p.ResourceVersion == ""
+	i := s.find(p.UID)
+	if i < 0 {
+		s.add(podState{Pod: p, deleted: deleted})
+		return true
+	}
+	known := &s.pods[i]
+	stale := older(p.ResourceVersion, known.ResourceVersion)
+	// A deleted pod reappears if it had only lost a label.
+	if stale && !deleted || known.deleted && !older(known.ResourceVersion, p.ResourceVersion) {
+		return false
+	}
+	news := deleted || p.ResourceVersion != known.ResourceVersion || p.ResourceVersion == ""
+	s.change(i, func(known *podState) {
 		known.deleted = deleted
 		if !stale {
 			known.keepReason(p.Phase)
 			known.Pod = p
 		}
-		return news
-	}
-	s.pods = append(s.pods, podState{Pod: p, deleted: deleted})
-	return true
+	})
+	return news
 }
 
 // older compares resource versions of one object. If they cannot be compared, as with
@@ -204,15 +205,7 @@ func (s *state) decision() decision {
 // podsFinal reports whether the pods that the Job counts are known, and all known
 // ones are final.
 func (s *state) podsFinal(status jobs.Status) bool {
-	if s.missing(status) > 0 {
-		return false
-	}
-	for _, p := range s.pods {
-		if !p.settled() {
-			return false
-		}
-	}
-	return true
+	return s.missing(status) == 0 && s.settled == len(s.pods)
 }
 
 // missing returns how many of the pods that the Job counted are not known to be final.
@@ -220,19 +213,9 @@ func (s *state) podsFinal(status jobs.Status) bool {
 // counted, so succeeded pods are compared separately. An evicted pod can be Succeeded
 // and counted as failed, so failed pods are not compared separately.
 func (s *state) missing(status jobs.Status) int {
-	final, succeeded := 0, 0
-	for _, p := range s.pods {
-		if !p.settled() {
-			continue
-		}
-		final++
-		if p.Phase == corev1.PodSucceeded {
-			succeeded++
-		}
-	}
 	return max(0,
-		int(status.Succeeded)+int(status.FailedPods)-final,
-		int(status.Succeeded)-succeeded)
+		int(status.Succeeded)+int(status.FailedPods)-s.settled,
+		int(status.Succeeded)-s.succeeded)
 }
 
 // read folds in the object that the API server has under the Job's name; nil means
@@ -266,7 +249,7 @@ func (s *state) relist(listed []*watch.Pod) {
 	}
 	for i := range s.pods {
 		if !there[s.pods[i].UID] {
-			s.pods[i].deleted = true
+			s.change(i, func(p *podState) { p.deleted = true })
 		}
 	}
 }
