@@ -25,7 +25,8 @@ const (
 //   - the reason of the pod (Evicted, DeadlineExceeded, NodeLost, Unschedulable,
 //     ...) or of its disruption (PreemptionByScheduler, EvictionByEvictionAPI, ...);
 //   - the reason of [Outcome.FirstFailure] (OOMKilled, StartError, Error, ...);
-//   - the reason of [Outcome.Stuck] (ErrImagePull, CreateContainerConfigError, ...);
+//   - OOMKilled if that is how the container of [Outcome.Stuck] had ended, or else
+//     that one's reason (ErrImagePull, CreateContainerConfigError, CrashLoopBackOff, ...);
 //   - "Deleted" for a pod that was deleted before it ended;
 //   - "Error" for any other pod in phase Failed.
 func (o Outcome) Cause() string {
@@ -42,6 +43,9 @@ func (o Outcome) Cause() string {
 		return c.Reason
 	}
 	if c, ok := o.Stuck(); ok {
+		if c.Previous != nil && c.Previous.oomKilled() {
+			return reasonOOMKilled
+		}
 		return c.Reason
 	}
 	switch {
@@ -181,7 +185,9 @@ func (c ContainerOutcome) explainEnd() string {
 
 func (c ContainerOutcome) explainWait() string {
 	text := c.title() + " is waiting: " + c.Reason
-	if c.ExitCode != 0 || c.Signal != 0 {
+	if p := c.Previous; p != nil && p.oomKilled() {
+		text += " after it was OOMKilled (out of memory): " + exitText(p.ExitCode, p.Signal)
+	} else if c.ExitCode != 0 || c.Signal != 0 {
 		text += " after " + exitText(c.ExitCode, c.Signal)
 	} else if c.Image != "" {
 		text += fmt.Sprintf(", image %q", c.Image)

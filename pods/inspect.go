@@ -40,6 +40,9 @@ func Inspect(p *corev1.Pod) Outcome {
 			o.FinishedAt = c.FinishedAt
 		}
 	}
+	if began := deletionBegan(p); !began.IsZero() && !o.ended(began) {
+		o.StoppedAt = began
+	}
 	if c := findCondition(p, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
 		o.Disrupted = c.Reason
 		if o.Message == "" {
@@ -53,6 +56,26 @@ func Inspect(p *corev1.Pod) Outcome {
 		}
 	}
 	return o
+}
+
+// deletionBegan is when the deletion of the pod was asked for: its timestamp is when the
+// grace period is over.
+func deletionBegan(p *corev1.Pod) time.Time {
+	if p.DeletionTimestamp == nil {
+		return time.Time{}
+	}
+	began := utc(*p.DeletionTimestamp)
+	if grace := p.DeletionGracePeriodSeconds; grace != nil {
+		began = began.Add(-time.Duration(*grace) * time.Second)
+	}
+	return began
+}
+
+// ended reports whether the pod had ended before t. Both have whole seconds: in the same
+// second it was stopped, since a pod is deleted while it runs, and a container that obeys
+// SIGTERM ends at once.
+func (o Outcome) ended(t time.Time) bool {
+	return (o.Phase == corev1.PodSucceeded || o.Phase == corev1.PodFailed) && !o.FinishedAt.IsZero() && o.FinishedAt.Before(t)
 }
 
 // Settled reports whether the pod has ended and was counted by the Job controller:
@@ -115,6 +138,9 @@ func containerOutcome(kind Kind, s corev1.ContainerStatus) ContainerOutcome {
 		c.State, c.Reason, c.Message = stateWaiting, s.State.Waiting.Reason, valid(s.State.Waiting.Message)
 	}
 	// A restarted container shows how its previous run ended.
+	if last := s.LastTerminationState.Terminated; last != nil && (kind != KindSidecar || s.State.Terminated == nil) {
+		c.Previous = &ContainerOutcome{State: stateTerminated, ExitCode: last.ExitCode, Signal: last.Signal, Reason: last.Reason, FinishedAt: utc(last.FinishedAt)}
+	}
 	if last := s.LastTerminationState.Terminated; last != nil && s.State.Terminated == nil {
 		c.ExitCode, c.Signal, c.FinishedAt = last.ExitCode, last.Signal, utc(last.FinishedAt)
 	}
@@ -172,8 +198,9 @@ func (o Outcome) Unstarted(before Outcome) Outcome {
 // of which may be empty, for display. For a pod that has ended they are those of
 // [Outcome.Cause] and [Outcome.Explain], and for a pod that is being deleted the
 // reason is Terminating. For a waiting pod they name the scheduler's complaint, the
-// first container that cannot start, or the first that has not started yet. Progress
-// returns empty strings for nil.
+// first container that cannot start, or the first that has not started yet. A container
+// that backs off after it ran out of memory is OOMKilled. The message is one line of
+// plain text. Progress returns empty strings for nil.
 func Progress(p *corev1.Pod) (phase, reason, message string) {
 	if p == nil {
 		return "", "", ""
@@ -185,15 +212,15 @@ func Progress(p *corev1.Pod) (phase, reason, message string) {
 		return phase, o.Cause(), o.Explain()
 	}
 	if o.Terminating {
-		return phase, "Terminating", o.Message
+		return phase, "Terminating", lastLine(o.Message)
 	}
 	if cause := o.Cause(); cause != "" {
 		return phase, cause, o.Explain()
 	}
 	for _, c := range o.Containers {
 		if c.State == stateWaiting && c.Reason != "" {
-			return phase, c.Reason, c.Message
+			return phase, c.Reason, lastLine(c.Message)
 		}
 	}
-	return phase, "", o.Message
+	return phase, "", lastLine(o.Message)
 }

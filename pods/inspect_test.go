@@ -216,8 +216,84 @@ func TestInspectRestartedContainer(t *testing.T) {
 	require.Equal(t, pods.ContainerOutcome{
 		Name: "main", Kind: pods.KindMain, State: "Running", ExitCode: 3, Image: "registry.example/main:1", Restarts: 2,
 		StartedAt: at(1).Time, FinishedAt: at(4).Time,
+		Previous: &pods.ContainerOutcome{State: "Terminated", ExitCode: 3, Reason: "Error", FinishedAt: at(4).Time},
 	}, o.Containers[0])
 	require.False(t, o.Succeeded())
+}
+
+// TestCrashLoopBackOffDoesNotHideOOMKilled: the wait for the next try is what its state
+// says, and the memory is what it waits because of.
+func TestCrashLoopBackOffDoesNotHideOOMKilled(t *testing.T) {
+	t.Parallel()
+	loop := func(p *corev1.Pod) *corev1.Pod {
+		p.Status.ContainerStatuses[0].LastTerminationState = exited(137, "OOMKilled", 4, "")
+		p.Status.ContainerStatuses[0].RestartCount = 2
+		return p
+	}
+	p := loop(pod("Running", mainC("main", waiting("CrashLoopBackOff", "back-off 20s restarting failed container"))))
+	phase, reason, message := pods.Progress(p)
+	require.Equal(t, "Running", phase)
+	require.Equal(t, "OOMKilled", reason)
+	require.Equal(t, `container "main" is waiting: CrashLoopBackOff after it was OOMKilled (out of memory): exit code 137 (SIGKILL): back-off 20s restarting failed container`, message)
+	o := pods.Inspect(p)
+	require.True(t, o.OOMKilled())
+	require.Equal(t, "OOMKilled", o.Cause())
+	require.Equal(t, o, pods.Inspect(pods.Restore("default", o)))
+
+	// One that fails for another reason still says how it waits.
+	p.Status.ContainerStatuses[0].LastTerminationState = exited(1, "Error", 4, "")
+	_, reason, message = pods.Progress(p)
+	require.Equal(t, "CrashLoopBackOff", reason)
+	require.Contains(t, message, "after exit code 1")
+
+	// Then the Job stops the pod while it tries again: the SIGTERM hides nothing either.
+	p = loop(pod("Failed", mainC("main", exited(143, "Error", 52, "")), deleting))
+	o = pods.Inspect(p)
+	first, failed := o.FirstFailure()
+	require.True(t, failed)
+	require.Equal(t, int32(137), first.ExitCode)
+	require.Equal(t, "OOMKilled", o.Cause())
+	require.Contains(t, o.Explain(), "was OOMKilled")
+}
+
+// TestProgressIsOneLineOfPlainText: an API server or a scheduler plugin wrote it.
+func TestProgressIsOneLineOfPlainText(t *testing.T) {
+	t.Parallel()
+	for _, p := range []*corev1.Pod{
+		pod("Pending", mainC("main", waiting("ContainerCreating", "pulling\n\u202ethe image\x1b[2J"))),
+		pod("Pending", mainC("main", waiting("ErrImagePull", "pulling\n\u202ethe image\x1b[2J"))),
+		pod("Running", mainC("main", running()), reason("", "pulling\n\u202ethe image\x1b[2J")),
+		pod("Running", mainC("main", running()), reason("", "pulling\n\u202ethe image\x1b[2J"), deleting),
+	} {
+		_, _, message := pods.Progress(p)
+		require.Equal(t, "the image", message[max(0, len(message)-len("the image")):])
+		require.NotContains(t, message, "pulling")
+	}
+}
+
+func TestStoppedAt(t *testing.T) {
+	t.Parallel()
+	grace := func(seconds int64) option {
+		return func(p *corev1.Pod) { p.DeletionGracePeriodSeconds = &seconds } // its deletion was asked for so long before 50
+	}
+	for name, tc := range map[string]struct {
+		pod  *corev1.Pod
+		want int // 0: never
+	}{
+		"not deleted":              {pod("Failed", mainC("main", exited(1, "Error", 20, ""))), 0},
+		"stopped":                  {pod("Failed", mainC("main", exited(143, "Error", 21, "")), deleting, grace(30)), 20},
+		"stopped in that second":   {pod("Failed", mainC("main", exited(143, "Error", 20, "")), deleting, grace(30)), 20},
+		"still stopping":           {pod("Running", mainC("main", running()), deleting, grace(30)), 20},
+		"failed before, then gone": {pod("Failed", mainC("main", exited(1, "Error", 49, "")), deleting, grace(0)), 0},
+		"one container had failed": {pod("Failed", mainC("main", exited(1, "Error", 10, "")), mainC("b", exited(143, "Error", 21, "")), deleting, grace(30)), 20},
+		"its end was not seen":     {pod("Failed", mainC("main", exited(137, "ContainerStatusUnknown", 0, "")), deleting), 50},
+	} {
+		o := pods.Inspect(tc.pod)
+		require.Equal(t, tc.want == 0, o.StoppedAt.IsZero(), name)
+		if tc.want > 0 {
+			require.Equal(t, at(tc.want).Time, o.StoppedAt, name)
+		}
+	}
 }
 
 func TestInspectReadsTheIndexFromLabelOrAnnotation(t *testing.T) {

@@ -58,6 +58,18 @@ type Outcome struct {
 	Deleted bool `json:"x,omitempty"`
 	// Terminating reports whether the pod's deletion had begun.
 	Terminating bool `json:"t,omitempty"`
+	// StoppedAt is when the deletion of a pod began that had not ended by itself before,
+	// by the API server's clock. It is zero for any other pod.
+	StoppedAt time.Time `json:"q,omitzero"`
+	// Ignored reports whether the Job's podFailurePolicy ignores the pod's failure.
+	// Inspect cannot know and leaves it false: see [Outcome.Judge].
+	Ignored bool `json:"g,omitempty"`
+	// Rank is the pod's place among the failures of its Job, from 1, and Part what it
+	// had to do with the Job's end: see [JobEnd.Failures]. Both are zero for a pod that
+	// succeeded, and where nobody has asked.
+	Rank int `json:"b,omitempty"`
+	// Part is not zero if Rank is not.
+	Part Part `json:"w,omitempty"`
 	// StartedAt is when the kubelet accepted the pod, and FinishedAt when the last
 	// of its containers ended. Both are by the node's clock, in UTC, and zero if
 	// unknown.
@@ -74,8 +86,8 @@ type Outcome struct {
 
 // ContainerOutcome is a compact copy of one container's status.
 type ContainerOutcome struct {
-	// Name is unique in the pod, init containers included.
-	Name string `json:"n"`
+	// Name is unique in the pod, init containers included. It is empty in Previous.
+	Name string `json:"n,omitempty"`
 	// Kind says whether the container counts for the outcome.
 	Kind Kind `json:"k,omitempty"`
 	// State is Waiting, Running or Terminated, or Unknown without a status.
@@ -91,6 +103,12 @@ type ContainerOutcome struct {
 	// Message of a terminated container is its termination message, which is the
 	// end of its log with the policy FallbackToLogsOnError.
 	Message string `json:"m,omitempty"`
+	// Previous is how the container's previous run ended, if it was restarted: exit
+	// code, signal, reason and FinishedAt.
+	Previous *ContainerOutcome `json:"l,omitempty"`
+	// Injected reports whether the container is not one that was submitted: the cluster
+	// has added it, as a mesh does. Inspect cannot know and leaves it false.
+	Injected bool `json:"j,omitempty"`
 	// Image is the image as named in the container's status.
 	Image string `json:"i,omitempty"`
 	// Restarts counts how often the kubelet restarted the container.
@@ -131,15 +149,17 @@ func (o Outcome) Succeeded() bool {
 
 // FirstFailure returns the container that failed first, and whether there is one.
 // Init containers come before main containers, then the earlier FinishedAt decides,
-// then the order of the spec. A container whose end is unknown comes last. So the
-// container that caused the failure is returned, not one that was stopped with the
-// pod. Sidecars are never returned. A pod that never started has no failed
-// container, just like one that succeeded.
+// then whether the container was submitted or injected, then the order of the spec. A
+// container whose end is unknown comes last. So the container that caused the failure
+// is returned, not one that was stopped with the pod; and one that had failed, was
+// restarted and then stopped is returned with how it had failed. Sidecars are never
+// returned. A pod that never started has no failed container, just like one that
+// succeeded.
 func (o Outcome) FirstFailure() (ContainerOutcome, bool) {
 	var failed []ContainerOutcome
 	for _, c := range o.Containers {
 		if c.Kind != KindSidecar && c.failed() {
-			failed = append(failed, c)
+			failed = append(failed, o.own(c))
 		}
 	}
 	if len(failed) == 0 {
@@ -153,7 +173,30 @@ func compareFailures(a, b ContainerOutcome) int {
 		boolToInt(a.Kind != KindInit)-boolToInt(b.Kind != KindInit),
 		boolToInt(a.lost())-boolToInt(b.lost()),
 		a.FinishedAt.Compare(b.FinishedAt),
+		boolToInt(a.Injected)-boolToInt(b.Injected),
 	)
+}
+
+// own returns c with how it had ended by itself, where what its state shows is that it
+// was stopped with the pod after a restart.
+func (o Outcome) own(c ContainerOutcome) ContainerOutcome {
+	if p := c.Previous; p != nil && p.failed() && o.stopped(c) {
+		c.ExitCode, c.Signal, c.Reason, c.FinishedAt, c.Message = p.ExitCode, p.Signal, p.Reason, p.FinishedAt, ""
+	}
+	return c
+}
+
+// stopped reports whether the terminated container was stopped with the pod.
+func (o Outcome) stopped(c ContainerOutcome) bool {
+	return !o.StoppedAt.IsZero() && (c.FinishedAt.IsZero() || !c.FinishedAt.Before(o.StoppedAt))
+}
+
+// OOMKilled reports whether a main or init container ran out of memory, in its last run
+// or in the one before it.
+func (o Outcome) OOMKilled() bool {
+	return slices.ContainsFunc(o.Containers, func(c ContainerOutcome) bool {
+		return c.Kind != KindSidecar && (c.oomKilled() || c.Previous != nil && c.Previous.oomKilled())
+	})
 }
 
 func boolToInt(b bool) int {

@@ -1,8 +1,10 @@
 package pods
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -30,10 +32,11 @@ var messageLimits = []int{4096, 2048, 1024, 512, 256, 128, 64, 0}
 // deterministic function of the arguments.
 //
 // To fit the budget, Encode first truncates messages and keeps their ends. Then it
-// keeps as many pods as fit, failed ones first. A pod that does not fit whole loses
-// containers, sidecars and succeeded ones first, such that its Succeeded and
-// FirstFailure stay the same. Encode returns an error if the budget is too small for
-// an empty record.
+// keeps as many pods as fit: those with a Rank, in that order, then others that failed,
+// then those that succeeded. A pod that does not fit whole loses containers,
+// sidecars and succeeded ones first, such that its Succeeded and FirstFailure stay the
+// same. The pod of Rank 1 keeps the last line of its messages. Encode returns an error
+// if the budget is too small for an empty record.
 func Encode(outcomes []Outcome, budget int) (text string, cut bool, err error) {
 	if budget == 0 {
 		budget = MaxRecordBytes
@@ -43,17 +46,35 @@ func Encode(outcomes []Outcome, budget int) (text string, cut bool, err error) {
 		return text, false, err
 	}
 	r.Cut = true
+	// No more pods than that fit, whatever their messages.
 	for _, limit := range messageLimits {
+		if len(outcomes) > budget/leastPod {
+			break
+		}
 		r.Pods = withMessageLimit(outcomes, limit)
 		if text, err = r.marshal(); err != nil || len(text) <= budget {
 			return text, true, err
 		}
 	}
-	// Failed pods first; the sort is stable, so that earlier pods stay before later
-	// ones.
-	slices.SortStableFunc(r.Pods, func(a, b Outcome) int { return boolToInt(a.Succeeded()) - boolToInt(b.Succeeded()) })
+	r.Pods = outcomes
 	text, err = r.fit(budget)
 	return text, true, err
+}
+
+// leastPod is less than the bytes of any pod that a Job has made.
+const leastPod = len(`{"n":"p","p":"Failed"},`)
+
+// byPriority returns the indexes of outcomes in the order in which they are kept.
+func byPriority(outcomes []Outcome) []int {
+	order, succeeded := make([]int, len(outcomes)), make([]int, len(outcomes))
+	for i := range order {
+		order[i], succeeded[i] = i, boolToInt(outcomes[i].Succeeded())
+	}
+	rank := func(i int) int { return cmp.Or(outcomes[i].Rank, math.MaxInt) }
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), succeeded[a]-succeeded[b])
+	})
+	return order
 }
 
 // Decode parses a text written by [Encode] and returns its outcomes and its cut. It
@@ -78,7 +99,7 @@ func (r record) marshal() (string, error) {
 	return string(b), nil
 }
 
-// fit encodes as many pods as the budget allows, in the order of r.Pods.
+// fit encodes as many pods as the budget allows, without their messages.
 func (r record) fit(budget int) (string, error) {
 	all := r.Pods
 	empty := record{Version: r.Version, Cut: true}
@@ -91,11 +112,14 @@ func (r record) fit(budget int) (string, error) {
 	}
 	used := len(text) + len(`,"pods":[]`)
 	kept := empty
-	for _, o := range all {
+	for _, i := range byPriority(all) {
 		if len(kept.Pods) > 0 {
 			used++ // the comma
 		}
-		o, size, err := fitPod(o, budget-used)
+		o, size, err := fitPod(withMessageLimit(all[i:i+1], 0)[0], budget-used)
+		if size < 0 && all[i].Rank == 1 {
+			o, size, err = fitPod(all[i].withMessages(0), budget-used)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -158,15 +182,25 @@ func choose(all []ContainerOutcome, indexes []int) []ContainerOutcome {
 	return out
 }
 
-// withMessageLimit returns a copy of outcomes with messages of at most limit bytes.
+// withMessageLimit returns a copy of outcomes with messages of at most limit bytes, and
+// of lineBudget bytes in the pod of Rank 1.
 func withMessageLimit(outcomes []Outcome, limit int) []Outcome {
 	out := slices.Clone(outcomes)
 	for i := range out {
-		out[i].Message = shortenMessage(out[i].Message, limit)
-		out[i].Containers = slices.Clone(out[i].Containers)
-		for j := range out[i].Containers {
-			out[i].Containers[j].Message = shortenMessage(out[i].Containers[j].Message, limit)
+		most := limit
+		if out[i].Rank == 1 {
+			most = max(limit, lineBudget)
 		}
+		out[i] = out[i].withMessages(most)
 	}
 	return out
+}
+
+func (o Outcome) withMessages(limit int) Outcome {
+	o.Message = shortenMessage(o.Message, limit)
+	o.Containers = slices.Clone(o.Containers)
+	for j := range o.Containers {
+		o.Containers[j].Message = shortenMessage(o.Containers[j].Message, limit)
+	}
+	return o
 }

@@ -12,7 +12,8 @@ import (
 // Restore rebuilds a pod from its recorded outcome: name, UID, node, completion
 // index, status, and the name, image and kind of each container. The pod is for
 // reading only and must not be sent to the API server. [Inspect] of the restored pod
-// returns o except for Deleted, Terminating and Omitted, which a pod does not have.
+// returns o except for Deleted, Ignored, Rank, Part and Omitted, the Injected of its
+// containers, and the Terminating of a pod that had ended before it was deleted.
 func Restore(namespace string, o Outcome) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: o.Name, UID: o.UID},
@@ -26,6 +27,9 @@ func Restore(namespace string, o Outcome) *corev1.Pod {
 	}
 	if !o.StartedAt.IsZero() {
 		p.Status.StartTime = &metav1.Time{Time: o.StartedAt}
+	}
+	if !o.StoppedAt.IsZero() {
+		p.DeletionTimestamp = &metav1.Time{Time: o.StoppedAt}
 	}
 	if o.Disrupted != "" {
 		p.Status.Conditions = []corev1.PodCondition{{
@@ -72,6 +76,11 @@ func restoreState(c ContainerOutcome) corev1.ContainerState {
 // restoreLastState returns how the previous run of a restarted container ended,
 // which Inspect reads into ExitCode, Signal and FinishedAt.
 func restoreLastState(c ContainerOutcome) corev1.ContainerState {
+	if p := c.Previous; p != nil {
+		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: p.ExitCode, Signal: p.Signal, Reason: p.Reason, FinishedAt: apiTime(p.FinishedAt),
+		}}
+	}
 	if c.State == stateTerminated || (c.ExitCode == 0 && c.Signal == 0 && c.FinishedAt.IsZero()) {
 		return corev1.ContainerState{}
 	}
