@@ -141,7 +141,9 @@
 //
 // A workload that ran and failed is a result, and the error of a call means that
 // there is none. The Err method of a result returns an [ExitError], in the manner
-// of os/exec, with container, exit code, signal and reason. For the caller of the
+// of os/exec, with container, exit code, signal and reason: of several pods those of
+// the one by whose failure it was decided that the Job failed. It returns nil for a
+// Job that is Complete, also if pods failed on the way. For the caller of the
 // worker function this is the difference that counts:
 //
 //   - An error that wraps an ExitError: the step failed. Retry the function, with

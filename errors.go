@@ -3,12 +3,12 @@ package kontinue
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
-	"github.com/kontinue/kontinue/pods"
 )
 
 // Errors to test for with errors.Is. Those of a lost or impossible answer are
@@ -66,9 +66,10 @@ func invalid(what string, err error) error {
 // The causes that a caller is likely to branch on are found by errors.Is:
 // [ErrOOMKilled], [ErrDeadlineExceeded] and [ErrCanceled].
 type ExitError struct {
-	// Namespace and Job name the Job, Pod and Container what failed first in it:
-	// the container that ended in failure or, in a pod that never ran, the one
-	// that could not start. They are empty where there is none.
+	// Namespace and Job name the Job, Pod the one whose failure decided that the Job
+	// failed, and Container what failed first in it: the container that ended in
+	// failure or, in a pod that never ran, the one that could not start. They are
+	// empty where there is none.
 	Namespace, Job, Pod, Container string
 	// ExitCode is the container's exit code. It is 0 when the container did not run,
 	// or when the kernel OOM-killed a child process and the main process still exited 0.
@@ -162,16 +163,19 @@ func (e *ExitError) describe(r *PodResult) {
 		if e.Container == "" && c.State == stateWaiting {
 			e.Container = c.Name
 		}
-		if c.Reason == reasonOOMKilled && c.Kind != pods.KindSidecar {
-			e.causes = append(e.causes, ErrOOMKilled)
-			return
-		}
+	}
+	e.addCauses(r)
+}
+
+// addCauses adds the causes of the pod's failure that errors.Is finds.
+func (e *ExitError) addCauses(r *PodResult) {
+	if r.inspect().OOMKilled() && !slices.Contains(e.causes, ErrOOMKilled) {
+		e.causes = append(e.causes, ErrOOMKilled)
 	}
 }
 
 const (
-	reasonOOMKilled = "OOMKilled"
-	stateWaiting    = "Waiting"
+	stateWaiting = "Waiting"
 	// maxSignal is the highest signal number on Linux.
 	maxSignal = 64
 )

@@ -30,7 +30,8 @@ type Progress struct {
 	// State is the new state. StepSucceeded and StepFailed are the last.
 	State StepState
 	// Reason and Message explain it where there is something to explain: why a
-	// pod is not scheduled, that an image cannot be pulled, why the Job failed.
+	// pod is not scheduled, that an image cannot be pulled, why a container is
+	// restarted, why the Job failed and because of which pod. Both are plain text.
 	Reason, Message string
 	// Resumed reports whether the Job existed before this call.
 	Resumed bool

@@ -18,17 +18,21 @@ type JobResult struct {
 	SucceededPods int32
 	// FailedPods counts the pods that failed, those that were retried included.
 	FailedPods int32
-	// Message explains why Succeeded is false; it is empty when it is true.
+	// Message explains why Succeeded is false, as plain text: the Job's own reason, and
+	// the pod that Err describes. It is empty when Succeeded is true.
 	Message string
 	// Pods are all pods of the Job that are known, in the order of their
-	// creation: retries, parallel pods and those of every completion index.
+	// creation: retries, parallel pods and those of every completion index. Where a
+	// resume had to take them from a record that had no room for all of them, it
+	// has those first that have more to do with the Job's failure.
 	Pods []*PodResult
 
 	outcome *step.Outcome
 }
 
 // Succeeded reports whether at least one pod succeeded and none failed. A Job
-// that completed after a retry has failed pods too: see Complete.
+// that completed after a retry has failed pods too, and one without completions has
+// none: see Complete, by which Err goes.
 func (r *JobResult) Succeeded() bool {
 	return r.SucceededPods > 0 && r.FailedPods == 0 && (r.outcome == nil || !r.outcome.Failed)
 }
@@ -71,23 +75,51 @@ func (r *JobResult) Mutations() []string {
 	return r.outcome.Mutations
 }
 
-// Err returns nil if the Job succeeded and otherwise an [*ExitError] about the
-// pod that failed first.
+// Err returns nil if the Job is Complete, also if pods failed on the way, and otherwise
+// an [*ExitError] about the failure by which the Job controller decided that the Job
+// failed: of backoffLimit the last try, of several pods that failed the one that
+// exceeded the limit, of a podFailurePolicy the pod that it names. A pod that was
+// stopped because the Job had failed, that a suspension removed or that a
+// podFailurePolicy ignores is described only if no other is known.
+//
+// errors.Is finds the cause of each failure that is not such a victim: an
+// [ErrOOMKilled] of the first try also if the last one exited with another code.
 func (r *JobResult) Err() error {
-	if r.Succeeded() {
+	if r.Complete() || r.Succeeded() {
 		return nil
 	}
 	e := newExitError(r.outcome)
-	for _, p := range r.Pods {
-		if !p.Succeeded() {
-			e.describe(p)
-			break
+	failures := r.failures()
+	if len(failures) > 0 && r.explains(failures[0]) {
+		e.describe(r.Pods[failures[0].Pod])
+	}
+	for _, f := range failures {
+		if !f.Part.Victim() {
+			e.addCauses(r.Pods[f.Pod])
 		}
 	}
 	if e.Message == "" {
 		e.Message = r.Message
 	}
 	return e
+}
+
+// failures orders the pods that did not succeed, the one to blame first.
+func (r *JobResult) failures() []pods.Failure {
+	outcomes := make([]pods.Outcome, len(r.Pods))
+	for i, p := range r.Pods {
+		outcomes[i] = p.inspect()
+	}
+	var end pods.JobEnd
+	if r.outcome != nil {
+		end = r.outcome.End()
+	}
+	return end.Failures(outcomes)
+}
+
+// explains reports whether the first of the failures explains that of the Job.
+func (r *JobResult) explains(f pods.Failure) bool {
+	return r.outcome == nil || r.outcome.Explains(f.Part)
 }
 
 // PodResult is how a pod ended.
@@ -229,13 +261,7 @@ func newJobResult(o *step.Outcome) *JobResult {
 	if r.Succeeded() {
 		return r
 	}
-	r.Message = o.Text()
-	for _, p := range r.Pods {
-		if p.Message != "" {
-			r.Message += fmt.Sprintf(" (first failure: pod %s: %s)", p.Pod.Name, p.Message)
-			break
-		}
-	}
+	r.Message = o.Explain()
 	return r
 }
 

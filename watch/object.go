@@ -35,8 +35,13 @@ type Job struct {
 	OwnerUID types.UID
 	// Suspended is spec.suspend.
 	Suspended bool
+	// BackoffLimit is spec.backoffLimit, and MaxFailedIndexes spec.maxFailedIndexes, or
+	// -1 without one.
+	BackoffLimit, MaxFailedIndexes int32
 	// Deadline is spec.activeDeadlineSeconds, in seconds; nil means none.
 	Deadline *int64
+	// PodFailurePolicy is spec.podFailurePolicy; nil means none, as most have.
+	PodFailurePolicy *batchv1.PodFailurePolicy
 	// Status is the Job's status as the API server sent it.
 	Status batchv1.JobStatus
 }

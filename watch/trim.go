@@ -59,11 +59,15 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 		Metadata:  identity.MetadataOf(job),
 		Suspended: job.Spec.Suspend != nil && *job.Spec.Suspend,
 		Status:    job.Status,
+
+		BackoffLimit: or(job.Spec.BackoffLimit, defaultBackoffLimit), MaxFailedIndexes: or(job.Spec.MaxFailedIndexes, -1),
+		PodFailurePolicy: job.Spec.PodFailurePolicy,
 	}
 	out.Group, out.ExecutionUID = t.intern(out.Group), t.internUID(out.ExecutionUID)
 	out.Step, out.SpecHash, out.Record = t.clone(out.Step), t.clone(out.SpecHash), t.clone(out.Record)
 	if t != nil && t.detached {
 		t.detach(&out.Status)
+		out.PodFailurePolicy = out.PodFailurePolicy.DeepCopy()
 	}
 	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
 		out.OwnerUID = t.internUID(apicall.UIDOf(owner.UID, job.Namespace, owner.Name))
@@ -72,6 +76,16 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 		out.Deadline = new(*deadline)
 	}
 	return out
+}
+
+// defaultBackoffLimit is what an API server fills in.
+const defaultBackoffLimit = 6
+
+func or(p *int32, otherwise int32) int32 {
+	if p == nil {
+		return otherwise
+	}
+	return *p
 }
 
 // detach copies what the status refers to. Most reasons and messages are the same few.

@@ -97,7 +97,7 @@ func disruptions() []*Scenario {
 			},
 			Want: Want{
 				Complete: true, SucceededPods: 1, FailedPods: 1, Pods: []WantPod{failed, succeeded},
-				Message: []string{"SIGTERM"}, Exit: &killed,
+				Message: []string{"SIGTERM"},
 			},
 		},
 		{

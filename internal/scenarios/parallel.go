@@ -29,7 +29,6 @@ func parallel() []*Scenario {
 			Want: Want{
 				Complete: true, SucceededPods: 1, FailedPods: 2, Pods: []WantPod{failed, failed, succeeded},
 				Message: []string{`container "main" failed: exit code 1`},
-				Exit:    &WantExit{Container: "main", Code: 1, Reason: "Error"},
 			},
 		},
 		{

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kontinue/kontinue/internal/plain"
 	"github.com/kontinue/kontinue/internal/record"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
@@ -24,7 +25,9 @@ type Outcome struct {
 	record.Record
 	// Namespace and Job name the Job.
 	Namespace, Job string
-	// Pods are in the order of their creation.
+	// Pods are in the order of their creation, as far as a record has room for them: one
+	// that has not begins with those that failed. Each has the Rank and the Part that
+	// JobEnd.Failures gives it.
 	Pods []pods.Outcome
 	// Resumed reports whether the Job existed before this call.
 	Resumed bool
@@ -46,8 +49,8 @@ func (s *state) outcome(attempt int) *Outcome {
 			Attempt:       attempt,
 			Failed:        status.Failed,
 			Canceled:      s.job.Canceled,
-			Reason:        status.Reason,
-			Message:       status.Message,
+			Reason:        plain.Text(status.Reason),
+			Message:       plain.Text(status.Message),
 			SucceededPods: status.Succeeded,
 			FailedPods:    status.FailedPods,
 			Lost:          s.missing(status),
@@ -55,12 +58,13 @@ func (s *state) outcome(attempt int) *Outcome {
 		Namespace: s.job.Namespace,
 		Job:       s.job.Name,
 	}
-	o.addPods(s.pods)
+	o.addPods(s.pods, s.job.PodFailurePolicy)
+	s.rank(o)
 	return o
 }
 
 // addPods adds the pods that o lacks, in the order of their creation.
-func (o *Outcome) addPods(states []podState) {
+func (o *Outcome) addPods(states []podState, policy *batchv1.PodFailurePolicy) {
 	states = slices.Clone(states)
 	slices.SortFunc(states, func(a, b podState) int {
 		if c := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); c != 0 {
@@ -74,9 +78,14 @@ func (o *Outcome) addPods(states []podState) {
 		known[p.UID] = true
 	}
 	for _, s := range states {
-		if !known[s.UID] {
-			o.Pods = append(o.Pods, s.outcome())
+		if known[s.UID] {
+			continue
 		}
+		pod := s.outcome()
+		if policy != nil {
+			pod = pod.Judge(policy, s.Object())
+		}
+		o.Pods = append(o.Pods, pod)
 	}
 }
 
@@ -111,6 +120,7 @@ func decode(namespace, job, text string, cached []*watch.Pod) (*Outcome, error) 
 		return nil, fmt.Errorf("job %s/%s: %w", namespace, job, err)
 	}
 	o := &Outcome{Record: r, Namespace: namespace, Job: job, Resumed: true}
+	o.Reason, o.Message = plain.Text(o.Reason), plain.Text(o.Message)
 	o.decodePods()
 	states := make([]podState, 0, len(cached))
 	for _, p := range cached {
@@ -119,10 +129,11 @@ func decode(namespace, job, text string, cached []*watch.Pod) (*Outcome, error) 
 		}
 	}
 	if o.cut {
-		o.addPods(states)
+		o.addPods(states, nil)
 	} else {
 		o.addObjects(states)
 	}
+	o.rankRest()
 	return o, nil
 }
 
@@ -191,9 +202,9 @@ func (o *Outcome) Text() string {
 }
 
 // SinglePod returns the pod that decides the result of a step with a single pod: the
-// one that succeeded if the Job is Complete, or else the newest. If none is known, its
-// phase is what the Job proves. The error wraps [ErrPodLost] if a failure cannot be
-// explained because its pod is gone.
+// one that succeeded if the Job is Complete, the one that decided that it failed, or
+// else the newest. If none is known, its phase is what the Job proves. The error wraps
+// [ErrPodLost] if a failure cannot be explained because its pod is gone.
 func (o *Outcome) SinglePod() (pods.Outcome, error) {
 	if len(o.Pods) == 0 {
 		// A deadline or a cancellation deletes the pod. It is the reason of the failure
@@ -216,6 +227,9 @@ func (o *Outcome) SinglePod() (pods.Outcome, error) {
 				return p, nil
 			}
 		}
+	}
+	if cause, ok := o.Cause(); ok && o.Failed && cause.Part == pods.PartDecided {
+		return cause, nil
 	}
 	return o.Pods[len(o.Pods)-1], nil
 }

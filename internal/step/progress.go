@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kontinue/kontinue/internal/plain"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
 )
@@ -62,8 +63,10 @@ func (s *state) progress() (r Report) {
 		r.Pod = newest.Name
 	}
 	switch {
+	case status.Terminal && s.podsFinal(status):
+		return s.outcome(0).progress()
 	case status.Terminal && status.Failed:
-		r.State, r.Reason, r.Message = Failed, status.Reason, status.Message
+		r.State, r.Reason, r.Message = Failed, status.Reason, plain.Text(status.Message)
 	case status.Terminal:
 		r.State = Succeeded
 	case status.Suspended || s.job.Suspended:
@@ -78,14 +81,15 @@ func (s *state) progress() (r Report) {
 	return r
 }
 
-// progress returns the final state of a step that was recorded before this call.
+// progress returns the final state of a step.
 func (o *Outcome) progress() Report {
 	r := Report{Job: o.Job, State: Succeeded, Resumed: true}
 	if len(o.Pods) > 0 {
 		r.Pod = o.Pods[len(o.Pods)-1].Name
 	}
-	if o.Failed {
-		r.State, r.Reason, r.Message = Failed, o.Reason, o.Message
+	if !o.Failed {
+		return r
 	}
+	r.State, r.Reason, r.Message = Failed, o.Reason, o.withCause(o.Message)
 	return r
 }

@@ -73,7 +73,7 @@ func (s step) expected(policy kontinue.ChildPolicy, attempt int) Result {
 	}
 	result.Message = fmt.Sprintf("container %q failed: exit code %d: %s", container, code, termination(s.name, run))
 	if s.indexes > 0 {
-		result.Message = "FailedIndexes: Job has failed indexes (first failure: pod POD: " + result.Message + ")"
+		result.Message = "FailedIndexes: Job has failed indexes (pod POD: " + result.Message + ")"
 	}
 	return result
 }

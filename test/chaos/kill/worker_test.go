@@ -52,7 +52,7 @@ func TestExpectedResults(t *testing.T) {
 		"succeeded once": {kontinue.ChildPolicyRetryFailed, 1, "lint", 1, []int32{0}, ""},
 		"all again":      {kontinue.ChildPolicyRetryAll, 1, "lint", 2, []int32{0}, ""},
 		"an index": {kontinue.ChildPolicyNone, 0, "matrix", 1, []int32{7, 0, 0},
-			`FailedIndexes: Job has failed indexes (first failure: pod POD: container "main" failed: exit code 7: run 0 of matrix failed)`},
+			`FailedIndexes: Job has failed indexes (pod POD: container "main" failed: exit code 7: run 0 of matrix failed)`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
