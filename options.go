@@ -39,7 +39,10 @@ type JobOptions struct {
 	// Spec is the whole Job spec. The restart policy defaults to Never, and
 	// ttlSecondsAfterFinished is held back until the Execution has finished, so
 	// that no Job goes before its result was read. Where a container has no
-	// terminationMessagePolicy it becomes FallbackToLogsOnError.
+	// terminationMessagePolicy it becomes FallbackToLogsOnError: when it fails, up to
+	// 80 lines or 2 KiB of the end of its log are in the pod's status and in the result
+	// that is recorded on the Job, where all can read them who may get Jobs. With the
+	// policy File they are not.
 	Spec batchv1.JobSpec
 	// ExtraAnnotations are added to the Job.
 	ExtraAnnotations map[string]string
@@ -50,7 +53,8 @@ type JobOptions struct {
 // PodOptions describe a single pod for [RunPod].
 type PodOptions struct {
 	StepOptions
-	// Spec is the pod's spec. Its RestartPolicy becomes Never.
+	// Spec is the pod's spec. Its RestartPolicy becomes Never, and its containers'
+	// terminationMessagePolicy is as in [JobOptions].
 	Spec corev1.PodSpec
 	// ExtraAnnotations are added to the Job.
 	ExtraAnnotations map[string]string
@@ -63,7 +67,8 @@ type ScriptOptions struct {
 	StepOptions
 	// Image is the container image.
 	Image string
-	// Command is the script. It reaches the shell unchanged.
+	// Command is the script. It reaches the shell unchanged. When it fails, the end of
+	// its log is recorded on the Job, as in [JobOptions].
 	Command string
 	// Shell is the program that takes the script as its last argument. Default:
 	// /bin/sh -c.

@@ -106,6 +106,9 @@ func TestEncode(t *testing.T) {
 		"a long message": {
 			record.Record{Message: strings.Repeat("x", 1025)}, `{"v":1,"attempt":0,"message":"` + strings.Repeat("x", 1024) + `","pods":null}`,
 		},
+		"a long reason": {
+			record.Record{Reason: strings.Repeat("x", 1025)}, `{"v":1,"attempt":0,"reason":"` + strings.Repeat("x", 1024) + `","pods":null}`,
+		},
 		"cut within a character": {
 			record.Record{Message: strings.Repeat("é", 513)[1:]}, `{"v":1,"attempt":0,"message":"` + strings.Repeat("é", 511) + `","pods":null}`,
 		},

@@ -28,7 +28,7 @@ type Record struct {
 	Canceled bool `json:"canceled,omitempty"`
 	// Reason and Message are those of the Job's terminal condition.
 	Reason string `json:"reason,omitempty"`
-	// Message is at most 1 KiB long.
+	// Message, and likewise Reason, is at most 1 KiB long.
 	Message string `json:"message,omitempty"`
 	// SucceededPods and FailedPods are the Job's counts.
 	SucceededPods int32 `json:"succeededPods,omitempty"`
@@ -40,17 +40,22 @@ type Record struct {
 	Pods json.RawMessage `json:"pods"`
 }
 
-// maxMessage bounds the Job's own message, in bytes.
+// maxMessage bounds the Job's own reason and message, in bytes.
 const maxMessage = 1024
 
 // Encode returns the text of the annotation.
 func (r Record) Encode() (string, error) {
 	r.Version = Version
-	if len(r.Message) > maxMessage {
-		r.Message = strings.ToValidUTF8(r.Message[:maxMessage], "")
-	}
+	r.Reason, r.Message = cut(r.Reason), cut(r.Message)
 	text, err := json.Marshal(r)
 	return string(text), err
+}
+
+func cut(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "")
 }
 
 // Decode reads the text of the annotation. The error wraps [ErrNewer] for a record

@@ -16,9 +16,6 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// podsBudget leaves room for the Job's part of a 16 KiB record, in bytes.
-const podsBudget = pods.MaxRecordBytes - 4*1024
-
 // Outcome is how a step's Job ended: its record with the pods, and those of the pods'
 // objects that this process still has.
 type Outcome struct {
@@ -101,13 +98,19 @@ func (o *Outcome) addObjects(states []podState) {
 	}
 }
 
-// encode returns the text of the record.
+// encode returns the text of the record: pods.MaxRecordBytes at most, of which the pods
+// get what the Job's own part leaves.
 func (o *Outcome) encode() (string, error) {
-	list, _, err := pods.Encode(o.Pods, podsBudget)
+	r := o.Record
+	r.Pods = []byte("{}")
+	part, err := r.Encode()
 	if err != nil {
 		return "", err
 	}
-	r := o.Record
+	list, _, err := pods.Encode(o.Pods, pods.MaxRecordBytes-(len(part)-len(r.Pods)))
+	if err != nil {
+		return "", err
+	}
 	r.Pods = []byte(list)
 	return r.Encode()
 }
