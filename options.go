@@ -80,10 +80,11 @@ type ScriptOptions struct {
 }
 
 // LogOptions say which logs to read. The zero value, and nil, mean the last
-// 100 lines of the first container.
+// 100 lines of the first container that the step submitted.
 type LogOptions struct {
 	// TailLines is the number of lines from the end. Default: 100.
 	TailLines int64
-	// Container names the container. Default: the first of the pod's spec.
+	// Container names the container. Default: the first of the step's spec, also if
+	// the cluster has put others before it, as a mesh does.
 	Container string
 }

@@ -218,8 +218,8 @@ func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error
 			ErrLogsGone, r.outcome.Namespace, r.outcome.Job)
 	}
 	container := opts.Container
-	if container == "" && len(r.Pod.Spec.Containers) > 0 {
-		container = r.Pod.Spec.Containers[0].Name
+	if container == "" {
+		container = r.mainContainer()
 	}
 	ref := logs.Ref{Namespace: r.Pod.Namespace, Pod: r.Pod.Name, UID: r.Pod.UID, Container: container}
 	text, err := ktx.run.Engine().Tail(ktx.run.Context(), ref, opts.TailLines)
@@ -229,8 +229,22 @@ func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error
 	return text, nil
 }
 
+// mainContainer is the first container of those that the step submitted: a cluster may
+// put others before it, such as the proxy of a mesh.
+func (r *PodResult) mainContainer() string {
+	for _, c := range r.inspect().Containers {
+		if c.Kind == pods.KindMain && !c.Injected {
+			return c.Name
+		}
+	}
+	if len(r.Pod.Spec.Containers) > 0 {
+		return r.Pod.Spec.Containers[0].Name
+	}
+	return ""
+}
+
 // LogErrorSummary returns the last line of the log of the container that
-// failed first, or of the first container when none failed. When the logs are
+// failed first, or of the step's first container when none failed. When the logs are
 // gone it falls back to the end of the log that the kubelet left in the status
 // of a failed container, if it did; otherwise the error is an [ErrLogsGone].
 func (r *PodResult) LogErrorSummary(ktx *ExecutionContext) (string, error) {

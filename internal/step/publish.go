@@ -18,6 +18,7 @@ func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 		return nil, err
 	}
 	o.Drift, o.Mutations = s.drift, s.mutations
+	o.markInjected(s.containers)
 	if s.wait.observed() {
 		s.report(o.progress())
 	}
@@ -30,6 +31,7 @@ func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 	o := s.wait.outcome(s.attempt())
 	o.Resumed, o.Drift, o.Mutations = s.wait.resumed, s.drift, s.mutations
+	o.markInjected(s.containers)
 	if stored := s.wait.record(); stored != "" {
 		return s.mergeStored(ctx, o, stored, true)
 	}
@@ -65,6 +67,7 @@ func (s *step) mergeStored(ctx context.Context, o *Outcome, stored string, byOth
 	first.Resumed = o.Resumed || byOther
 	first.objects, first.Drift, first.Mutations = o.objects, o.Drift, o.Mutations
 	first.complete(o.Pods)
+	first.markInjected(s.containers)
 	return first, nil
 }
 

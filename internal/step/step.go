@@ -7,6 +7,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/internal/record"
@@ -44,7 +45,8 @@ type step struct {
 	name        string
 	named       bool
 	singlePod   bool
-	restamp     bool // the Job is an earlier attempt's, and the plan saw no record on it
+	containers  []string // the names of those that were submitted
+	restamp     bool     // the Job is an earlier attempt's, and the plan saw no record on it
 	displayName string
 	began       time.Time
 
@@ -86,6 +88,7 @@ func (r *Run) newStep(spec *Spec) (_ *step, err error) {
 		run:         r,
 		named:       spec.Name != "",
 		singlePod:   spec.SinglePod,
+		containers:  containersOf(&spec.Job.Template.Spec),
 		displayName: spec.DisplayName,
 		began:       time.Now(),
 	}
@@ -123,6 +126,17 @@ func (r *Run) newStep(spec *Spec) (_ *step, err error) {
 	}
 	ready = true
 	return s, nil
+}
+
+// containersOf returns the names of the containers of all kinds.
+func containersOf(pod *corev1.PodSpec) []string {
+	names := make([]string, 0, len(pod.InitContainers)+len(pod.Containers))
+	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		for i := range list {
+			names = append(names, list[i].Name)
+		}
+	}
+	return names
 }
 
 // singlePodFailed reports whether a record is one of a step whose single pod failed.
