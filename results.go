@@ -178,8 +178,7 @@ func (r *PodResult) Drift() []string {
 	return r.outcome.Drift
 }
 
-// Mutations lists the fields that the cluster has changed in the Job, as
-// [JobResult.Mutations] does.
+// Mutations lists what the cluster changed in the Job, as [JobResult.Mutations] does.
 func (r *PodResult) Mutations() []string {
 	if r.outcome == nil {
 		return nil
