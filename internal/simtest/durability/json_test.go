@@ -45,6 +45,7 @@ func TestResultSurvivesJSON(t *testing.T) {
 			require.Equal(t, errors.Is(r.Err(), kontinue.ErrDeadlineExceeded), errors.Is(again.Err(), kontinue.ErrDeadlineExceeded))
 			require.Equal(t, r.Resumed(), again.Resumed())
 			require.Equal(t, r.Drift(), again.Drift())
+			require.Equal(t, r.Mutations(), again.Mutations())
 			log, err := again.Logs(ktx, nil)
 			want, err2 := r.Logs(ktx, nil)
 			require.Equal(t, []any{want, err2 == nil}, []any{log, err == nil})
