@@ -13,12 +13,13 @@ import (
 	"github.com/kontinue/kontinue/watch"
 )
 
-// checkMissing runs when the watch does not show the Job. A running Job does not wake
-// the waiter, so it looks again first.
+// checkMissing runs when the watch cannot say what has become of the Job. A running Job
+// does not wake the waiter, so it looks again first.
 func (w *wait) checkMissing(ctx context.Context) error {
-	var watched bool
-	w.future.Do(func() { watched = w.state.watched })
-	if watched {
+	w.confirm = nil // it has fired
+	var shown bool
+	w.future.Do(func() { shown = w.state.watched && w.state.decision() != unobserved })
+	if shown {
 		return nil
 	}
 	ctx, end := w.engine.requestContext(ctx)
@@ -32,7 +33,7 @@ func (w *wait) checkMissing(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return errStillRunning(w.namespace, w.name, endOf(ctx))
 	case w.refused(err):
-		return fmt.Errorf("%w: the watch no longer shows job %s/%s (UID %s), which had not ended, and the API server does not let this worker read it, as when its namespace and its account are deleted: %w",
+		return fmt.Errorf("%w: job %s/%s (UID %s) had not ended and has left the watch, or is being deleted, and the API server does not let this worker read it, as when its namespace and its account are deleted: %w",
 			jobs.ErrJobDeleted, w.namespace, w.name, w.uid, err)
 	case permanent(err):
 		return err
@@ -60,6 +61,7 @@ func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
 		return 0, err
 	}
 	job := watch.NewJob(live)
+	w.engine.clock.observeJob(job)
 	w.future.Do(func() { w.state.read(job, w.uid, deletions) })
 	w.engine.Logger.DebugContext(ctx, "read job that the watch does not show", "namespace", w.namespace, "job", w.name)
 	if job.UID == w.uid && job.RecordedLabel && !record.Readable(job.Record) {
@@ -83,10 +85,10 @@ func permanent(err error) bool {
 // determined: the right to read it is gone, or the credentials have been invalid for
 // longer than it takes to renew a token.
 func (w *wait) refused(err error) bool {
-	unselected := false
-	w.future.Do(func() { unselected = w.state.unselected })
+	missing := false
+	w.future.Do(func() { missing = w.state.decision() == unobserved })
 	switch {
-	case !unselected:
+	case !missing:
 		return false
 	case apierrors.IsUnauthorized(err):
 		w.unauthorized++
@@ -96,50 +98,10 @@ func (w *wait) refused(err error) bool {
 	}
 }
 
-// checkOverdue runs when the Job should have ended by its deadline. It reads the Job
-// first, since only one that is still running is late. Its pods may take their grace
-// period.
-func (w *wait) checkOverdue(ctx context.Context) error {
-	armed := w.deadline
-	w.deadline = 0
-	ctx, end := w.engine.requestContext(ctx)
-	defer end()
-	grace, err := w.readJob(ctx)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return errStillRunning(w.namespace, w.name, endOf(ctx))
-	case err != nil:
-		w.engine.Logger.WarnContext(ctx, "overdue job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
-		w.overdue, w.deadline = time.NewTimer(confirmMax), armed
-		return nil
-	}
-	var d decision
-	var deadline time.Duration
-	var status jobs.Status
-	var canceled bool
-	w.future.Do(func() {
-		if d, deadline = w.state.decision(), w.state.deadline(); w.state.job != nil {
-			status, canceled = jobs.Classify(&w.state.job.Status), w.state.job.Canceled
-		}
-	})
-	if d != running || deadline != armed {
-		return nil // it has ended, or has another deadline now
-	}
-	if !w.graced && grace > 0 {
-		w.overdue, w.deadline, w.graced = time.NewTimer(grace), armed, true
-		return nil
-	}
-	cause := ErrDeadlineExceeded
-	if canceled {
-		cause = ErrCanceled
-	}
-	return fmt.Errorf("%w: job %s/%s is %s %s after its deadline of %s (%d pods active, %d terminating): is the Job controller running, and its node alive?",
-		cause, w.namespace, w.name, status, deadlineSlack+grace, deadline, status.Active, status.Terminating)
-}
-
 // listPods determines with a consistent LIST which pods of the ended Job exist. After
 // it, the step only waits for pods that are still running, and only for a limited time.
 func (w *wait) listPods(ctx context.Context) error {
+	w.settle = nil // it has fired
 	if w.relisted {
 		w.gaveUp = true
 		return nil

@@ -52,6 +52,8 @@ func WatchConfig(clientset kubernetes.Interface, namespace, group string, d *dis
 type Engine struct {
 	Parts
 
+	clock *clusterClock
+
 	life context.Context // ends with Stop
 	end  context.CancelCauseFunc
 
@@ -70,7 +72,7 @@ const (
 
 // New returns an engine that is not started.
 func New(p Parts) *Engine {
-	e := &Engine{Parts: p}
+	e := &Engine{Parts: p, clock: newClusterClock()}
 	e.life, e.end = context.WithCancelCause(context.Background())
 	return e
 }

@@ -101,7 +101,7 @@ func FuzzOutcome(f *testing.F) {
 		for rv := 2; len(s.data) > 0; rv++ {
 			v.apply(s.event(rv))
 			v.progress()
-			v.deadline()
+			v.allowance()
 			v.decision()
 		}
 		if v.job == nil {

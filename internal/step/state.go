@@ -1,8 +1,6 @@
 package step
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -42,6 +40,7 @@ type state struct {
 	unread     bool       // read the Job at once, since the watch may have stopped showing it
 	deletions  int        // DELETED events of the Job so far
 	gone       bool       // the API server has responded that it does not exist
+	going      bool       // or that it is being deleted
 	pods       []podState
 	tally
 }
@@ -118,6 +117,9 @@ func (s *state) take(j *watch.Job) bool {
 		return false
 	}
 	news := s.job == nil || j.ResourceVersion != s.job.ResourceVersion || j.ResourceVersion == ""
+	if j.DeletionTimestamp != nil && !s.going && (s.job == nil || s.job.DeletionTimestamp == nil) {
+		s.unread = true
+	}
 	s.job, s.recorded = j, record.Readable(j.Record)
 	return news
 }
@@ -163,8 +165,9 @@ const (
 	// done: a record is on the Job, or the Job and all the pods that it counts are
 	// final.
 	done
-	// unobserved: the watch no longer shows the Job. It was deleted, has its record, or
-	// has lost a label that the watch selects on.
+	// unobserved: the watch no longer shows the Job, which was deleted, has its record, or
+	// has lost a label that the watch selects on; or it shows that the deletion of the Job
+	// has begun, before which it may have ended. Only a read decides.
 	unobserved
 	// deleted: the Job is gone or being deleted, and had not ended.
 	deleted
@@ -195,8 +198,10 @@ func (s *state) decision() decision {
 		return unobserved
 	case status.Terminal:
 		return podsPending
-	case s.gone || s.job.DeletionTimestamp != nil:
+	case s.gone || s.going:
 		return deleted
+	case s.job.DeletionTimestamp != nil:
+		return unobserved
 	default:
 		return running
 	}
@@ -225,19 +230,11 @@ func (s *state) read(live *watch.Job, uid types.UID, deletions int) {
 		s.gone = true
 		return
 	}
+	s.going = live.DeletionTimestamp != nil
 	s.take(live)
 	if s.deletions == deletions {
 		s.unselected, s.unread = false, false
 	}
-}
-
-// deadline returns the Job's activeDeadlineSeconds while it applies: not before the Job
-// has started, and not while it is suspended.
-func (s *state) deadline() time.Duration {
-	if s.job == nil || s.job.Deadline == nil || s.job.Suspended || s.job.Status.StartTime == nil {
-		return 0
-	}
-	return time.Duration(*s.job.Deadline) * time.Second
 }
 
 // relist folds in the pods of a consistent LIST, and marks all others as gone.

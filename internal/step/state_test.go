@@ -86,7 +86,7 @@ func TestDecision(t *testing.T) {
 		"failed, pod evicted that ended well":      {[]Event{job(failed), pod(corev1.PodSucceeded, false)}, done},
 		"failed before any pod":                    {[]Event{job(ended(batchv1.JobFailed, 0, 0))}, done},
 		"deleted while running":                    {[]Event{job(active), jobGone(active)}, unobserved},
-		"deletion has begun":                       {[]Event{{job: deleting}}, deleted},
+		"deletion has begun":                       {[]Event{{job: deleting}}, unobserved},
 		"deleted after its end":                    {[]Event{job(complete), pod(corev1.PodSucceeded, false), jobGone(complete)}, done},
 		"deleted after its end, older tombstone":   {[]Event{job(complete), pod(corev1.PodSucceeded, false), {job: testJob(9, active), deleted: true}}, done},
 		"older event after the newer one":          {[]Event{job(complete), {job: testJob(9, active)}, pod(corev1.PodSucceeded, false)}, done},

@@ -30,9 +30,6 @@ const (
 	// maxUnauthorized is how many of those requests may fail with 401, which takes a
 	// minute and a half in total: client-go reads the token's file again every minute.
 	maxUnauthorized = 2
-	// deadlineSlack is how long after its deadline a Job may take to end, besides the
-	// termination grace period of its pods.
-	deadlineSlack = 2 * time.Minute
 )
 
 // wait is one step's wait for its Job.
@@ -54,10 +51,11 @@ type wait struct {
 	settle       *time.Timer // set when the Job has ended and its pods have not settled
 	listings     int
 	relisted     bool
-	gaveUp       bool        // the state of pods that are still running then is accepted
-	overdue      *time.Timer // set while the Job has a deadline
-	deadline     time.Duration
-	graced       bool // overdue was postponed by the pods' grace period
+	gaveUp       bool          // the state of pods that are still running then is accepted
+	overdue      *time.Timer   // set while the Job has a deadline
+	allowed      allowance     // that the timer is set for
+	allowedAt    time.Time     // when this wait learned of it
+	grace        time.Duration // of the pods, as far as it was read
 }
 
 // newWait registers for events before anything is created, and fails if the
@@ -77,9 +75,10 @@ func (w *wait) observed() bool { return w.reported != nil }
 // apply folds in one event. It runs in the informer's goroutine, and wakes the waiter
 // only if there is something for it to do.
 func (w *wait) apply(e Event) bool {
+	w.engine.clock.observeEvent(e)
+	before := w.state.allowance()
 	news := w.state.apply(e)
-	deadline := w.state.job != nil && w.state.job.Deadline != nil
-	return news && (w.observed() || deadline || w.state.decision() != running)
+	return news && (w.observed() || w.state.allowance() != before || w.state.decision() != running)
 }
 
 func (w *wait) end() {
@@ -101,9 +100,11 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 	// use.
 	w.future.Do(func() {
 		if job != nil {
+			w.engine.clock.observeJob(job)
 			w.state.take(job)
 		}
 		if cached, ok := w.engine.Watcher.Job(namespace, name); ok && cached.UID == uid {
+			w.engine.clock.observeJob(cached)
 			w.state.applyJob(cached, false)
 		}
 		for _, p := range w.engine.Watcher.Pods(namespace, uid) {
@@ -111,7 +112,7 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 		}
 		// A list, or the cache a moment ago, showed the Job. Either the watch has not shown
 		// it yet, or it no longer does and no further event comes.
-		w.state.unread = job == nil && !w.state.watched
+		w.state.unread = w.state.unread || job == nil && !w.state.watched
 	})
 	return nil
 }
@@ -127,13 +128,10 @@ func (w *wait) untilDone(ctx context.Context) error {
 		select {
 		case <-w.future.Ready():
 		case <-timerC(w.confirm):
-			w.confirm = nil
 			err = w.checkMissing(ctx)
 		case <-timerC(w.settle):
-			w.settle = nil
 			err = w.listPods(ctx)
 		case <-timerC(w.overdue):
-			w.overdue = nil
 			err = w.checkOverdue(ctx)
 		case <-w.future.Done():
 			err = errStillRunning(w.namespace, w.name, w.future.Err())
@@ -147,24 +145,25 @@ func (w *wait) untilDone(ctx context.Context) error {
 }
 
 // evaluate decides from the current state, and arms the timers for it: while a wait
-// sleeps, the watch shows its Job or a timer is set.
+// sleeps, the watch shows its Job or a timer is set. (The function asleep of the tests
+// states that invariant in full.)
 func (w *wait) evaluate() (final bool, err error) {
 	var d decision
 	var progress Report
 	var watched, unread bool
-	var deadline time.Duration // 0: none runs
+	var allowed allowance
 	w.future.Do(func() {
 		d = w.state.decision()
-		watched, unread = w.state.watched || w.state.gone, w.state.unread
+		watched, unread = (w.state.watched || w.state.gone) && d != unobserved, w.state.unread
 		w.state.unread = false
-		deadline = w.state.deadline()
+		allowed = w.state.allowance()
 		if w.observed() {
 			progress = w.state.progress()
 		}
 	})
 	w.reportProgress(progress, d)
 	w.armConfirm(watched, unread)
-	w.armOverdue(d, deadline)
+	w.armOverdue(d, allowed)
 	switch d {
 	case done:
 		return true, nil
@@ -193,18 +192,6 @@ func (w *wait) armConfirm(watched, unread bool) {
 		w.confirm = time.NewTimer(0)
 	case w.confirm == nil:
 		w.confirm = time.NewTimer(w.pause)
-	}
-}
-
-// armOverdue sets the timer for the Job's deadline, which does not run while the Job is
-// suspended.
-func (w *wait) armOverdue(d decision, deadline time.Duration) {
-	if d != running || deadline != w.deadline {
-		stopTimer(&w.overdue)
-		w.deadline, w.graced = 0, false
-	}
-	if d == running && deadline > 0 && w.overdue == nil {
-		w.overdue, w.deadline = time.NewTimer(deadline+deadlineSlack), deadline
 	}
 }
 

@@ -1,0 +1,426 @@
+package step
+
+import (
+	"context"
+	"errors"
+
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	ktesting "k8s.io/client-go/testing"
+
+	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/watch"
+)
+
+// asleep states the invariant of a wait that evaluate has not ended and that goes to
+// sleep, and returns how it is broken: something will wake it. Either news is there
+// already, or the watch shows the Job, and internal/listwatch watches over the watch,
+// or a timer is set by which the wait asks the API server. A Job with an allowance is
+// looked at when that is over, and so are pods that are not final. A timer that has
+// fired sets nothing off any more.
+func asleep(w *wait, fired map[*time.Timer]bool) (broken error) {
+	unset := func(t *time.Timer) bool { return t == nil || fired[t] }
+	w.future.Do(func() {
+		d := w.state.decision()
+		switch {
+		case len(w.future.Ready()) > 0:
+		case d == unobserved && unset(w.confirm):
+			broken = errors.New("the watch cannot say what became of the Job, and it is not to be read")
+		case d == running && !w.state.watched && unset(w.confirm):
+			broken = errors.New("the watch does not show the Job, and it is not to be read")
+		case d == podsPending && unset(w.settle):
+			broken = errors.New("the Job has ended, and its pods are not to be listed")
+		case d == running && w.state.allowance() != (allowance{}) && unset(w.overdue):
+			broken = errors.New("the Job runs against its deadline, and is not to be looked at when that is over")
+		case d == deleted, d == done:
+			broken = errors.New("it is over, and the wait has not ended")
+		}
+	})
+	return broken
+}
+
+// rig is one wait, and a cluster of which the test decides each move: what happens to
+// the Job, when the watch shows that, when a timer of the wait fires, and what the API
+// server answers.
+type rig struct {
+	wait   *wait
+	job    *batchv1.Job // as it is in the cluster; nil: it is gone
+	pods   []corev1.Pod
+	hidden bool    // the watch does not select the Job
+	queue  []Event // that the watch has yet to deliver
+	rv     int
+	down   bool   // the API server gives no answer
+	during func() // happens after a request was served and before it is answered
+
+	ended, gone bool // at some time
+	proved      bool // an answer has said that the Job is gone, or going and not ended
+
+	fired map[*time.Timer]bool
+}
+
+// rigs share an engine, since a clientset takes longer to make than a schedule.
+type rigs struct {
+	*Engine
+	now *rig
+}
+
+func newRigs() *rigs {
+	clientset := fake.NewClientset()
+	r := &rigs{Engine: New(Parts{
+		Watcher: watch.New(watch.Config{Clientset: clientset}), Dispatcher: dispatch.New[Event](), Group: "g",
+		Jobs: jobs.NewClient(clientset, jobs.Options{RetryFor: 1}), Logger: slog.New(slog.DiscardHandler),
+	})}
+	clientset.PrependReactor("*", "*", func(a ktesting.Action) (bool, runtime.Object, error) {
+		if r.now.down {
+			return true, nil, apierrors.NewServiceUnavailable("down")
+		}
+		answer, err := r.now.serve(a)
+		if during := r.now.during; during != nil {
+			r.now.during = nil
+			during()
+		}
+		return true, answer, err
+	})
+	return r
+}
+
+func (r *rig) serve(a ktesting.Action) (runtime.Object, error) {
+	switch a.(type) {
+	case ktesting.ListAction:
+		return &corev1.PodList{Items: slices.Clone(r.pods)}, nil
+	case ktesting.PatchAction: // the label is removed
+		r.change(func(*batchv1.Job) { r.hidden = false })
+	}
+	r.proved = r.proved || r.job == nil || r.job.UID != "j" || r.job.DeletionTimestamp != nil && !jobs.Classify(&r.job.Status).Terminal
+	if r.job == nil {
+		return nil, apierrors.NewNotFound(batchv1.Resource("jobs"), "job")
+	}
+	return r.job.DeepCopy(), nil
+}
+
+// start begins a wait for a Job that runs, and that the watch has not shown yet.
+func (rs *rigs) start(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{rv: 1, fired: map[*time.Timer]bool{}}
+	r.job = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: "job", UID: "j", ResourceVersion: "1",
+	}, Status: batchv1.JobStatus{Active: 1, StartTime: &metav1.Time{Time: time.Now()}}}
+	r.queue = []Event{{job: watch.NewJob(r.job)}}
+	rs.now = r
+	var err error
+	r.wait, err = rs.newWait(nil)
+	require.NoError(t, err)
+	require.NoError(t, r.wait.begin("ns", "job", "j", watch.NewJob(r.job)))
+	return r
+}
+
+// change changes the Job, and has the watch show what it selects of that.
+func (r *rig) change(how func(*batchv1.Job)) {
+	was, before := !r.hidden, r.job
+	r.rv++
+	r.job = r.job.DeepCopy()
+	r.job.ResourceVersion = strconv.Itoa(r.rv)
+	how(r.job)
+	r.ended = r.ended || jobs.Classify(&r.job.Status).Terminal
+	switch {
+	case !r.hidden:
+		r.queue = append(r.queue, Event{job: watch.NewJob(r.job)})
+	case was:
+		r.show(before)
+	}
+}
+
+// show has the watch show that it no longer selects the Job.
+func (r *rig) show(last *batchv1.Job) {
+	last = last.DeepCopy()
+	last.ResourceVersion = strconv.Itoa(r.rv)
+	r.queue = append(r.queue, Event{job: watch.NewJob(last), deleted: true})
+}
+
+// What can happen to the Job, one after the other.
+var (
+	fails = func(r *rig) {
+		r.change(func(job *batchv1.Job) { job.Status = ended(batchv1.JobFailed, 0, 0) })
+	}
+	completes = func(r *rig) {
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: "pod", UID: "p", ResourceVersion: strconv.Itoa(r.rv),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(r.job, batchv1.SchemeGroupVersion.WithKind("Job"))},
+		}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
+		r.pods = []corev1.Pod{pod}
+		r.change(func(job *batchv1.Job) { job.Status = ended(batchv1.JobComplete, 1, 0) })
+		r.queue = append(r.queue, Event{pod: watch.NewPod(&pod)})
+	}
+	goes = func(r *rig) {
+		last := r.job
+		r.rv++
+		r.job, r.pods, r.gone = nil, nil, true
+		if !r.hidden {
+			r.show(last)
+		}
+	}
+	replaced = func(r *rig) {
+		last := r.job
+		goes(r)
+		r.job = last.DeepCopy()
+		r.job.UID, r.job.ResourceVersion, r.hidden = "another", strconv.Itoa(r.rv), true
+	}
+	beginsToGo = func(r *rig) {
+		r.change(func(job *batchv1.Job) { job.DeletionTimestamp, r.gone = &metav1.Time{Time: time.Now()}, true })
+	}
+	leavesTheWatch = func(r *rig) { r.change(func(*batchv1.Job) { r.hidden = true }) }
+	comesBack      = func(r *rig) { r.change(func(*batchv1.Job) { r.hidden = false }) }
+	isLabeled      = func(r *rig) {
+		r.change(func(job *batchv1.Job) {
+			r.hidden, job.Labels = true, map[string]string{identity.LabelRecorded: "true"}
+		})
+	}
+	isRecorded = func(r *rig) {
+		r.change(func(job *batchv1.Job) {
+			r.hidden, r.ended = true, true
+			job.Labels = map[string]string{identity.LabelRecorded: "true"}
+			job.Annotations = map[string]string{identity.AnnotationRecord: `{"v":1,"pods":null}`}
+		})
+	}
+	getsADeadline = func(r *rig) {
+		r.change(func(job *batchv1.Job) { job.Spec.ActiveDeadlineSeconds = new(int64(1)) })
+	}
+	losesItsDeadline = func(r *rig) {
+		r.change(func(job *batchv1.Job) { job.Spec.ActiveDeadlineSeconds = nil })
+	}
+)
+
+// schedule makes the choices of one interleaving: first those of the prefix, then
+// always the first one.
+type schedule struct {
+	prefix, sizes []int
+	text          []string
+}
+
+func (s *schedule) choose(names ...string) string {
+	n := 0
+	if i := len(s.sizes); i < len(s.prefix) {
+		n = s.prefix[i]
+	}
+	s.sizes = append(s.sizes, len(names))
+	s.text = append(s.text, names[n])
+	return names[n]
+}
+
+// next returns the next schedule in order, or nil after the last one.
+func (s *schedule) next() *schedule {
+	prefix := make([]int, len(s.sizes))
+	copy(prefix, s.prefix)
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i]++; prefix[i] < s.sizes[i] {
+			return &schedule{prefix: prefix[:i+1]}
+		}
+	}
+	return nil
+}
+
+// turn runs one move that the schedule chooses. story is what is still to happen to
+// the Job.
+func (r *rig) turn(t *testing.T, s *schedule, story *[]func(*rig)) (over bool, err error) {
+	moves := []string{"nothing"}
+	if len(*story) > 0 {
+		moves = append(moves, "change")
+	}
+	if len(r.queue) > 0 {
+		moves = append(moves, "deliver")
+	}
+	if len(r.wait.future.Ready()) > 0 {
+		moves = append(moves, "wake")
+	}
+	for name, timer := range r.timers() {
+		if *timer != nil && !r.fired[*timer] {
+			moves = append(moves, name+", no answer", name)
+			if len(r.queue) > 0 {
+				moves = append(moves, name+", event before the answer", name+", event after the answer")
+			}
+			if len(*story) > 0 {
+				moves = append(moves, name+", change and event before the answer", name+", change and event after the answer")
+			}
+		}
+	}
+	slices.Sort(moves[1:]) // the order of a map is random
+	move := s.choose(moves...)
+	switch move {
+	case "nothing":
+		return true, nil
+	case "change":
+		r.advance(story)
+		return false, nil
+	case "deliver":
+		r.deliver()
+		return false, nil
+	case "wake":
+		<-r.wait.future.Ready()
+		return r.evaluate(t, s)
+	}
+	name, how, _ := strings.Cut(move, ", ")
+	event := func() {
+		if strings.HasPrefix(how, "change") {
+			r.advance(story)
+		}
+		r.deliver()
+	}
+	r.down = how == "no answer"
+	if strings.HasSuffix(how, "before the answer") {
+		r.during = event
+	}
+	if err := r.fire(name); err != nil {
+		return true, err
+	}
+	r.down, r.during = false, nil
+	if strings.HasSuffix(how, "after the answer") {
+		event()
+	}
+	return r.evaluate(t, s)
+}
+
+func (r *rig) timers() map[string]**time.Timer {
+	return map[string]**time.Timer{"confirm": &r.wait.confirm, "settle": &r.wait.settle, "overdue": &r.wait.overdue}
+}
+
+// fire does what untilDone does when the timer has fired.
+func (r *rig) fire(timer string) error {
+	set := *r.timers()[timer]
+	set.Stop()
+	r.fired[set] = true
+	switch timer {
+	case "confirm":
+		return r.wait.checkMissing(context.Background())
+	case "settle":
+		return r.wait.listPods(context.Background())
+	default:
+		return r.wait.checkOverdue(context.Background())
+	}
+}
+
+func (r *rig) advance(story *[]func(*rig)) {
+	(*story)[0](r)
+	*story = (*story)[1:]
+}
+
+func (r *rig) deliver() {
+	if len(r.queue) > 0 {
+		r.wait.engine.Dispatcher.Dispatch(types.UID("j"), r.queue[0])
+		r.queue = r.queue[1:]
+	}
+}
+
+func (r *rig) evaluate(t *testing.T, s *schedule) (over bool, err error) {
+	final, err := r.wait.evaluate()
+	if final || err != nil {
+		return true, err
+	}
+	require.NoError(t, asleep(r.wait, r.fired), "%s", s.text)
+	return false, nil
+}
+
+// settleDown delivers all that is left, lets the API server answer and the timers fire
+// until the wait has ended, or sleeps as long as its Job runs.
+func (r *rig) settleDown(t *testing.T, s *schedule, story []func(*rig)) (over bool, err error) {
+	for len(story) > 0 {
+		r.advance(&story)
+	}
+	for len(r.queue) > 0 {
+		r.deliver()
+	}
+	for range 20 {
+		if len(r.wait.future.Ready()) > 0 {
+			<-r.wait.future.Ready()
+		} else {
+			for _, name := range []string{"confirm", "settle", "overdue"} {
+				if set := *r.timers()[name]; set != nil && !r.fired[set] {
+					err = r.fire(name)
+					break
+				}
+			}
+		}
+		if err != nil {
+			return true, err
+		}
+		if over, err := r.evaluate(t, s); over {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// TestNoWaitSleepsForEver plays what can happen to a Job in every order of the cluster's
+// changes, the watch's events, the wait's timers and the API server's answers, up to a
+// number of moves. The invariant must hold whenever the wait goes to sleep, what ends the
+// wait must be true, and an end must be found at last.
+func TestNoWaitSleepsForEver(t *testing.T) {
+	t.Parallel()
+	const moves = 5
+	for name, story := range map[string][]func(*rig){
+		"fails":                          {fails},
+		"completes":                      {completes},
+		"goes":                           {goes},
+		"is replaced":                    {replaced},
+		"begins to go, goes":             {beginsToGo, goes},
+		"begins to go, fails, goes":      {beginsToGo, fails, goes},
+		"leaves the watch":               {leavesTheWatch},
+		"leaves the watch, fails":        {leavesTheWatch, fails},
+		"leaves the watch, goes":         {leavesTheWatch, goes},
+		"leaves the watch and is back":   {leavesTheWatch, comesBack, goes},
+		"is labeled, fails":              {isLabeled, fails},
+		"is recorded":                    {isRecorded},
+		"fails and is recorded":          {fails, isRecorded},
+		"has a deadline, completes":      {getsADeadline, completes},
+		"has a deadline, loses it, goes": {getsADeadline, losesItsDeadline, goes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rigs := newRigs()
+			for s := (&schedule{}); s != nil; s = s.next() {
+				rigs.play(t, s, slices.Clone(story), moves)
+			}
+		})
+	}
+}
+
+func (rs *rigs) play(t *testing.T, s *schedule, story []func(*rig), moves int) {
+	t.Helper()
+	r := rs.start(t)
+	defer r.wait.end()
+	over, err := r.evaluate(t, s)
+	for n := 0; n < moves && !over; n++ {
+		over, err = r.turn(t, s, &story)
+		if over && s.text[len(s.text)-1] == "nothing" {
+			over = false
+			break
+		}
+	}
+	if !over {
+		s.text = append(s.text, "|")
+		over, err = r.settleDown(t, s, story)
+	}
+	switch {
+	case err != nil:
+		require.ErrorIs(t, err, jobs.ErrJobDeleted, "%s", s.text)
+		require.True(t, r.gone && r.proved, "%s: %s", err, s.text)
+	case over:
+		require.True(t, r.ended, "the Job has not ended: %s", s.text)
+	default:
+		require.False(t, r.ended || r.gone, "the wait hangs: %s", s.text)
+	}
+}
