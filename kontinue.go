@@ -131,11 +131,14 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 // Cancel stops the Execution's Jobs that have not ended: the Job controller
 // deletes their pods, starts no more and marks them Failed. Their waits, in any
 // process, end with results that are an [ErrCanceled]. The Jobs stay as a
-// record, so that a resumed function does not run them again.
+// record, so that a resumed function does not run them again. A Job that a queue
+// suspends again has ended when no pod of it is left.
 //
 // It does not stop the function, which may create further Jobs: end its context
-// first. Cancel may be called again, and joins the errors of the Jobs that it
-// could not stop.
+// first. Cancel waits for the creates that this client still has under way, for 75
+// seconds at most, since the API server may carry one out that the function no longer
+// waits for; a create of another process that comes later is not stopped. Cancel may be
+// called again, and joins the errors of the Jobs that it could not stop.
 func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 	return c.end(ctx, "Cancel", execution, func(x step.Execution) error {
 		return c.engine.Cancel(ctx, x.Execution)

@@ -54,6 +54,7 @@ type Client struct {
 	retries   limits // of a request that fails
 	creates   limits // of one that creates a Job
 	deletion  limits // of the wait until a Job is gone
+	undecided *undecided
 	log       *slog.Logger
 }
 
@@ -78,6 +79,7 @@ func NewClient(clientset kubernetes.Interface, o Options) *Client {
 		retries:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{every}},
 		creates:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{creating, every}},
 		deletion:  limits{all: o.GoneFor, pause: maxGoneDelay, slots: []slots{every}},
+		undecided: newUndecided(),
 		log:       o.Logger,
 	}
 }
@@ -214,7 +216,7 @@ func (c *Client) waitEnded(ctx context.Context, namespace, name string, uid type
 			return true, nil
 		case err != nil:
 			return !err.Transient(), err
-		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name), live.DeletionTimestamp != nil, Classify(&live.Status).Terminal:
+		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name), live.DeletionTimestamp != nil, StatusOf(live).Terminal:
 			return true, nil
 		default:
 			return false, fmt.Errorf("job %s/%s has a recorded result and its pods have not ended yet", namespace, name)

@@ -6,7 +6,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/apicall"
 	"github.com/kontinue/kontinue/internal/redact"
@@ -16,8 +15,12 @@ import (
 func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 	a.name = a.request.name()
 	e := &creation{c: a.c, request: a.request, namespace: a.request.Execution.Namespace, name: a.name}
+	e.fate.execution = a.request.Execution.UID
 	err := a.c.retry(ctx, "create job", a.c.creates, e.try)
 	a.unknown = e.unknown
+	if e.created != nil || e.live != nil {
+		a.c.undecided.settled(&e.fate)
+	}
 	switch {
 	case err != nil:
 		return Acquired{}, false, err
@@ -48,6 +51,7 @@ type creation struct {
 	request         *Request
 	namespace, name string
 	job             *batchv1.Job // that the request builds; nil before the first try
+	fate            fate
 
 	look    bool      // the next request is a get
 	failure *APIError // the answer to the last create
@@ -64,9 +68,7 @@ func (e *creation) try(ctx context.Context) (done bool, _ error) {
 		e.job = e.request.build()
 	}
 	if !e.look {
-		created, err := apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
-			return e.c.clientset.BatchV1().Jobs(e.namespace).Create(ctx, e.job, metav1.CreateOptions{})
-		})
+		created, err := e.c.create(ctx, &e.fate, e.job)
 		if err == nil {
 			e.created = created
 			return true, nil

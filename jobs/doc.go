@@ -8,6 +8,7 @@
 // only the conditions Complete and Failed end a Job. [Policy.Plan] decides which
 // run of a step counts when its Execution is retried.
 //
-// The package keeps no cache and starts no goroutine: every call reads from the API
-// server, retries transient errors, and ends with its context.
+// The package keeps no cache: every call reads from the API server, retries transient
+// errors, and ends with its context. Only a create outlives its call, until it has a
+// response or [Client.Close] abandons it: see [Client.Undecided].
 package jobs

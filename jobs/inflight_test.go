@@ -61,7 +61,9 @@ func (s *server) client(t *testing.T, o jobs.Options) *jobs.Client {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "https://api.example.com", Transport: s, QPS: -1})
 	require.NoError(t, err)
-	return jobs.NewClient(clientset, o)
+	client := jobs.NewClient(clientset, o)
+	t.Cleanup(func() { require.NoError(t, client.Close(context.Background())) })
+	return client
 }
 
 func ok(int64) int { return http.StatusOK }

@@ -38,7 +38,9 @@ func newSilent(t *testing.T, method string, first int, o jobs.Options) (*silent,
 	s := &silent{server: server{status: ok}, method: method, first: first, sent: map[string]int{}}
 	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "https://api.example.com", Transport: s, QPS: -1})
 	require.NoError(t, err)
-	return s, jobs.NewClient(clientset, o)
+	client := jobs.NewClient(clientset, o)
+	t.Cleanup(func() { require.NoError(t, client.Close(context.Background())) })
+	return s, client
 }
 
 // TestNoAnswer: a request without a response is abandoned and sent again.

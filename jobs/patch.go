@@ -40,6 +40,13 @@ func (c *Client) Cancel(ctx context.Context, namespace, name string, uid types.U
 		object{"activeDeadlineSeconds": 1, "parallelism": 0, "suspend": false})
 }
 
+// Canceled reports whether a Job is as Cancel leaves it.
+func Canceled(job *batchv1.Job) bool {
+	s := &job.Spec
+	return identity.MetadataOf(job).Canceled && (s.Suspend == nil || !*s.Suspend) &&
+		s.Parallelism != nil && *s.Parallelism == 0 && s.ActiveDeadlineSeconds != nil && *s.ActiveDeadlineSeconds <= 1
+}
+
 // patch sends one JSON merge patch. It is idempotent, so every transient failure is
 // retried.
 func (c *Client) patch(ctx context.Context, namespace, name string, uid types.UID, annotations, spec object) error {

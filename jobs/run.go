@@ -29,7 +29,7 @@ type Found struct {
 }
 
 func find(job *batchv1.Job) Found {
-	s := Classify(&job.Status)
+	s := StatusOf(job)
 	f := Found{
 		Name: job.Name, UID: apicall.UIDOf(job.UID, job.Namespace, job.Name), Metadata: identity.MetadataOf(job),
 		Contents: contents(&job.Spec.Template.Spec),

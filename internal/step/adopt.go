@@ -46,7 +46,7 @@ func (s *step) adoptOrCreate() error {
 func found(cached []*watch.Job) []jobs.Found {
 	var all []jobs.Found
 	for _, j := range cached {
-		status := jobs.Classify(&j.Status)
+		status := jobs.Classify(&j.Status).Held(j.Canceled, j.Suspended)
 		all = append(all, jobs.Found{
 			Name: j.Name, UID: j.UID, OwnerUID: j.OwnerUID, Metadata: j.Metadata,
 			Terminal: status.Terminal, Failed: status.Failed, Deleting: j.DeletionTimestamp != nil,

@@ -7,7 +7,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
 )
 
@@ -22,7 +21,7 @@ func (s *state) rank(o *Outcome) {
 // end is what the Job says about its end.
 func (s *state) end(o *Outcome) pods.JobEnd {
 	end := o.End()
-	status := jobs.Classify(&s.job.Status)
+	status := s.status()
 	end.Started, end.Decided = status.Started, status.Finished
 	for _, c := range s.job.Status.Conditions {
 		// Since 1.31 the final condition comes when the pods have ended.

@@ -113,7 +113,7 @@ func (e *Engine) Stop(ctx context.Context, timeout time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := e.Watcher.Stop(ctx); err != nil {
+	if err := errors.Join(e.Watcher.Stop(ctx), e.Jobs.Close(ctx)); err != nil {
 		return err
 	}
 	returned := make(chan struct{})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/kontinue/kontinue/jobs"
 )
 
 // Errors that the root package gives its callers by the same names.
@@ -22,7 +24,10 @@ var (
 )
 
 var (
-	errStopped    = fmt.Errorf("%w: it was stopped", ErrNotRunning)
+	errStopped = fmt.Errorf("%w: it was stopped", ErrNotRunning)
+	// errCanceledAndDeleted is of a Job that was canceled, and gone before it had ended.
+	errCanceledAndDeleted = fmt.Errorf("%w: %w", ErrCanceled, jobs.ErrJobDeleted)
+
 	errNotStarted = fmt.Errorf("%w: call Start first", ErrNotRunning)
 )
 

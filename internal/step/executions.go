@@ -36,25 +36,39 @@ func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *
 	})
 }
 
-// Cancel stops the Execution's Jobs that have not ended. One that has its record
-// keeps it.
+// Cancel stops the Execution's Jobs that have not ended, also those that were stopped
+// and changed since. One that has its record keeps it.
 func (e *Engine) Cancel(ctx context.Context, execution identity.Execution) error {
 	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
-		if jobs.Classify(&job.Status).Terminal || identity.MetadataOf(job).Canceled {
+		if jobs.Classify(&job.Status).Terminal || jobs.Canceled(job) {
 			return nil
 		}
 		return e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID)
 	})
 }
 
-// forEachJob reads the Execution's Jobs and calls do for each, a few at a time. It is
-// not an error if a Job is deleted meanwhile.
+// forEachJob calls do for each of the Execution's Jobs, and again for all when creates
+// that were under way may have added to them. The API server may hold a create up for
+// longer than the call that sent it has waited.
 func (e *Engine) forEachJob(ctx context.Context, execution identity.Execution, do func(context.Context, *batchv1.Job) error) error {
 	ctx, end, err := e.beginCall(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
+	undecided := e.Jobs.Undecided(execution.UID)
+	if err := e.forEachListed(ctx, execution, do); err != nil || len(undecided) == 0 {
+		return err
+	}
+	if err := undecided.Wait(ctx); err != nil {
+		return err
+	}
+	return e.forEachListed(ctx, execution, do)
+}
+
+// forEachListed reads the Execution's Jobs and calls do for each, a few at a time. It is
+// not an error if a Job is deleted meanwhile.
+func (e *Engine) forEachListed(ctx context.Context, execution identity.Execution, do func(context.Context, *batchv1.Job) error) error {
 	list, err := e.Jobs.List(ctx, execution.Namespace, identity.ExecutionSelector(execution.UID))
 	if err != nil {
 		return err

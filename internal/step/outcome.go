@@ -11,7 +11,6 @@ import (
 
 	"github.com/kontinue/kontinue/internal/plain"
 	"github.com/kontinue/kontinue/internal/record"
-	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
 	"github.com/kontinue/kontinue/watch"
 )
@@ -39,7 +38,7 @@ type Outcome struct {
 
 // outcome returns the outcome of a Job that has ended.
 func (s *state) outcome(attempt int) *Outcome {
-	status := jobs.Classify(&s.job.Status)
+	status := s.status()
 	o := &Outcome{
 		Record: record.Record{
 			Version:       record.Version,

@@ -85,7 +85,7 @@ func (s *state) allowance() allowance {
 	}
 	return allowance{
 		start: s.job.Status.StartTime.Unix(), limit: min(*s.job.Deadline, math.MaxInt32),
-		stopping: jobs.Classify(&s.job.Status).Ending,
+		stopping: s.status().Ending,
 	}
 }
 
@@ -144,7 +144,7 @@ func (w *wait) checkOverdue(ctx context.Context) error {
 	var canceled bool
 	w.future.Do(func() {
 		if d, a = w.state.decision(), w.state.allowance(); w.state.job != nil {
-			status, canceled = jobs.Classify(&w.state.job.Status), w.state.job.Canceled
+			status, canceled = w.state.status(), w.state.job.Canceled
 		}
 	})
 	w.grace = grace

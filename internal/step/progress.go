@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue/internal/plain"
-	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
 )
 
@@ -56,7 +55,7 @@ func (s *state) progress() (r Report) {
 		return r
 	}
 	r.Job = s.job.Name
-	status := jobs.Classify(&s.job.Status)
+	status := s.status()
 	var newest *podState
 	if len(s.pods) > 0 {
 		newest = &s.pods[s.newest]

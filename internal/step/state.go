@@ -173,6 +173,11 @@ const (
 	deleted
 )
 
+// status is what the Job, which was seen, says of itself.
+func (s *state) status() jobs.Status {
+	return jobs.Classify(&s.job.Status).Held(s.job.Canceled, s.job.Suspended)
+}
+
 // decision decides from the state alone. A readable record comes first. Without one,
 // the Job's conditions Complete and Failed are the only proof of its end; its counters
 // then say how many pods to expect.
@@ -190,7 +195,7 @@ func (s *state) decision() decision {
 	if s.recorded {
 		return done
 	}
-	status := jobs.Classify(&s.job.Status)
+	status := s.status()
 	switch {
 	case status.Terminal && s.podsFinal(status):
 		return done

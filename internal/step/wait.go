@@ -152,11 +152,15 @@ func (w *wait) evaluate() (final bool, err error) {
 	var progress Report
 	var watched, unread bool
 	var allowed allowance
+	cause := jobs.ErrJobDeleted
 	w.future.Do(func() {
 		d = w.state.decision()
 		watched, unread = (w.state.watched || w.state.gone) && d != unobserved, w.state.unread
 		w.state.unread = false
 		allowed = w.state.allowance()
+		if w.state.job != nil && w.state.job.Canceled {
+			cause = errCanceledAndDeleted
+		}
 		if w.observed() {
 			progress = w.state.progress()
 		}
@@ -169,7 +173,7 @@ func (w *wait) evaluate() (final bool, err error) {
 		return true, nil
 	case deleted:
 		return false, fmt.Errorf("%w: job %s/%s (UID %s) was deleted before it ended, with its Execution, with its namespace or by hand; the result of its pods is lost",
-			jobs.ErrJobDeleted, w.namespace, w.name, w.uid)
+			cause, w.namespace, w.name, w.uid)
 	case podsPending:
 		if w.relisted && w.final() {
 			return true, nil
