@@ -30,7 +30,9 @@ const (
 // Options configure a [Client]. The zero value means the defaults.
 type Options struct {
 	// RetryFor bounds how long one call retries a request that fails with a transient
-	// error. A request without a response fails after 75 seconds. Default: 2 minutes.
+	// error. A call that writes a record retries until its context ends, so that an
+	// outage loses no result, and logs a warning after this time. A request without a
+	// response fails after 75 seconds. Default: 2 minutes.
 	RetryFor time.Duration
 	// GoneFor bounds how long a call waits until a Job in deletion is gone with
 	// its pods, which may take the pods' termination grace period and, on a dead
@@ -43,7 +45,8 @@ type Options struct {
 	// except after a 429, when it holds the slot until it succeeds or gives up.
 	// Default: 64.
 	MaxInFlight int
-	// Logger gets retries and adoptions at level Debug. Default: none.
+	// Logger gets retries and adoptions at level Debug, and at level Warn a record that
+	// cannot be written for a long time. Default: none.
 	Logger *slog.Logger
 }
 
@@ -53,6 +56,7 @@ type Client struct {
 	clientset kubernetes.Interface
 	retries   limits // of a request that fails
 	creates   limits // of one that creates a Job
+	records   limits // of one that writes a record
 	deletion  limits // of the wait until a Job is gone
 	undecided *undecided
 	log       *slog.Logger
@@ -78,6 +82,7 @@ func NewClient(clientset kubernetes.Interface, o Options) *Client {
 		clientset: clientset,
 		retries:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{every}},
 		creates:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{creating, every}},
+		records:   limits{warn: o.RetryFor, pause: maxDelay, slots: []slots{every}},
 		deletion:  limits{all: o.GoneFor, pause: maxGoneDelay, slots: []slots{every}},
 		undecided: newUndecided(),
 		log:       o.Logger,

@@ -92,12 +92,20 @@ func (e *APIError) Advice() string {
 	case apierrors.IsNotFound(e.Err) && e.Verb == "create":
 		return fmt.Sprintf("create namespace %s first", e.Namespace)
 	case apierrors.IsRequestEntityTooLargeError(e.Err), apierrors.IsInternalError(e.Err) && !e.Transient():
-		return "the Job is too large: move scripts and data to a ConfigMap or a volume"
+		if e.Verb == "create" {
+			return "the Job is too large: move scripts and data to a ConfigMap or a volume"
+		}
+		return noRoom
+	case e.Verb == "patch" && apierrors.IsInvalid(e.Err) && strings.Contains(e.Err.Error(), "metadata.annotations: Too long"):
+		return noRoom
 	case e.Verb == "create" && (apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err)):
 		return "the API server refuses the spec: correct the fields it names"
 	}
 	return ""
 }
+
+// noRoom is the advice for an annotation that the object has no room for.
+const noRoom = "the Job has no room for it: remove annotations that others have put on it"
 
 // unknown reports whether the request may have taken effect although it failed: there
 // was no response, or the server failed while processing it.

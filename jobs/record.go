@@ -35,7 +35,7 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 	// no map to add to.
 	replace, version := false, ""
 	labels, annotations := object{identity.LabelRecorded: recorded}, object{identity.AnnotationRecord: text}
-	err = c.retry(ctx, "save record", c.retries, func(ctx context.Context) (bool, error) {
+	err = c.retry(ctx, "save record", c.records, func(ctx context.Context) (bool, error) {
 		var failure error
 		if !replace {
 			failure = c.addRecord(ctx, namespace, name, uid, text)
@@ -66,6 +66,7 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 			stored = there
 			return true, nil
 		}
+		failure = withLargest(failure, live)
 		first := !replace
 		replace, version = true, live.ResourceVersion
 		if first && apierrors.IsInvalid(failure) || apierrors.IsConflict(failure) {
@@ -110,6 +111,24 @@ func (c *Client) addRecord(ctx context.Context, namespace, name string, uid type
 	return nil
 }
 
+// largeAnnotation is the size in bytes from which an annotation is named in the error
+// of a record that was refused: all of an object's take 256 KiB at most.
+const largeAnnotation = 64 * 1024
+
+// withLargest adds to a refusal the largest annotation of the Job, if it is large.
+func withLargest(failure error, job *batchv1.Job) error {
+	key, size := "", largeAnnotation
+	for k, v := range job.Annotations {
+		if len(v) > size {
+			key, size = k, len(v)
+		}
+	}
+	if key == "" || transient(failure) {
+		return failure
+	}
+	return fmt.Errorf("%w; its annotation %s takes %d bytes", failure, key, size)
+}
+
 // Unlabel removes the label by which the watch does not show a Job. A Job that is gone
 // or replaced is [ErrJobDeleted].
 func (c *Client) Unlabel(ctx context.Context, namespace, name string, uid types.UID) error {
@@ -125,7 +144,7 @@ func (c *Client) Unlabel(ctx context.Context, namespace, name string, uid types.
 // is no record, and may be called several times. A Job that is gone or replaced is
 // [ErrJobDeleted].
 func (c *Client) UpdateRecord(ctx context.Context, namespace, name string, uid types.UID, change func(text string) (string, error)) error {
-	return c.retry(ctx, "update record", c.retries, func(ctx context.Context) (bool, error) {
+	return c.retry(ctx, "update record", c.records, func(ctx context.Context) (bool, error) {
 		live, failure := c.get(ctx, namespace, name)
 		switch {
 		case failure != nil && apierrors.IsNotFound(failure):

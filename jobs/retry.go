@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -27,6 +28,7 @@ const (
 // one of each kind of slot.
 type limits struct {
 	all, pause time.Duration
+	warn       time.Duration // without all there is no limit, and a warning after this time
 	slots      []slots
 }
 
@@ -70,10 +72,14 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 		if s, ok := apierrors.SuggestsClientDelay(err); ok && delay != backoff.Stop {
 			delay += time.Duration(s) * time.Second // and not all at the same moment
 		}
-		if delay == backoff.Stop || pauses.GetElapsedTime()+delay > l.all {
+		if delay == backoff.Stop || l.all > 0 && pauses.GetElapsedTime()+delay > l.all {
 			return fmt.Errorf("gave up after %d tries in %s: %w", n, pauses.GetElapsedTime().Round(time.Second), err)
 		}
-		c.log.DebugContext(ctx, "retrying", "what", what, "tries", n, "delay", delay, "error", err)
+		level := slog.LevelDebug
+		if l.warn > 0 && pauses.GetElapsedTime() > l.warn {
+			level, l.warn = slog.LevelWarn, 0
+		}
+		c.log.Log(ctx, level, "retrying", "what", what, "tries", n, "delay", delay, "error", err)
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:

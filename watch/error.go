@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/kontinue/kontinue/internal/apicall"
 	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
@@ -25,6 +26,9 @@ type Error struct {
 
 // Error names verb, resource and namespace, and how to grant a missing right.
 func (e *Error) Error() string { return (*listwatch.Error)(e).Error() }
+
+// Transient reports whether the same request may succeed when it is sent again.
+func (e *Error) Transient() bool { return apicall.Transient(e.Err) }
 
 // Unwrap returns the API server's or the transport's error.
 func (e *Error) Unwrap() error { return e.Err }

@@ -113,9 +113,11 @@ func (w *wait) listPods(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
 		}
-		if w.listings++; w.listings < maxListings {
+		var refusal *watch.Error
+		passes := !errors.As(err, &refusal) || refusal.Transient()
+		if w.listings++; w.listings < maxListings || passes {
 			w.engine.Logger.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
-			w.settle = time.NewTimer(settleGrace << w.listings)
+			w.settle = time.NewTimer(min(settleGrace<<min(w.listings, maxListings), confirmMax))
 			return nil
 		}
 		return fmt.Errorf("job %s/%s ended, but its pods cannot be read: %w", w.namespace, w.name, err)

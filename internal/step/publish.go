@@ -43,8 +43,13 @@ func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 	switch {
 	case errors.Is(err, jobs.ErrJobDeleted):
 		return o, nil // it had ended, and there is nothing left to record it on
-	case err != nil:
+	case ctx.Err() != nil:
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome could not be recorded (a resume finds it): %w", o.Namespace, o.Job, err)
+	case err != nil:
+		// It is not returned: without a record a later attempt would take the run for one
+		// that was returned to nobody, and never run the step again.
+		return nil, fmt.Errorf("job %s/%s ended (%s), but the cluster refuses to record its outcome, which is withheld until then: correct what is named below and resume: %w",
+			o.Namespace, o.Job, o.Text(), err)
 	case !record.Readable(stored):
 		s.engine.Logger.WarnContext(ctx, "job has a record of a later version, which is left as it is", "namespace", o.Namespace, "job", o.Job)
 		return o, nil
@@ -93,11 +98,26 @@ func (s *step) restampRecord(ctx context.Context, o *Outcome, uid types.UID) err
 		return nil
 	}
 	err := s.engine.Jobs.UpdateRecord(ctx, o.Namespace, o.Job, uid, func(stored string) (string, error) {
-		return record.Restamp(stored, s.attempt())
+		return raise(stored, s.attempt())
 	})
 	if err != nil && !errors.Is(err, jobs.ErrJobDeleted) {
 		return fmt.Errorf("job %s/%s ended in attempt %d, and cannot be made a result of attempt %d (a resume may run the step again): %w",
 			o.Namespace, o.Job, o.Attempt, s.attempt(), err)
 	}
 	return nil
+}
+
+// raise re-stamps the text of a record. One that was edited so that its attempt cannot
+// be replaced is written anew, and one that cannot be read is none.
+func raise(stored string, attempt int) (string, error) {
+	text, err := record.Restamp(stored, attempt)
+	if err == nil {
+		return text, nil
+	}
+	r, err := record.Decode(stored)
+	if err != nil || r.Attempt >= attempt {
+		return stored, nil //nolint:nilerr // there is nothing to raise
+	}
+	r.Attempt = attempt
+	return r.Encode()
 }

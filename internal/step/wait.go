@@ -19,8 +19,9 @@ const (
 	// settleLimit bounds the wait for pods that are still running although their Job has
 	// ended, which is possible before Kubernetes 1.31.
 	settleLimit = time.Minute
-	// maxListings is how often that LIST is tried, with pauses that double from two grace
-	// periods, for about two minutes in total.
+	// maxListings is how often that LIST is tried if the API server refuses it with an
+	// error that is not transient, with pauses that double from two grace periods, for
+	// about two minutes in total. After a transient error it is tried until the wait ends.
 	maxListings = 7
 	// confirmAfter is when a wait reads a Job that the watch has not shown: it may have
 	// been deleted before the watch saw it. The pauses double up to confirmMax. A Job
