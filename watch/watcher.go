@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/kontinue/kontinue/internal/listwatch"
@@ -169,7 +170,7 @@ func (w *Watcher) pods(r *run) *resource {
 }
 
 func (w *Watcher) resource(object runtime.Object, events cache.ResourceEventHandler, cfg listwatch.Config) *resource {
-	cfg.Namespace = w.cfg.Namespace
+	cfg.Namespace, cfg.Bookmarks = w.cfg.Namespace, overHTTP(w.cfg.Clientset)
 	cfg.Logger = w.cfg.Logger.With("resource", cfg.Resource, "namespace", cfg.Namespace)
 	return &resource{
 		name: cfg.Resource, namespace: cfg.Namespace, object: object, events: events,
@@ -198,10 +199,10 @@ func (w *Watcher) Stop(ctx context.Context) error {
 }
 
 // Healthy returns nil while both watches are open. Otherwise the error wraps the
-// [*Error] of the last failed request. With a transport of [CloseIdle], a watch is also
-// unhealthy if it ended more than two seconds ago, or has received no event or bookmark
-// for two minutes. The informers keep retrying, so there is no need to restart the
-// process.
+// [*Error] of the last failed request. A watch is also unhealthy if it ended more than
+// two seconds ago, or has received no event or bookmark for two minutes, unless the
+// clientset is a fake one that sends no bookmarks. The informers keep retrying, so there
+// is no need to restart the process.
 func (w *Watcher) Healthy() error {
 	w.mu.Lock()
 	r, stopped := w.run, w.stopped
@@ -219,4 +220,11 @@ func (w *Watcher) Healthy() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// overHTTP reports whether a clientset sends its requests to a server: a fake one has no
+// REST client.
+func overHTTP(clientset kubernetes.Interface) bool {
+	client, ok := clientset.BatchV1().RESTClient().(*rest.RESTClient)
+	return ok && client != nil
 }

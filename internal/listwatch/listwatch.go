@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -12,14 +13,17 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Config has the requests of one resource. All fields but Keep and Changed are
-// required.
+// Config has the requests of one resource. All fields but Bookmarks, Keep and
+// Changed are required.
 type Config struct {
 	// Resource and Namespace are for errors and log lines.
 	Resource, Namespace string
 	// List and Watch send one request each. They add the selectors.
 	List  func(context.Context, metav1.ListOptions) (runtime.Object, error)
 	Watch func(context.Context, metav1.ListOptions) (watch.Interface, error)
+	// Bookmarks says that the server is known to send bookmarks, so that a watch which
+	// brings nothing for three minutes is broken. Otherwise the first one shows it.
+	Bookmarks bool
 	// Keep begins a list. The function that it returns is called for each object of
 	// each page, and returns what the reflector gets instead; nil leaves the object
 	// out. Default: objects are kept as they are.
@@ -34,6 +38,8 @@ type Config struct {
 // [ListerWatcher.State] is safe for concurrent use.
 type ListerWatcher struct {
 	cfg Config
+	// bookmarks reports whether the server is known to send bookmarks.
+	bookmarks atomic.Bool
 
 	mu     sync.Mutex
 	opened bool    // a watch was open at some time
@@ -50,7 +56,9 @@ func New(cfg Config) *ListerWatcher {
 			return func(obj runtime.Object) runtime.Object { return obj }
 		}
 	}
-	return &ListerWatcher{cfg: cfg}
+	l := &ListerWatcher{cfg: cfg}
+	l.bookmarks.Store(cfg.Bookmarks)
+	return l
 }
 
 // State reports whether a watch was ever open, and returns what is wrong with the last
@@ -75,11 +83,7 @@ func (l *ListerWatcher) ListWithContext(ctx context.Context, _ metav1.ListOption
 // WatchWithContext implements [cache.WatcherWithContext].
 func (l *ListerWatcher) WatchWithContext(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 	return retryTransient(ctx, func() (watch.Interface, error) {
-		s := &stream{owner: l}
-		w, err := l.cfg.Watch(context.WithValue(ctx, streamKey{}, s), opts)
-		if err == nil {
-			l.setStream(s)
-		}
+		w, err := l.open(ctx, opts)
 		l.record("watch", err)
 		return w, err
 	})

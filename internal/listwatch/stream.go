@@ -19,9 +19,10 @@ const (
 )
 
 // stream tracks the liveness of one watch response. Without it a half-open connection
-// looks like a quiet namespace. The transport of [CloseIdle] feeds it; of a client
-// without that transport, such as a fake one, nothing is known. All methods but check
-// are no-ops on a nil stream, which belongs to no ListerWatcher.
+// looks like a quiet namespace. The transport of [CloseIdle] feeds it or, for a client
+// without that transport, a guarded watch does. Of a fake one that sends no bookmarks
+// nothing is known. The methods that the transport calls are no-ops on a nil stream,
+// which belongs to no ListerWatcher.
 type stream struct {
 	owner *ListerWatcher
 
@@ -47,6 +48,20 @@ func (s *stream) open() (answer int) {
 	defer s.mu.Unlock()
 	s.answer++
 	s.heard, s.ended = time.Now(), time.Time{}
+	return s.answer
+}
+
+// known reports whether anything was recorded.
+func (s *stream) known() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answer > 0
+}
+
+// last returns the number of the last answer.
+func (s *stream) last() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.answer
 }
 
