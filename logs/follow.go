@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Report describes what [Reader.Follow] has delivered and where lines may be
@@ -122,14 +121,12 @@ func (f *follower) run(ctx context.Context) error {
 // stream opens the log and delivers its new lines until the stream ends. It
 // returns nil after a clean end.
 func (f *follower) stream(ctx context.Context, follow bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	body, err := f.r.client.CoreV1().Pods(f.ref.Namespace).GetLogs(f.ref.Pod, &corev1.PodLogOptions{
+	body, err := f.r.open(ctx, f.ref, &corev1.PodLogOptions{
 		Container:  f.ref.Container,
 		Follow:     follow,
 		Timestamps: true,
 		SinceTime:  f.cursor.since(),
-	}).Stream(ctx)
+	})
 	if err != nil {
 		return f.r.readError(ctx, f.ref, err)
 	}
@@ -139,10 +136,8 @@ func (f *follower) stream(ctx context.Context, follow bool) error {
 	}
 	f.cursor.reopen()
 
-	idle := &idleReader{in: body, after: f.r.idle, timer: time.AfterFunc(f.r.idle, cancel)}
-	defer idle.timer.Stop()
 	lines := &lineReader{
-		in:   bufio.NewReaderSize(idle, 32*1024),
+		in:   bufio.NewReaderSize(body, 32*1024),
 		seed: f.seed,
 		max:  positiveOr(f.r.MaxLineBytes, DefaultMaxLineBytes),
 	}
@@ -215,7 +210,7 @@ func (r *Report) addGap(g Gap) {
 // ended reads the pod and reports whether the container has ended for good or will
 // never start. It returns false and no error after a transient failure.
 func (f *follower) ended(ctx context.Context) (bool, error) {
-	pod, err := f.r.client.CoreV1().Pods(f.ref.Namespace).Get(ctx, f.ref.Pod, metav1.GetOptions{})
+	pod, err := f.r.pod(ctx, f.ref)
 	switch {
 	case apierrors.IsNotFound(err):
 		return false, &Error{Ref: f.ref, Kind: ErrGone, Err: err}

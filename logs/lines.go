@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"hash/maphash"
-	"io"
 	"time"
 )
 
@@ -77,18 +76,4 @@ func (r *lineReader) stamp(text []byte) (at time.Time, rest []byte, ok bool) {
 		}
 	}
 	return r.last, text, false
-}
-
-// idleReader lets timer fire if one Read takes longer than after. Nothing else
-// reveals a dead connection or a stream that the server no longer feeds.
-type idleReader struct {
-	in    io.Reader
-	timer *time.Timer
-	after time.Duration
-}
-
-func (r *idleReader) Read(p []byte) (int, error) {
-	r.timer.Reset(r.after)
-	defer r.timer.Stop()
-	return r.in.Read(p)
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/apicall"
 )
 
 const (
@@ -18,6 +20,10 @@ const (
 	DefaultTailLines int64 = 100
 	// DefaultMaxBytes is the default of [Reader.MaxBytes]: 16 MiB.
 	DefaultMaxBytes = 16 << 20
+	// maxTails is how many calls of [Reader.Tail] read at a time. When thousands of steps
+	// fail at once each of them may ask for its log, and each log passes through the API
+	// server from a kubelet, and takes up to twice MaxBytes here.
+	maxTails = 16
 	// DefaultMaxLineBytes is the default of [Reader.MaxLineBytes]: 1 MiB.
 	DefaultMaxLineBytes = 1 << 20
 )
@@ -60,7 +66,8 @@ type Reader struct {
 
 	client  kubernetes.Interface
 	backoff wait.Backoff  // between two attempts without progress
-	idle    time.Duration // a stream without data is reopened after this time
+	idle    time.Duration // a stream without data ends after this time
+	tails   chan struct{} // one element for each Tail that reads
 }
 
 // NewReader returns a Reader with default limits.
@@ -69,12 +76,16 @@ func NewReader(client kubernetes.Interface) *Reader {
 		client:  client,
 		backoff: wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 7, Cap: 10 * time.Second},
 		idle:    time.Minute,
+		tails:   make(chan struct{}, maxTails),
 	}
 }
 
 // Tail returns the last lines of a container's log as of now. 0 lines means
 // [DefaultTailLines]; a negative number is an error. The kubelet counts a line of
 // more than 16 KiB as several.
+//
+// Tail fails when nothing comes for a minute. At most 16 calls of a Reader read at a
+// time; additional ones wait.
 //
 // Tail returns "" for a container without output and, as the API does, for a pod
 // that is not bound to a node yet. Every error is an [*Error]; errors.Is matches
@@ -89,10 +100,16 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error)
 	if err := ref.validate(); err != nil {
 		return "", err
 	}
-	stream, err := r.client.CoreV1().Pods(ref.Namespace).GetLogs(ref.Pod, &corev1.PodLogOptions{
+	select {
+	case r.tails <- struct{}{}:
+		defer func() { <-r.tails }()
+	case <-ctx.Done():
+		return "", &Error{Ref: ref, Err: context.Cause(ctx)}
+	}
+	stream, err := r.open(ctx, ref, &corev1.PodLogOptions{
 		Container: ref.Container,
 		TailLines: &lines,
-	}).Stream(ctx)
+	})
 	if err != nil {
 		return "", r.readError(ctx, ref, err)
 	}
@@ -113,11 +130,17 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error)
 func (r *Reader) readError(ctx context.Context, ref Ref, err error) *Error {
 	e := &Error{Ref: ref, Kind: classify(err), Err: err}
 	if errors.Is(e.Kind, ErrContainerUnknown) {
-		if pod, err := r.client.CoreV1().Pods(ref.Namespace).Get(ctx, ref.Pod, metav1.GetOptions{}); err == nil {
+		if pod, err := r.pod(ctx, ref); err == nil {
 			e.Containers = containerNames(pod)
 		}
 	}
 	return e
+}
+
+func (r *Reader) pod(ctx context.Context, ref Ref) (*corev1.Pod, error) {
+	return apicall.Bounded(ctx, func(ctx context.Context) (*corev1.Pod, error) {
+		return r.client.CoreV1().Pods(ref.Namespace).Get(ctx, ref.Pod, metav1.GetOptions{})
+	})
 }
 
 func (r Ref) validate() error {
