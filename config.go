@@ -54,7 +54,9 @@ type Config struct {
 	// runs the step: calls for one step come one after the other, and a slow
 	// function delays that step alone. Default: nil.
 	OnProgress func(Progress)
-	// StartTimeout bounds Start. Default: 30 s.
+	// StartTimeout bounds how long Start waits while nothing comes from the API server.
+	// A start that gets further takes as long as it needs: it reads the Pods of all Jobs
+	// of the group that still exist, in pages of 500. Default: 30 s.
 	StartTimeout time.Duration
 	// StopTimeout bounds Stop. Default: 10 s.
 	StopTimeout time.Duration
@@ -112,7 +114,9 @@ func (c Config) clientset() (kubernetes.Interface, error) {
 }
 
 func (c Config) watch(clientset kubernetes.Interface, d *dispatch.Dispatcher[step.Event]) watch.Config {
-	return step.WatchConfig(clientset, c.Namespace, c.Group, d, c.Logger)
+	w := step.WatchConfig(clientset, c.Namespace, c.Group, d, c.Logger)
+	w.StartTimeout = c.StartTimeout
+	return w
 }
 
 func (c Config) jobs() jobs.Options {

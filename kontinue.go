@@ -46,7 +46,7 @@ func newClient(cfg Config, w *watch.Watcher, d *dispatch.Dispatcher[step.Event],
 
 // Start opens the two watches and returns when the caches are filled. An error
 // names the reason (an API server that cannot be reached, a missing verb and
-// its resource, credentials that are refused), comes within
+// its resource, credentials that are refused), comes when nothing has come for
 // Config.StartTimeout or when ctx ends, and leaves nothing running; Start may
 // then be called again. ctx bounds the start, not the client's life. Start is
 // idempotent; after Stop it fails with [ErrNotRunning].
@@ -54,7 +54,7 @@ func (c *Client) Start(ctx context.Context) error {
 	if err := c.checkCall(ctx); err != nil {
 		return invalid("Start", err)
 	}
-	if err := c.engine.Start(ctx, c.cfg.StartTimeout); err != nil {
+	if err := c.engine.Start(ctx); err != nil {
 		return fmt.Errorf("kontinue: start: %w", err)
 	}
 	return nil

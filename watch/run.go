@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,6 +36,8 @@ type run struct {
 	resources [2]*resource // Jobs and Pods, in the order in which they begin
 	begin     func(*resource)
 	changed   chan struct{}
+	patience  time.Duration // for how long the start may get no further; 0: for ever
+	idle      *time.Timer   // fires after that
 	stopping  <-chan struct{}
 	cancel    context.CancelFunc
 	ending    sync.Once
@@ -54,11 +57,15 @@ func (w *Watcher) newRun() *run {
 	r := &run{
 		factory: factory, store: store, stopping: ctx.Done(), cancel: cancel,
 		ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1),
+		patience: w.cfg.StartTimeout, idle: time.NewTimer(w.cfg.StartTimeout),
 		begin: func(res *resource) {
 			res.inform(factory)
 			res.begun.Store(true)
 			factory.StartWithContext(ctx)
 		},
+	}
+	if r.patience <= 0 {
+		r.idle.Stop()
 	}
 	r.resources = [2]*resource{w.jobs(r), w.pods(r)}
 	r.begin(r.resources[0])
@@ -80,8 +87,10 @@ func (r *run) await(ctx context.Context) error {
 			case <-s.Done():
 			case <-r.stopping:
 				return ErrStopped
+			case <-r.idle.C:
+				return r.unready(r.idleError())
 			case <-ctx.Done():
-				return r.unready(ctx)
+				return r.unready(context.Cause(ctx))
 			}
 		}
 	}
@@ -109,15 +118,29 @@ func (r *run) awaitOpen(ctx context.Context, resources []*resource) error {
 		case <-r.changed:
 		case <-r.stopping:
 			return ErrStopped
+		case <-r.idle.C:
+			return r.unready(r.idleError())
 		case <-ctx.Done():
-			return r.unready(ctx)
+			return r.unready(context.Cause(ctx))
 		}
 	}
 }
 
+// gotFurther is called when the first lists and watches have: a start among many Jobs
+// takes its time, and would begin anew if it were ended.
+func (r *run) gotFurther() {
+	if r.patience > 0 {
+		r.idle.Reset(r.patience)
+	}
+}
+
+func (r *run) idleError() error {
+	return fmt.Errorf("no progress within StartTimeout (%s): %w", r.patience, context.DeadlineExceeded)
+}
+
 // unready returns why Start gives up: the failed requests, if there are any.
-func (r *run) unready(ctx context.Context) error {
-	errs := []error{fmt.Errorf("watch: caches are not synced: %w", context.Cause(ctx))}
+func (r *run) unready(cause error) error {
+	errs := []error{fmt.Errorf("watch: caches are not synced: %w", cause)}
 	for _, res := range r.resources {
 		if err := res.problem("no answer to list and watch"); err != nil {
 			errs = append(errs, err)
@@ -145,6 +168,7 @@ func (res *resource) problem(silent string) error {
 // end stops the informers; gone is closed when their goroutines have ended.
 func (r *run) end() {
 	r.cancel()
+	r.idle.Stop()
 	r.ending.Do(func() {
 		go func() {
 			defer close(r.gone)

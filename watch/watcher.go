@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +54,9 @@ type Config struct {
 	// such a record is not held, also without the label that JobSelector excludes. It must
 	// be quick. Default: any text is readable.
 	Readable func(record string) bool
+	// StartTimeout bounds how long Start waits while it gets no further. Default: as long
+	// as its context.
+	StartTimeout time.Duration
 	// Logger receives the informers' log lines. Default: discarded.
 	Logger *slog.Logger
 }
@@ -81,11 +85,11 @@ func New(cfg Config) *Watcher {
 
 // Start opens the two watches, of Jobs first, and returns when both caches are synced
 // and the handler has seen their content. ctx bounds the start only. If it is done
-// first, or if a right is missing, Start stops what it began and returns an error that
-// wraps an [*Error] with verb and resource. Start is idempotent: a concurrent second
-// call waits for the result of the first, and starts again if the first failed because
-// its context was done. After a failed start it may be called again; after Stop it
-// returns [ErrStopped].
+// first, Start makes no progress for Config.StartTimeout, or a right is missing, Start
+// stops what it began and returns an error that wraps an [*Error] with verb and resource.
+// Start is idempotent: a concurrent second call waits for the result of the first, and
+// starts again if the first failed because its context was done. After a failed start it
+// may be called again; after Stop it returns [ErrStopped].
 func (w *Watcher) Start(ctx context.Context) error {
 	for {
 		r, first := w.join()
@@ -102,7 +106,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 			}
 			// The context of the first caller was done before this one's.
 		case <-ctx.Done():
-			return r.unready(ctx)
+			return r.unready(context.Cause(ctx))
 		}
 	}
 }
@@ -141,7 +145,7 @@ func (w *Watcher) complete(ctx context.Context, r *run) error {
 // jobs and pods are the two resources of a run.
 func (w *Watcher) jobs(r *run) *resource {
 	jobs, selector := w.cfg.Clientset.BatchV1().Jobs(w.cfg.Namespace), w.cfg.JobSelector
-	return w.resource(&batchv1.Job{}, jobEvents(r.store), listwatch.Config{
+	return w.resource(r, &batchv1.Job{}, jobEvents(r.store), listwatch.Config{
 		Resource: "jobs", Keep: r.store.keepJobs, Changed: r.changed,
 		List: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.LabelSelector = selector
@@ -156,7 +160,7 @@ func (w *Watcher) jobs(r *run) *resource {
 
 func (w *Watcher) pods(r *run) *resource {
 	pods, selector := w.cfg.Clientset.CoreV1().Pods(w.cfg.Namespace), w.cfg.PodSelector
-	return w.resource(&corev1.Pod{}, podEvents(r.store), listwatch.Config{
+	return w.resource(r, &corev1.Pod{}, podEvents(r.store), listwatch.Config{
 		Resource: "pods", Keep: r.store.keepPods, Changed: r.changed,
 		List: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.LabelSelector = selector
@@ -169,7 +173,8 @@ func (w *Watcher) pods(r *run) *resource {
 	})
 }
 
-func (w *Watcher) resource(object runtime.Object, events cache.ResourceEventHandler, cfg listwatch.Config) *resource {
+func (w *Watcher) resource(r *run, object runtime.Object, events cache.ResourceEventHandler, cfg listwatch.Config) *resource {
+	cfg.Progress = r.gotFurther
 	cfg.Namespace, cfg.Bookmarks = w.cfg.Namespace, overHTTP(w.cfg.Clientset)
 	cfg.Logger = w.cfg.Logger.With("resource", cfg.Resource, "namespace", cfg.Namespace)
 	return &resource{

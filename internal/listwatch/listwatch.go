@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Config has the requests of one resource. All fields but Bookmarks, Keep and
-// Changed are required.
+// Config has the requests of one resource. All fields but Bookmarks, Keep,
+// Progress and Changed are required.
 type Config struct {
 	// Resource and Namespace are for errors and log lines.
 	Resource, Namespace string
@@ -28,6 +28,9 @@ type Config struct {
 	// each page, and returns what the reflector gets instead; nil leaves the object
 	// out. Default: objects are kept as they are.
 	Keep func() func(runtime.Object) runtime.Object
+	// Progress, if set, is called when a list gets further than any has before it, and
+	// when the first watch is open.
+	Progress func()
 	// Changed receives a value when the state may have changed, unless it is full.
 	Changed chan<- struct{}
 	// Logger receives a line when requests begin to fail, and when they succeed again.
@@ -43,6 +46,7 @@ type ListerWatcher struct {
 
 	mu     sync.Mutex
 	opened bool    // a watch was open at some time
+	most   int     // objects that a list has read
 	err    *Error  // the last request failed, or the watch broke off; nil once one is open
 	stream *stream // of the watch that was opened last
 }
@@ -55,6 +59,9 @@ func New(cfg Config) *ListerWatcher {
 		cfg.Keep = func() func(runtime.Object) runtime.Object {
 			return func(obj runtime.Object) runtime.Object { return obj }
 		}
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func() {}
 	}
 	l := &ListerWatcher{cfg: cfg}
 	l.bookmarks.Store(cfg.Bookmarks)
@@ -111,9 +118,10 @@ func (l *ListerWatcher) failure(verb string, err error) *Error {
 // reflector logs nothing about a connection that is refused.
 func (l *ListerWatcher) record(verb string, err error) {
 	l.mu.Lock()
-	before := l.err
+	before, first := l.err, false
 	switch {
 	case err == nil && verb == "watch":
+		first = !l.opened
 		l.opened, l.err = true, nil
 	case err == nil:
 		// A list alone does not end the failure: without the right to watch, the
@@ -124,6 +132,9 @@ func (l *ListerWatcher) record(verb string, err error) {
 	}
 	now := l.err
 	l.mu.Unlock()
+	if first {
+		l.cfg.Progress()
+	}
 	switch {
 	case now == before:
 	case now == nil:
@@ -134,6 +145,17 @@ func (l *ListerWatcher) record(verb string, err error) {
 	select {
 	case l.cfg.Changed <- struct{}{}:
 	default:
+	}
+}
+
+// read notes that a list has read so many objects.
+func (l *ListerWatcher) read(objects int) {
+	l.mu.Lock()
+	further := objects > l.most
+	l.most = max(l.most, objects)
+	l.mu.Unlock()
+	if further {
+		l.cfg.Progress()
 	}
 }
 

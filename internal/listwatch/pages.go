@@ -33,7 +33,7 @@ func (k *kept) DeepCopyObject() runtime.Object {
 func (l *ListerWatcher) listPages(ctx context.Context) (runtime.Object, error) {
 	opts := metav1.ListOptions{Limit: pageSize}
 	keep := l.cfg.Keep()
-	all := &kept{}
+	all, objects := &kept{}, 0
 	for {
 		page, err := retryTransient(ctx, func() (runtime.Object, error) {
 			page, err := apicall.Bounded(ctx, func(ctx context.Context) (runtime.Object, error) {
@@ -45,7 +45,7 @@ func (l *ListerWatcher) listPages(ctx context.Context) (runtime.Object, error) {
 		if apierrors.IsResourceExpired(err) && opts.Continue != "" {
 			// The API server no longer has the state that the pages belong to. A list
 			// in one answer does not depend on it.
-			opts, all = metav1.ListOptions{}, &kept{}
+			opts, all, objects = metav1.ListOptions{}, &kept{}, 0
 			continue
 		}
 		if err != nil {
@@ -59,6 +59,7 @@ func (l *ListerWatcher) listPages(ctx context.Context) (runtime.Object, error) {
 			all.ResourceVersion = m.GetResourceVersion()
 		}
 		if err := meta.EachListItem(page, func(obj runtime.Object) error {
+			objects++
 			if obj = keep(obj); obj != nil {
 				all.Items = append(all.Items, obj)
 			}
@@ -66,6 +67,7 @@ func (l *ListerWatcher) listPages(ctx context.Context) (runtime.Object, error) {
 		}); err != nil {
 			return nil, err
 		}
+		l.read(objects)
 		if opts.Continue = m.GetContinue(); opts.Continue == "" {
 			return all, nil
 		}

@@ -78,12 +78,9 @@ func New(p Parts) *Engine {
 }
 
 // Start opens the watches and returns when the caches are synced. If they do not sync
-// before ctx is done or the timeout expires, the error says why. After Stop it returns
-// [ErrNotRunning].
-func (e *Engine) Start(ctx context.Context, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout,
-		fmt.Errorf("no success within StartTimeout (%s): %w", timeout, context.DeadlineExceeded))
-	defer cancel()
+// before ctx is done, or nothing arrives for the watcher's StartTimeout, the error says
+// why. After Stop it returns [ErrNotRunning].
+func (e *Engine) Start(ctx context.Context) error {
 	if err := e.Watcher.Start(ctx); err != nil {
 		if errors.Is(err, watch.ErrStopped) {
 			return errStopped

@@ -2,10 +2,14 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
@@ -82,10 +86,62 @@ func TestStartTimeoutIsTheConfigured(t *testing.T) {
 	require.NoError(t, err)
 	began := time.Now()
 	err = client.Start(t.Context())
-	require.ErrorContains(t, err, "no success within StartTimeout (300ms)")
+	require.ErrorContains(t, err, "no progress within StartTimeout (300ms)")
 	require.ErrorContains(t, err, "connection refused")
 	require.Less(t, time.Since(began), 10*time.Second)
 	require.NoError(t, client.Stop(t.Context()))
+}
+
+// TestStartAmongManyPods: the pods of Jobs that nobody has removed come in pages, each of
+// which takes half a StartTimeout. The start gets further all the time, and succeeds. One
+// page that does not come, or a watch that does not open, ends it.
+func TestStartAmongManyPods(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		faults []apiserver.Fault
+		fails  bool
+	}{
+		"slow pages": {faults: []apiserver.Fault{{Match: apiserver.Match{Verb: "list"}, Delay: 15 * time.Second}}},
+		"one page does not come": {faults: []apiserver.Fault{
+			{Match: apiserver.Match{Verb: "list"}, Times: 3, Delay: 15 * time.Second},
+			{Match: apiserver.Match{Verb: "list"}, Delay: time.Hour},
+		}, fails: true},
+		"no watch": {faults: []apiserver.Fault{
+			{Match: apiserver.Match{Verb: "watch", Resource: "pods"}, Before: apierrors.NewResourceExpired("too old")},
+		}, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			simtest.Run(t, func(w *simtest.World) {
+				const pods, pages = 1500, 3
+				for i := range pods {
+					_, err := w.Admin().CoreV1().Pods("ns").Create(w.Context(), &corev1.Pod{
+						ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", i), Labels: map[string]string{
+							"app.kubernetes.io/managed-by": "kontinue", "kontinue.cloud/worker-group": "default",
+						}},
+						Spec: corev1.PodSpec{SchedulerName: "none", Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}},
+					}, metav1.CreateOptions{})
+					require.NoError(t, err)
+				}
+				for _, f := range tc.faults {
+					f.User = "worker"
+					w.Cluster.APIServer().AddFault(f)
+				}
+				client, _ := w.NewClient("worker", nil)
+				began := time.Now()
+				err := client.Start(w.Context())
+				if tc.fails {
+					require.ErrorContains(t, err, "no progress within StartTimeout (30s)")
+					require.Less(t, time.Since(began), 3*time.Minute)
+					return
+				}
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, time.Since(began), (1+pages)*15*time.Second)
+				require.NoError(t, client.Healthy())
+				require.Zero(t, w.StopClient(client))
+			})
+		})
+	}
 }
 
 // TestStopDuringAStartInTrouble: Stop ends a Start that is still retrying, at once.
