@@ -31,7 +31,7 @@ func TestStepIsCalledAgainAfterAnError(t *testing.T) {
 					Match: apiserver.Match{User: p.User, Verb: "patch"}, Times: 1, Before: apierrors.NewForbidden(batchv1.Resource("jobs"), "", errors.New("denied by test")),
 				})
 				_, err := kontinue.RunScript(ktx, simtest.Script(step, "true"))
-				require.ErrorContains(w, err, "a resume finds it")
+				require.ErrorContains(w, err, "correct what is named below and resume")
 				r, err := kontinue.RunScript(ktx, simtest.Script(step, "true"))
 				require.NoError(w, err)
 				require.NoError(w, r.Err())
