@@ -20,107 +20,108 @@ import (
 const formats = 2
 
 // format is an encoding of responses. An object is marshaled once, and the bytes are
-// copied into each response, list and event that contains it.
+// copied into each list and event that contains it.
 type format struct {
 	index     int
 	mediaType string
 	streaming string // the Content-Type of a watch
-	// marshal encodes the object without its kind.
-	marshal func(obj runtime.Object) ([]byte, error)
-	// wrap adds the kind to a marshaled object.
-	wrap func(gvk schema.GroupVersionKind, raw []byte) []byte
-	// list marshals a list of marshaled items.
-	list func(meta *metav1.ListMeta, items [][]byte) ([]byte, error)
-	// event returns the frame of a watch event. The object has its kind.
-	event func(kind watch.EventType, object []byte) ([]byte, error)
+	// marshal encodes an object. The content is the part of it that is an item of a list.
+	marshal func(gvk schema.GroupVersionKind, obj runtime.Object) (whole, content []byte, err error)
+	// list encodes a list of marshaled items.
+	list func(gvk schema.GroupVersionKind, meta *metav1.ListMeta, items [][]byte) ([]byte, error)
+	// event returns the frame of a watch event.
+	event func(kind watch.EventType, whole []byte) ([]byte, error)
 }
 
+// In JSON, the content begins after the kind, and the brace before it must be added.
 var jsonFormat = &format{
 	index: 0, mediaType: runtime.ContentTypeJSON, streaming: runtime.ContentTypeJSON,
-	marshal: func(obj runtime.Object) ([]byte, error) { return json.Marshal(obj) },
-	wrap: func(gvk schema.GroupVersionKind, raw []byte) []byte {
-		out := make([]byte, 0, len(raw)+64)
-		out = fmt.Appendf(out, `{"kind":%q,"apiVersion":%q`, gvk.Kind, gvk.GroupVersion().String())
-		if len(raw) > len("{}") {
-			out = append(out, ',')
+	marshal: func(gvk schema.GroupVersionKind, obj runtime.Object) (whole, content []byte, err error) {
+		raw, err := json.Marshal(obj)
+		if err != nil {
+			return nil, nil, err
 		}
-		return append(append(out, raw[1:]...), '\n')
+		whole = jsonKind(gvk, len(raw))
+		if len(raw) > len("{}") {
+			whole = append(whole, ',')
+		}
+		start := len(whole)
+		whole = append(append(whole, raw[1:]...), '\n')
+		return whole, whole[start : len(whole)-1], nil
 	},
-	list: func(meta *metav1.ListMeta, items [][]byte) ([]byte, error) {
-		out, err := json.Marshal(meta)
+	list: func(gvk schema.GroupVersionKind, meta *metav1.ListMeta, items [][]byte) ([]byte, error) {
+		head, err := json.Marshal(meta)
 		if err != nil {
 			return nil, err
 		}
-		out = append([]byte(`{"metadata":`), out...)
-		out = append(out, `,"items":[`...)
+		size := len(head)
+		for _, item := range items {
+			size += len(item) + len("{,")
+		}
+		out := append(jsonKind(gvk, size), `,"metadata":`...)
+		out = append(append(out, head...), `,"items":[`...)
 		for i, item := range items {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = append(out, item...)
+			out = append(append(out, '{'), item...)
 		}
-		return append(out, `]}`...), nil
+		return append(out, "]}\n"...), nil
 	},
-	event: func(kind watch.EventType, object []byte) ([]byte, error) {
-		out := make([]byte, 0, len(object)+40)
+	event: func(kind watch.EventType, whole []byte) ([]byte, error) {
+		out := make([]byte, 0, len(whole)+40)
 		out = fmt.Appendf(out, `{"type":%q,"object":`, kind)
-		out = append(out, object[:len(object)-1]...) // without the line feed
+		out = append(out, whole[:len(whole)-1]...) // without the line feed
 		return append(out, "}\n"...), nil
 	},
 }
 
-// The envelope of an object in protobuf: this prefix and a runtime.Unknown.
-const protobufPrefix = "k8s\x00"
-
-// Every list type has its metadata and items in these fields.
-const (
-	listMetaTag  = 1<<3 | 2
-	listItemsTag = 2<<3 | 2
-)
+// jsonKind begins an object, with room for size bytes.
+func jsonKind(gvk schema.GroupVersionKind, size int) []byte {
+	const room = 200 // for the kind and the rest
+	return fmt.Appendf(make([]byte, 0, size+room), `{"kind":%q,"apiVersion":%q`, gvk.Kind, gvk.GroupVersion().String())
+}
 
 var protobufFormat = &format{
 	index: 1, mediaType: runtime.ContentTypeProtobuf, streaming: runtime.ContentTypeProtobuf + ";stream=watch",
-	marshal: func(obj runtime.Object) ([]byte, error) {
+	marshal: func(gvk schema.GroupVersionKind, obj runtime.Object) (whole, content []byte, err error) {
 		m, ok := obj.(runtime.ProtobufMarshaller)
 		if !ok {
-			return nil, fmt.Errorf("%T has no protobuf encoding", obj)
+			return nil, nil, fmt.Errorf("%T has no protobuf encoding", obj)
 		}
-		raw := make([]byte, m.Size())
-		n, err := m.MarshalTo(raw)
-		return raw[:n], err
-	},
-	wrap: func(gvk schema.GroupVersionKind, raw []byte) []byte {
-		unknown := runtime.Unknown{
-			TypeMeta: runtime.TypeMeta{Kind: gvk.Kind, APIVersion: gvk.GroupVersion().String()},
-			Raw:      raw,
-		}
-		out := make([]byte, len(protobufPrefix)+unknown.Size())
-		copy(out, protobufPrefix)
-		n, err := unknown.MarshalTo(out[len(protobufPrefix):])
+		size := m.Size()
+		head, err := protobufKind(gvk, size)
 		if err != nil {
-			panic("apiserver: an envelope does not encode: " + err.Error())
+			return nil, nil, err
 		}
-		return out[:len(protobufPrefix)+n]
+		start := len(head)
+		whole = head[:start+size]
+		_, err = m.MarshalTo(whole[start:])
+		return whole, whole[start:], err
 	},
-	list: func(meta *metav1.ListMeta, items [][]byte) ([]byte, error) {
+	list: func(gvk schema.GroupVersionKind, meta *metav1.ListMeta, items [][]byte) ([]byte, error) {
 		head, err := meta.Marshal()
 		if err != nil {
 			return nil, err
 		}
-		size := len(head) + binary.MaxVarintLen64
+		// Every list type has its metadata and items in these fields.
+		const metaField, itemsField = 1, 2
+		size := fieldSize(len(head))
 		for _, item := range items {
-			size += 1 + binary.MaxVarintLen32 + len(item)
+			size += fieldSize(len(item))
 		}
-		out := append(make([]byte, 0, size), listMetaTag)
-		out = append(binary.AppendUvarint(out, uint64(len(head))), head...)
+		out, err := protobufKind(gvk, size)
+		if err != nil {
+			return nil, err
+		}
+		out = append(appendField(out, metaField, len(head)), head...)
 		for _, item := range items {
-			out = append(out, listItemsTag)
-			out = append(binary.AppendUvarint(out, uint64(len(item))), item...)
+			out = append(appendField(out, itemsField, len(item)), item...)
 		}
 		return out, nil
 	},
-	event: func(kind watch.EventType, object []byte) ([]byte, error) {
-		ev := metav1.WatchEvent{Type: string(kind), Object: runtime.RawExtension{Raw: object}}
+	event: func(kind watch.EventType, whole []byte) ([]byte, error) {
+		ev := metav1.WatchEvent{Type: string(kind), Object: runtime.RawExtension{Raw: whole}}
 		const header = 4 // the length of the frame
 		out := make([]byte, header+ev.Size())
 		n, err := ev.MarshalTo(out[header:])
@@ -129,13 +130,37 @@ var protobufFormat = &format{
 	},
 }
 
-// object encodes an object that is not stored, such as a Status.
-func (f *format) object(gvk schema.GroupVersionKind, obj runtime.Object) ([]byte, error) {
-	raw, err := f.marshal(obj)
+// protobufKind begins the envelope of an object, with room for its size bytes: a prefix
+// and a runtime.Unknown, whose last field is the object.
+func protobufKind(gvk schema.GroupVersionKind, size int) ([]byte, error) {
+	meta := runtime.TypeMeta{Kind: gvk.Kind, APIVersion: gvk.GroupVersion().String()}
+	kind, err := meta.Marshal()
 	if err != nil {
 		return nil, err
 	}
-	return f.wrap(gvk, raw), nil
+	const prefix = "k8s\x00"
+	const kindField, rawField = 1, 2
+	out := append(make([]byte, 0, len(prefix)+fieldSize(len(kind))+fieldSize(size)), prefix...)
+	out = append(appendField(out, kindField, len(kind)), kind...)
+	return appendField(out, rawField, size), nil
+}
+
+// appendField begins a protobuf field of size bytes.
+func appendField(out []byte, field byte, size int) []byte {
+	const lengthDelimited = 2
+	return binary.AppendUvarint(append(out, field<<3|lengthDelimited), uint64(size))
+}
+
+// fieldSize returns the length of a protobuf field of size bytes with its tag.
+func fieldSize(size int) int {
+	var length [binary.MaxVarintLen64]byte
+	return 1 + binary.PutUvarint(length[:], uint64(size)) + size
+}
+
+// object encodes an object that is not stored, such as a Status.
+func (f *format) object(gvk schema.GroupVersionKind, obj runtime.Object) ([]byte, error) {
+	whole, _, err := f.marshal(gvk, obj)
+	return whole, err
 }
 
 var statusKind = metav1.Unversioned.WithKind("Status")

@@ -60,11 +60,8 @@ func (x *exchange) one(code int, rev *revision, err error) (*response, error) {
 	}
 	gvk := x.call.res.gvk
 	return &response{code: code, encode: func(f *format) ([]byte, error) {
-		raw, err := rev.in(f)
-		if err != nil {
-			return nil, err
-		}
-		return f.wrap(gvk, raw), nil
+		e := rev.in(f, gvk)
+		return e.whole, e.err
 	}}, nil
 }
 
@@ -74,20 +71,18 @@ func (x *exchange) many(found result, err error) (*response, error) {
 		return nil, err
 	}
 	gvk := x.call.res.gvk
-	gvk.Kind += "List"
 	return &response{code: http.StatusOK, encode: func(f *format) ([]byte, error) {
 		items := make([][]byte, len(found.items))
 		for i, rev := range found.items {
-			var err error
-			if items[i], err = rev.in(f); err != nil {
-				return nil, err
+			e := rev.in(f, gvk)
+			if e.err != nil {
+				return nil, e.err
 			}
+			items[i] = e.content
 		}
-		raw, err := f.list(&found.meta, items)
-		if err != nil {
-			return nil, err
-		}
-		return f.wrap(gvk, raw), nil
+		list := gvk
+		list.Kind += "List"
+		return f.list(list, &found.meta, items)
 	}}, nil
 }
 

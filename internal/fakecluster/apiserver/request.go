@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,14 +23,15 @@ func (x *exchange) body() ([]byte, error) {
 	if x.r.Body == nil {
 		return nil, nil
 	}
-	raw, err := io.ReadAll(io.LimitReader(x.r.Body, maxBody+1))
-	if err != nil {
+	var raw bytes.Buffer
+	raw.Grow(int(min(max(x.r.ContentLength, 0), maxBody)) + bytes.MinRead)
+	if _, err := raw.ReadFrom(io.LimitReader(x.r.Body, maxBody+1)); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	if len(raw) > maxBody {
+	if raw.Len() > maxBody {
 		return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", maxBody))
 	}
-	return raw, nil
+	return raw.Bytes(), nil
 }
 
 // decode reads the body into an object of kind gvk.

@@ -1,27 +1,34 @@
 package apiserver
 
-import "sync"
+import (
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
 
 // revision is one state of an object. It never changes, and all clients receive the same
 // bytes.
 type revision struct {
 	object
 	rv      uint64
-	encoded [formats]encoding
+	encoded [formats]atomic.Pointer[encoding]
 }
 
-// encoding is the object in one format, encoded once.
+// encoding is the object in one format.
 type encoding struct {
-	once sync.Once
-	raw  []byte
-	err  error
+	whole, content []byte // see format.marshal
+	err            error
 }
 
-// in returns the object in format f, without its kind.
-func (r *revision) in(f *format) ([]byte, error) {
-	e := &r.encoded[f.index]
-	e.once.Do(func() { e.raw, e.err = f.marshal(r.object) })
-	return e.raw, e.err
+// in returns the object in format f. It is encoded at the first call.
+func (r *revision) in(f *format, gvk schema.GroupVersionKind) *encoding {
+	if e := r.encoded[f.index].Load(); e != nil {
+		return e
+	}
+	e := &encoding{}
+	e.whole, e.content, e.err = f.marshal(gvk, r.object)
+	r.encoded[f.index].Store(e)
+	return e
 }
 
 // at returns the same state under another resource version.

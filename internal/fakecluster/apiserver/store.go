@@ -19,9 +19,16 @@ type change struct {
 	kind watch.EventType
 	obj  *revision
 	prev *revision // state before, nil for a creation
-	// left is prev with the resource version of the change: what a client is sent whose
-	// view the object has left, be it deleted or selected no longer.
-	left func() *revision
+
+	once sync.Once
+	last *revision // of left
+}
+
+// left returns prev with the resource version of the change. It is the object of the
+// DELETED event, be the object deleted or no longer selected.
+func (c *change) left() *revision {
+	c.once.Do(func() { c.last = c.prev.at(c.rv) })
+	return c.last
 }
 
 // table holds the objects of one resource, the recent changes and the open watches.
@@ -136,7 +143,6 @@ func (s *Server) nextRV() uint64 {
 // record appends the change to the history and offers it to the watches. It does
 // not block: a watch queues what its client has not read yet.
 func (s *Server) record(t *table, c *change) {
-	c.left = sync.OnceValue(func() *revision { return c.prev.at(c.rv) })
 	t.history = append(t.history, c)
 	if limit := s.opts.HistorySize; len(t.history) >= 2*limit {
 		t.compact(len(t.history) - limit)

@@ -55,8 +55,9 @@ func (x *exchange) writeEvent(p pending) error {
 	var err error
 	if p.status != nil {
 		whole, err = x.format.object(statusKind, p.status)
-	} else if whole, err = p.rev.in(x.format); err == nil {
-		whole = x.format.wrap(x.call.res.gvk, whole)
+	} else {
+		e := p.rev.in(x.format, x.call.res.gvk)
+		whole, err = e.whole, e.err
 	}
 	if err != nil {
 		return err

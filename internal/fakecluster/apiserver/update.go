@@ -3,6 +3,9 @@ package apiserver
 import (
 	"context"
 	"errors"
+	"maps"
+	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -120,7 +123,37 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 	if len(errs) > 0 {
 		return invalid(c, errs)
 	}
+	shareMeta(obj, cur)
 	return nil
+}
+
+// shareMeta lets obj share what it has in common with cur. Most updates change the status
+// only, and the history holds thousands of states.
+func shareMeta(obj, cur object) {
+	if obj.GetName() == cur.GetName() {
+		obj.SetName(cur.GetName())
+	}
+	if obj.GetGenerateName() == cur.GetGenerateName() {
+		obj.SetGenerateName(cur.GetGenerateName())
+	}
+	if obj.GetNamespace() == cur.GetNamespace() {
+		obj.SetNamespace(cur.GetNamespace())
+	}
+	if obj.GetUID() == cur.GetUID() {
+		obj.SetUID(cur.GetUID())
+	}
+	if maps.Equal(obj.GetLabels(), cur.GetLabels()) {
+		obj.SetLabels(cur.GetLabels())
+	}
+	if maps.Equal(obj.GetAnnotations(), cur.GetAnnotations()) {
+		obj.SetAnnotations(cur.GetAnnotations())
+	}
+	if slices.Equal(obj.GetFinalizers(), cur.GetFinalizers()) {
+		obj.SetFinalizers(cur.GetFinalizers())
+	}
+	if reflect.DeepEqual(obj.GetOwnerReferences(), cur.GetOwnerReferences()) {
+		obj.SetOwnerReferences(cur.GetOwnerReferences())
+	}
 }
 
 // releases reports whether an update to obj completes the object's deletion.
