@@ -13,6 +13,7 @@ import (
 // and the body of the client's response. Like net/http, it holds back the header until
 // the handler has returned or flushed.
 type connection struct {
+	ctx     context.Context // of the request
 	cancel  context.CancelCauseFunc
 	header  http.Header   // the handler's
 	started chan struct{} // closed when there is a response, or none will come
@@ -35,8 +36,8 @@ type connection struct {
 // window is how much may be written before it is read.
 const window = 64 << 10
 
-func newConnection(cancel context.CancelCauseFunc) *connection {
-	x := &connection{cancel: cancel, header: http.Header{}, started: make(chan struct{}), done: make(chan struct{})}
+func newConnection(ctx context.Context, cancel context.CancelCauseFunc) *connection {
+	x := &connection{ctx: ctx, cancel: cancel, header: http.Header{}, started: make(chan struct{}), done: make(chan struct{})}
 	x.changed.L = &x.mu
 	return x
 }
@@ -100,8 +101,14 @@ func (x *connection) finish() {
 	x.cancel(nil)
 }
 
-// abort breaks the connection after what has been written.
-func (x *connection) abort(err error) { x.end(err, true) }
+// abort breaks the connection after what has been written. If the context has ended, err
+// is what the handler met because of that.
+func (x *connection) abort(err error) {
+	if cause := context.Cause(x.ctx); cause != nil {
+		err = cause
+	}
+	x.end(err, true)
+}
 
 // canceled breaks the connection because the context of the request has ended. What was
 // not read yet is lost.

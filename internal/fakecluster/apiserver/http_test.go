@@ -243,7 +243,7 @@ func TestNetwork(t *testing.T) {
 func TestBackpressure(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		x := newConnection(func(error) {})
+		x := newConnection(t.Context(), func(error) {})
 		written := 0
 		go func() {
 			defer x.finish()

@@ -58,7 +58,7 @@ var errClosed = errors.New("http2: server sent GOAWAY and closed the connection"
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	x := newConnection(cancel)
+	x := newConnection(ctx, cancel)
 	t.s.connections.add(x)
 	go func() {
 		defer t.s.connections.remove(x)
