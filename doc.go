@@ -91,11 +91,14 @@
 //			ChildPolicy: kontinue.ChildPolicyRetryFailed,
 //			TTL:         &metav1.Duration{Duration: time.Hour},
 //		}
-//		if err := work(ctx, client, execution); err != nil {
+//		var failure *kontinue.ExitError
+//		if err = work(ctx, client, execution); err != nil {
 //			log.Print(err)
 //		}
-//		if err := client.Finish(ctx, execution); err != nil { // the Jobs get their TTL
-//			log.Print(err)
+//		if err == nil || errors.As(err, &failure) { // it has ended: its Jobs get their TTL
+//			if err := client.Finish(ctx, execution); err != nil {
+//				log.Print(err)
+//			}
 //		}
 //		if err := client.Stop(ctx); err != nil {
 //			log.Print(err)
@@ -147,7 +150,8 @@
 // worker function this is the difference that counts:
 //
 //   - An error that wraps an ExitError: the step failed. Retry the function, with
-//     Attempts incremented, or give up, as after an [ErrCanceled].
+//     Attempts incremented, or give up.
+//   - [ErrCanceled], in the result or as the error of the call: give up.
 //   - [ErrInvalid], [ErrSpecDrift], [ErrNameConflict]: the function, or an object in
 //     the cluster, has to be fixed first.
 //   - Any other error, such as the end of the context or [ErrNotRunning]: the step
