@@ -13,4 +13,7 @@
 // A container without a play succeeds immediately. Inside a [testing/synctest] bubble
 // the four minutes take no real time. Methods of [Cluster] inject faults such as an
 // interrupted watch, an evicted pod or a failing request.
+//
+// The end of a run's context stands for a crash of its worker: the function returns, and
+// its Jobs keep running. A second run, with Resumptions incremented, finds them.
 package kontinuetest

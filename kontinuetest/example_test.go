@@ -2,7 +2,9 @@ package kontinuetest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 
@@ -60,4 +62,43 @@ func Example() {
 	cluster.Play(kontinuetest.Job("helm").Log("Release \"app\" does not exist.", "Error: no such chart").Exit(1))
 	fmt.Println(deploy(cluster.Run(cluster.NewExecution("release-42"))))
 	// Output: deploy: Error: no such chart
+}
+
+// A worker crashes while the function waits for a step. The next run of the function
+// finds the step's Job.
+func Example_restart() {
+	t := &example{}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	defer t.end()
+
+	cluster := kontinuetest.New(t)
+	deployed := make(chan struct{})
+	cluster.Play(kontinuetest.Job("helm").Do(func(context.Context, map[string]string, io.Writer) int32 {
+		<-deployed
+		return 0
+	}))
+	execution := cluster.NewExecution("release-42")
+
+	ctx, crash := context.WithCancel(t.Context())
+	defer crash()
+	ktx, err := cluster.Client().NewExecutionContext(ctx, execution)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	returned := make(chan error)
+	go func() { returned <- deploy(ktx) }()
+	before := cluster.Running("helm")
+	crash()
+	fmt.Println("canceled:", errors.Is(<-returned, context.Canceled))
+	same := cluster.Running("helm").UID == before.UID
+	fmt.Println("the same pod is still running:", same)
+
+	close(deployed)
+	execution.Resumptions++
+	fmt.Println("resumed:", deploy(cluster.Run(execution)))
+	// Output:
+	// canceled: true
+	// the same pod is still running: true
+	// resumed: <nil>
 }

@@ -53,7 +53,9 @@ func (p *Play) Container(name string) *Play {
 }
 
 // Then makes the following calls apply to the container's next start: its restart,
-// or its start in the next pod of the Job. The last script repeats.
+// or its start in the next pod of the Job. The last script repeats. The Job of a retry
+// (Execution.Attempts) begins with the first script: for another course of that one, add
+// another play before it.
 func (p *Play) Then() *Play {
 	current := p.parts[len(p.parts)-1]
 	current.scripts = append(current.scripts, containers.Script{})
