@@ -21,39 +21,37 @@ type Acquired struct {
 	// Job is the object as the API server returned it; nil for a run that was found
 	// in a list or in the cache.
 	Job *batchv1.Job
-	// Adopted: the Job was there already, made by an earlier worker, or by a
-	// request of this one whose answer was lost.
+	// Adopted reports whether the Job existed already: an earlier worker created it, or
+	// a request of this one whose response was lost.
 	Adopted bool
 	// Drift lists the fields in which the spec of an adopted Job differs from the
-	// submitted one, "path: there -> submitted"; empty when it was made from the
-	// same spec, or from one that differs in nothing, such as the order of variables or
-	// a default that is spelled out. Values of env, args and command are not shown.
+	// submitted one, "path: live -> submitted". It is empty if the Job was made from the
+	// same spec, or from an equivalent one, with variables in another order or a default
+	// written out. Values of env, args and command are not shown.
 	Drift []string
-	// Mutations lists in the same way what the cluster has made of a Job that was made
+	// Mutations lists in the same way what the cluster changed in a Job that was made
 	// from the same spec: at its create, or before it was adopted.
 	Mutations []string
 }
 
 // maxPlans bounds how often one call plans. Each plan after the first follows a
-// change in the cluster; so many of them mean that others fight over the step.
+// change in the cluster. After this many, something else creates or deletes the Jobs.
 const maxPlans = 50
 
 // Acquire finds the run of r's step whose result counts, or creates a new one, by
-// the plan of p. A request that is not valid is [ErrInvalid] before anything is sent.
-// r must not change until Acquire returns: the Job is built when the call has its
-// first turn (Options.MaxInFlight).
+// the plan of p. An invalid request is an [ErrInvalid] before anything is sent. r must
+// not change until Acquire returns: the Job is built when the call has its first slot
+// (Options.MaxInFlight).
 //
-// What exists is taken from cached, which may prove that a Job exists and never that
-// it does not, and from runs. The API server decides about a new run: when its name is
-// taken, the runs are read and planned again. Whatever the answer to the create is,
-// short of success and of an overloaded server's (429, which is given before a
-// request is looked at), the object is looked for: a lost answer may hide a success,
-// and quota and webhooks are asked before the name is, so that even 403 and 500 may
-// hide the Job. An object of another owner, or a run of another worker group, is
-// [ErrNameConflict] and is not touched. What may pass is tried again within
-// Options.RetryFor; the rest is an [*APIError]. When ctx ends the error wraps its
-// cause and the last answer, and says if the Job may exist: then a later call finds
-// it.
+// The existing runs are those in cached, which may prove that a Job exists and never
+// that it does not, and in runs. The API server decides about a new run: if its name is
+// taken, the runs are read and planned again. After any create error except 429, Acquire
+// looks the object up: a lost response may hide a success, and the API server checks
+// quota and webhooks before the name, so even 403 and 500 may hide the Job. An object of
+// another owner, or a run of another worker group, is an [ErrNameConflict] and is not
+// touched. Transient errors are retried within Options.RetryFor; any other one is an
+// [*APIError]. If ctx is done, the error wraps its cause and the last response, and says
+// whether the Job may exist: a later call then finds it.
 func (c *Client) Acquire(ctx context.Context, r *Request, p Policy, runs *Runs, cached []Found) (Acquired, error) {
 	if err := r.Validate(); err != nil {
 		return Acquired{}, err
@@ -69,7 +67,7 @@ func (c *Client) Acquire(ctx context.Context, r *Request, p Policy, runs *Runs, 
 			return got, nil
 		}
 	}
-	return Acquired{}, fmt.Errorf("step %q of execution %s/%s: its Jobs changed %d times while it was looked for: does something else create or delete them?",
+	return Acquired{}, fmt.Errorf("step %q of execution %s/%s: its Jobs changed %d times while the step chose one: does something else create or delete them?",
 		r.Step, r.Execution.Namespace, r.Execution.Name, maxPlans)
 }
 
@@ -79,16 +77,16 @@ type acquirer struct {
 	request   *Request
 	runs      *Runs
 	cached    []Found
-	taken     string          // the name for which a create was answered AlreadyExists
-	exists    error           // that answer
-	pauses    backoff.BackOff // between creates for which the name is taken and free by turns
-	live      *Found          // what a look by name found
-	name      string          // the last name that was asked for
+	taken     string          // the name of a create that returned AlreadyExists
+	exists    error           // that error
+	pauses    backoff.BackOff // between creates that find the name taken, and reads that find it free
+	live      *Found          // the Job that was read by name
+	name      string          // the name of the last create
 	unknown   bool            // a create may have taken effect although it failed
-	mutations []string        // what the cluster has made of that Job
+	mutations []string        // what the cluster changed in that Job
 }
 
-// plan goes one step ahead; done is false when the runs have to be planned again.
+// plan carries out one plan; done is false if the runs have to be planned again.
 func (a *acquirer) plan(ctx context.Context, p Policy) (got Acquired, done bool, err error) {
 	existing, err := a.existing(ctx)
 	if err != nil {
@@ -175,7 +173,7 @@ func (a *acquirer) living(f Found) bool {
 	return ok && !run.Deleting && !run.Recorded
 }
 
-// pause backs off before a name is asked for again.
+// pause backs off before the next create under the same name.
 func (a *acquirer) pause(ctx context.Context) error {
 	if a.pauses == nil {
 		a.pauses = backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
@@ -208,8 +206,8 @@ func (a *acquirer) ours(live *batchv1.Job) (Found, error) {
 	return find(live), nil
 }
 
-// adopt compares the specs, and removes a label by which the watch would not show a
-// Job that has no record.
+// adopt compares the specs. From a Job without a record it removes the label that
+// hides it from the watch.
 func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 	r, c := a.request, a.c
 	got := Acquired{Run: run, Adopted: true, Mutations: a.mutations}
@@ -239,8 +237,8 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 	return got, nil
 }
 
-// makeRoom deletes the runs that must not run beside a new one, waits until those
-// that are in its way have gone or ended, and has the runs read again.
+// makeRoom deletes the runs that must not overlap with a new one, waits until those to
+// await are gone or terminal, and invalidates what is known of the runs.
 func (a *acquirer) makeRoom(ctx context.Context, d Decision) error {
 	namespace := a.request.Execution.Namespace
 	for _, run := range d.Delete {
@@ -257,22 +255,20 @@ func (a *acquirer) makeRoom(ctx context.Context, d Decision) error {
 	return nil
 }
 
-// again has the runs read and planned again. What the cache knew is older than the
-// list that follows.
+// again makes the next plan read the runs. The cache is older than that list.
 func (a *acquirer) again() {
 	a.cached, a.live = nil, nil
 	a.runs.Invalidate()
 }
 
-// explain names the object, where err does not yet, and says what may be left of
-// it in the cluster.
+// explain names the object, unless err does, and says whether it may exist.
 func (a *acquirer) explain(err error) error {
 	namespace := a.request.Execution.Namespace
 	if a.name != "" && !strings.Contains(err.Error(), a.name) {
 		err = fmt.Errorf("job %s/%s: %w", namespace, a.name, err)
 	}
 	if a.unknown {
-		err = fmt.Errorf("%w; job %s/%s may have been created all the same: a resume will find it", err, namespace, a.name)
+		err = fmt.Errorf("%w; job %s/%s may have been created: a resume will find it", err, namespace, a.name)
 	}
 	return err
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/kontinue/kontinue/internal/apicall"
 )
 
-// admitted returns, as [Drift] does, what the cluster has made of a Job at its create:
-// an admission webhook changes it, a queue suspends it, and an API server drops without
-// an error what it does not know, such as a successPolicy before 1.31. A TTL is taken
-// back: see holdTTL.
+// admitted returns, as [Drift] does, what the cluster changed in a Job at its create: an
+// admission webhook edits it, a queue suspends it, and an API server drops fields that it
+// does not know without an error, such as successPolicy before 1.31. A TTL is removed:
+// see holdTTL.
 func (c *Client) admitted(ctx context.Context, created, submitted *batchv1.Job) []string {
 	var changes []string
 	if !asSubmitted(&created.Spec, &submitted.Spec) {
@@ -46,7 +46,7 @@ func asSubmitted(created, submitted *batchv1.JobSpec) bool {
 }
 
 // holdTTL removes a ttlSecondsAfterFinished that the cluster has set, by which the Job
-// could be gone before its result was read. It returns what cannot be helped.
+// could be gone before its result was read. It returns the change if that fails.
 func (c *Client) holdTTL(ctx context.Context, job *batchv1.Job) (change string) {
 	const field = "ttlSecondsAfterFinished"
 	uid := apicall.UIDOf(job.UID, job.Namespace, job.Name)
@@ -61,9 +61,9 @@ func (c *Client) holdTTL(ctx context.Context, job *batchv1.Job) (change string) 
 		field, *live.Spec.TTLSecondsAfterFinished)
 }
 
-// contents is a hash of what the containers of a pod run, by which a Job is noticed that
-// somebody made from a copy of another one, with its annotations. It is valid within this
-// process, and never 0.
+// contents is a hash of what the containers of a pod run. It reveals a Job that was made
+// from a copy of another one, with its annotations. It is valid within this process, and
+// never 0.
 func contents(spec *corev1.PodSpec) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)

@@ -11,7 +11,7 @@ import (
 	"github.com/kontinue/kontinue/internal/redact"
 )
 
-// create asks for the planned run under its name.
+// create creates the planned run under its name.
 func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 	a.name = a.request.name()
 	e := &creation{c: a.c, request: a.request, namespace: a.request.Execution.Namespace, name: a.name}
@@ -44,8 +44,8 @@ func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 	}
 }
 
-// creation is the state of one create: after one that failed it looks for the
-// object until the API server has said whether it exists.
+// creation is the state of one create. After an error it reads the object until the API
+// server has said whether it exists.
 type creation struct {
 	c               *Client
 	request         *Request
@@ -54,11 +54,11 @@ type creation struct {
 	fate            fate
 
 	look    bool      // the next request is a get
-	failure *APIError // the answer to the last create
+	failure *APIError // the error of the last create
 	secrets redact.Secrets
 	unknown bool         // a create may have taken effect although it failed
 	created *batchv1.Job // by this call
-	live    *batchv1.Job // that has the name, found by a look
+	live    *batchv1.Job // that has the name, as a get returned it
 }
 
 // try is done when the Job is created, when an object with its name was found, or
@@ -81,10 +81,10 @@ func (e *creation) try(ctx context.Context) (done bool, _ error) {
 			e.secrets = redact.Of(e.job)
 		}
 		e.failure = apiError("create", e.namespace, e.name, err)
-		e.failure.secrets = e.secrets // which the answer may quote
+		e.failure.secrets = e.secrets // which the response may quote
 		e.unknown = e.unknown || e.failure.unknown()
 		if apicall.Overloaded(err) {
-			return false, e.failure // a look would only take the place of another's create
+			return false, e.failure // a get would only delay another call's create
 		}
 		e.look = true
 	}

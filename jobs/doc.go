@@ -1,5 +1,5 @@
-// Package jobs turns a step's spec into a Kubernetes Job, brings that Job into
-// being exactly once, and reads its status.
+// Package jobs turns a step's spec into a Kubernetes Job, creates that Job exactly
+// once, and reads its status.
 //
 // [Request.Build] is pure: it validates the user's spec and adds what kontinue
 // needs, which is the fixed name, the owner, labels, annotations and the deadline.

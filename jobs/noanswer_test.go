@@ -121,7 +121,7 @@ func TestNoAnswerContext(t *testing.T) {
 			start := time.Now()
 			_, err := acquire(ctx, client, request())
 			require.ErrorIs(t, err, cause)
-			require.ErrorContains(t, err, "may have been created all the same")
+			require.ErrorContains(t, err, "may have been created: a resume will find it")
 			require.Equal(t, after, time.Since(start))
 		})
 	}

@@ -7,12 +7,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Policy says which finished runs of a step are run again when the Execution is
-// retried, that is when its attempt has grown.
+// Policy says which finished runs of a step run again when the Execution is retried,
+// that is in a later attempt.
 type Policy int
 
 const (
-	// None runs nothing again: what a step has done once is done.
+	// None runs no finished step again.
 	None Policy = iota
 	// RetryFailed runs a failed step again and keeps a succeeded one.
 	RetryFailed
@@ -36,10 +36,10 @@ type Run struct {
 	// Deleting reports whether the Job has a deletion timestamp.
 	Deleting bool
 	// Recorded reports whether a readable record is on the Job: a function may have
-	// been given its result.
+	// received its result.
 	Recorded bool
 	// RecordedAttempt is the attempt in which it was recorded, or a later one that
-	// was given that record.
+	// returned that record.
 	RecordedAttempt int
 	// Record is the text of the record, readable or not; empty when there is none.
 	Record string
@@ -54,7 +54,7 @@ type Run struct {
 	Contents uint64
 }
 
-// finished reports whether the run has a result: a record, or the Job's verdict.
+// finished reports whether the run has a result: it is recorded or terminal.
 func (r *Run) finished() bool { return r.Recorded || r.Terminal }
 
 // Decision is what to do for a step.
@@ -66,7 +66,7 @@ type Decision struct {
 	// nothing to delete or to wait for.
 	Create int
 	// Delete are the runs that have to be deleted, and gone with their pods, before
-	// the new run is created, so that never two runs of a step overlap.
+	// the new run is created, so that two runs of a step never overlap.
 	Delete []Run
 	// Await are the runs that have to be gone or, unless they are being deleted,
 	// terminal before the new run is created. After both the runs are planned again.
@@ -77,10 +77,10 @@ type Decision struct {
 // result in the given attempt (from 0), or that a new one is needed. The order of
 // runs does not matter.
 //
-// A run that belongs to this attempt is its result under every policy: it was
-// created in it, was recorded in it, or has finished and no caller got it. Of
-// the others a running one is waited for, except under RetryAll, and a finished
-// one is subject to the policy. The newest run speaks for the step.
+// A run that belongs to this attempt is its result under every policy: it was created
+// or recorded in it, or has finished and no caller received its result. Otherwise the
+// newest run decides: the step waits for one that is running, except under RetryAll,
+// and the policy applies to one that has finished.
 //
 // The number of a new run follows from the runs that stay, not from the attempt:
 // workers of any attempts that see the same runs compute the same name, and the API
@@ -117,7 +117,7 @@ func (p Policy) adopt(attempt int, runs []Run) *Run {
 	if p == None || newest.Attempt >= attempt {
 		return newest
 	}
-	// What this attempt was given it is given again, be it an older run.
+	// The attempt returns again what it has returned before, also from an older run.
 	for i := range runs {
 		if r := &runs[i]; r.Recorded && r.RecordedAttempt >= attempt {
 			return r

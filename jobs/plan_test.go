@@ -225,7 +225,7 @@ func requireAdopts(t *testing.T, c planCase, d jobs.Decision) {
 		r.Terminal, r.Failed = end.Terminal || adopted.Terminal, end.Failed
 		*r = recorded(max(c.Attempt, adopted.RecordedAttempt), *r)
 		again := c.Policy.Plan(c.Attempt, given)
-		require.NotNil(t, again.Adopt, "what was given is run again: %+v", c)
+		require.NotNil(t, again.Adopt, "a result that was returned is run again: %+v", c)
 		require.Equal(t, adopted.Number, again.Adopt.Number, "%+v", c)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/kontinue/kontinue/internal/record"
 )
 
-// Request is a Job to be: all that becomes the object.
+// Request describes the Job of one run of a step.
 type Request struct {
 	// Execution is the parent; the Job is created in its namespace.
 	Execution identity.Execution
@@ -41,8 +41,8 @@ type Request struct {
 	Timeout time.Duration
 	// Labels and Annotations are added to the Job, not to its pods.
 	Labels, Annotations map[string]string
-	// Failed reports whether a record is one of a failed step, for the policy. Nil
-	// means that the Job's own verdict counts.
+	// Failed reports whether a record is one of a failed step, for the policy. If it is
+	// nil, the step failed if the Job did.
 	Failed func(record.Record) bool
 }
 

@@ -41,9 +41,9 @@ func find(job *batchv1.Job) Found {
 	return f
 }
 
-// runOf returns the run of the request's step that a Job is, and false for one that
-// is none, such as a copy that somebody made by hand: another object controls it, or
-// its name is not that of a run.
+// runOf returns the Job as a run of the request's step. It returns false for any other
+// Job, such as a copy made by hand: another object controls it, or its name is not that
+// of a run.
 func (r *Request) runOf(f Found) (Run, bool) {
 	number, ok := identity.RunOf(r.Execution, r.Step, f.Name)
 	if !ok || f.OwnerUID != r.Owner.UID {

@@ -65,7 +65,7 @@ func (r *Runs) of(ctx context.Context, step string) (_ []Found, fresh bool, _ er
 	return r.steps[step], fresh, nil
 }
 
-// release drops the records of a step whose result has been returned.
+// release drops the Jobs of a step that has its run.
 func (r *Runs) release(step string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
