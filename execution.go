@@ -13,7 +13,7 @@ import (
 )
 
 // ChildPolicy says which finished children an Execution runs again when its
-// function is retried, that is when Execution.Attempts has grown. A child that
+// function is retried, that is with a greater Execution.Attempts. A child that
 // is still running is waited for under every policy but ChildPolicyRetryAll,
 // which deletes it first.
 type ChildPolicy string
@@ -46,9 +46,9 @@ func (p ChildPolicy) policy() (jobs.Policy, error) {
 }
 
 // Execution is the Kubernetes object on whose behalf a worker function runs.
-// Any namespaced object that the worker app owns will do: a custom resource, a
-// ConfigMap, a Lease. The worker app runs its function again after a crash, with
-// Resumptions grown, and after a failure, with Attempts grown.
+// Any namespaced object of the program will do: a custom resource, a ConfigMap, a
+// Lease. The program runs its function again after a crash, with Resumptions
+// incremented, and after a failure, with Attempts incremented.
 type Execution struct {
 	// Namespace is the object's namespace, in which its Jobs are created. It
 	// must be the client's; empty means that.
@@ -58,25 +58,25 @@ type Execution struct {
 	// garbage collector removes them with it. Controller is set to true;
 	// BlockOwnerDeletion is kept as it is.
 	Owner metav1.OwnerReference
-	// Attempts counts the retries of the function: 0 on the first attempt. A
-	// retry is what the child policy speaks of.
+	// Attempts counts the retries of the function: 0 on the first attempt. On a
+	// retry the child policy decides which steps run again.
 	Attempts int
 	// Resumptions counts how often the function was started again within this
-	// attempt, after its worker had died. A resumed function finds its own Jobs in any
-	// case. With Resumptions (or Attempts) above 0 its first step reads with one LIST
-	// what all steps have done; with 0 each step that has ended costs a create that the
-	// API server refuses.
+	// attempt, after a crash of its worker. A resumed function finds its Jobs in any
+	// case. With Resumptions (or Attempts) above 0 its first step reads the Jobs of all
+	// steps with one LIST; with 0 each step that has ended costs a create that fails
+	// with AlreadyExists.
 	Resumptions int
 	// ChildPolicy says which finished children a retry runs again. Default:
 	// ChildPolicyNone.
 	ChildPolicy ChildPolicy
 	// TTL is how long the Jobs stay after [Client.Finish], counted from the end
 	// of each Job. A ttlSecondsAfterFinished in a Job's own spec takes its place
-	// for that Job. Default: nil, they stay until the owner goes.
+	// for that Job. Default: nil, they stay until the owner is deleted.
 	TTL *metav1.Duration
 }
 
-// ExecutionContext is what a worker function gets: its Execution, its context
+// ExecutionContext is the argument of a worker function: its Execution, its context
 // and the client that runs its steps. It is made by
 // [Client.NewExecutionContext] for one run of the function, and is safe for
 // concurrent steps.
@@ -99,7 +99,7 @@ func (k *ExecutionContext) Execution() Execution { return k.execution }
 func (k *ExecutionContext) Attempts() int { return k.execution.Attempts }
 
 // Resumptions returns how often the function was started again within this
-// attempt after its worker had gone away.
+// attempt, after a crash of its worker.
 func (k *ExecutionContext) Resumptions() int { return k.execution.Resumptions }
 
 // check fills in defaults and refuses what cannot own a Job in the client's namespace.

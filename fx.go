@@ -18,9 +18,9 @@ import (
 // *[Client], starts it with the application, which fails to start with the
 // client's reason, and stops it with the application. The Jobs keep running.
 //
-// The client's parts are modules too, wired by this one. What goes into them
-// and what comes out stays private to it, so that an application may have a
-// kubernetes.Interface, or a second client, of its own.
+// The client's parts are modules too, wired by this one. Their inputs and outputs are
+// private to it, so that an application may have a kubernetes.Interface, or a second
+// client, of its own.
 //
 //	fx.New(
 //		fx.Supply(kontinue.Config{RESTConfig: restConfig, Namespace: "ci"}),

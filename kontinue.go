@@ -65,8 +65,8 @@ func (c *Client) Start(ctx context.Context) error {
 // returns when all calls have returned and all goroutines of the client have
 // ended, or with an error when ctx or Config.StopTimeout ends first. If ctx is already
 // done (for example, canceled by SIGTERM), only StopTimeout applies. Stop is
-// idempotent. Called from Config.OnProgress it would wait for the step that it is
-// called by.
+// idempotent. Do not call it from Config.OnProgress: it would wait for the step that
+// calls it.
 func (c *Client) Stop(ctx context.Context) error {
 	if err := c.checkCall(ctx); err != nil {
 		return invalid("Stop", err)
@@ -106,15 +106,15 @@ func (c *Client) NewExecutionContext(ctx context.Context, execution Execution) (
 }
 
 // Finish declares that the Execution has ended: its Jobs get their TTL, and the
-// cluster removes each that long after its end. A ttlSecondsAfterFinished of
-// the Job's own spec, held back until now, comes before Execution.TTL; a Job
-// with neither stays until the owner is deleted. TTLs are rounded up to whole
-// seconds.
+// cluster removes each when that time has passed since its end. A
+// ttlSecondsAfterFinished of the Job's own spec, held back until now, takes precedence
+// over Execution.TTL; a Job with neither stays until the owner is deleted. TTLs are
+// rounded up to whole seconds.
 //
-// Note on the Execution's object first that it has ended, and call Finish after that.
-// Once the TTL has passed the results are gone: a worker that dies between a Finish and
-// the note, and resumes the function later, would run its steps again. A worker that dies
-// between the note and the Finish leaves Jobs that stay until Finish is called again.
+// Save the end of the Execution, for example in its object, before you call Finish. Once
+// the TTL has passed the results are gone: if a worker crashes after Finish and before
+// the end is saved, a later resume runs the steps again. If it crashes between the two
+// in the right order, the Jobs stay until Finish is called again.
 //
 // Finish costs one LIST and one PATCH for each Job, may be called again, and
 // joins the errors of the Jobs that it could not patch.
@@ -130,9 +130,9 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 
 // Cancel stops the Execution's Jobs that have not ended: the Job controller
 // deletes their pods, starts no more and marks them Failed. Their waits, in any
-// process, end with results that are an [ErrCanceled]. The Jobs stay as a
-// record, so that a resumed function does not run them again. A Job that a queue
-// suspends again has ended when no pod of it is left.
+// process, end with results whose Err is an [ErrCanceled]. The Jobs stay, so that a
+// resumed function does not run them again. A Job that a queue suspends again has ended
+// when no pod of it is left.
 //
 // It does not stop the function, which may create further Jobs: end its context
 // first. Cancel waits for the creates that this client still has under way, for 75
@@ -145,7 +145,7 @@ func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 	})
 }
 
-// end checks the input of Finish and Cancel and words their errors.
+// end checks the input of Finish and Cancel and prefixes their errors.
 func (c *Client) end(ctx context.Context, what string, execution Execution, do func(step.Execution) error) error {
 	if err := c.checkCall(ctx); err != nil {
 		return invalid(what, err)

@@ -38,11 +38,11 @@ type JobOptions struct {
 	StepOptions
 	// Spec is the whole Job spec. The restart policy defaults to Never, and
 	// ttlSecondsAfterFinished is held back until the Execution has finished, so
-	// that no Job goes before its result was read. Where a container has no
+	// that no Job is removed before its result was read. Where a container has no
 	// terminationMessagePolicy it becomes FallbackToLogsOnError: when it fails, up to
 	// 80 lines or 2 KiB of the end of its log are in the pod's status and in the result
-	// that is recorded on the Job, where all can read them who may get Jobs. With the
-	// policy File they are not.
+	// that is recorded on the Job, where everybody who may get Jobs can read them. With
+	// the policy File they are not.
 	Spec batchv1.JobSpec
 	// ExtraAnnotations are added to the Job.
 	ExtraAnnotations map[string]string

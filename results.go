@@ -32,13 +32,13 @@ type JobResult struct {
 
 // Succeeded reports whether at least one pod succeeded and none failed. A Job
 // that completed after a retry has failed pods too, and one without completions has
-// none: see Complete, by which Err goes.
+// no pod that succeeded: Complete and Err follow the Job's condition instead.
 func (r *JobResult) Succeeded() bool {
 	return r.SucceededPods > 0 && r.FailedPods == 0 && (r.outcome == nil || !r.outcome.Failed)
 }
 
-// Complete reports the Job controller's own verdict: whether the Job has the condition
-// Complete, whatever the number of failed pods on the way.
+// Complete reports whether the Job has the condition Complete, whatever the number of
+// failed pods on the way.
 func (r *JobResult) Complete() bool { return r.outcome != nil && !r.outcome.Failed }
 
 // Name returns the Job's name.

@@ -36,7 +36,7 @@ const (
 // Victim reports whether the pod did not fail by itself, or its failure does not count.
 func (p Part) Victim() bool { return p > PartLater }
 
-// JobEnd is what a Job says about its end, as far as that tells which pod is to blame.
+// JobEnd is what a Job says about its end, as far as that shows which pod is to blame.
 // The zero value says nothing.
 type JobEnd struct {
 	// Failed reports whether the Job failed; it may be Complete in spite of pods that did.
@@ -53,7 +53,7 @@ type JobEnd struct {
 	// FailedIndexes is that of the status; nil without backoffLimitPerIndex.
 	FailedIndexes *string
 	// FailedPods is how many failed pods the Job counted, those that are lost included, and
-	// Lost how many of its pods nobody observed.
+	// Lost how many of its pods no worker observed.
 	FailedPods, Lost int
 }
 

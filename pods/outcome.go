@@ -66,7 +66,7 @@ type Outcome struct {
 	Ignored bool `json:"g,omitempty"`
 	// Rank is the pod's place among the failures of its Job, from 1, and Part what it
 	// had to do with the Job's end: see [JobEnd.Failures]. Both are zero for a pod that
-	// succeeded, and where nobody has asked.
+	// succeeded, and in an outcome that Failures has not ordered.
 	Rank int `json:"b,omitempty"`
 	// Part is not zero if Rank is not.
 	Part Part `json:"w,omitempty"`

@@ -11,7 +11,7 @@ import (
 )
 
 // rank notes at each pod that did not succeed what it had to do with the Job's end. The
-// record keeps that, since most of what tells it is gone later.
+// record keeps that, since most of the evidence is gone later.
 func (s *state) rank(o *Outcome) {
 	for i, f := range s.end(o).Failures(o.Pods) {
 		o.Pods[f.Pod].Rank, o.Pods[f.Pod].Part = i+1, f.Part
