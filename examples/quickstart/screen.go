@@ -85,7 +85,7 @@ func (s *screen) bill(requests playground.Requests) error {
 	defer s.mu.Unlock()
 	notes := map[playground.Request]string{
 		{Verb: "create", Resource: "jobs"}:  "one for each step",
-		{Verb: "list", Resource: "jobs"}:    "at the start, to fill the cache",
+		{Verb: "list", Resource: "jobs"}:    "at the start, to fill the cache, and for the second run",
 		{Verb: "list", Resource: "pods"}:    "at the start, to fill the cache",
 		{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
 		{Verb: "watch", Resource: "jobs"}:   "for all waits",
