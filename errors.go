@@ -11,10 +11,10 @@ import (
 	"github.com/kontinue/kontinue/logs"
 )
 
-// Errors to test for with errors.Is. Those of a lost or impossible answer are
-// returned by the three verbs; ErrOOMKilled, ErrDeadlineExceeded and
-// ErrCanceled also describe a workload that ran and failed, through
-// [JobResult.Err] and [PodResult.Err].
+// Errors to test for with errors.Is. RunJob, RunPod and RunScript return one if there is
+// no result. ErrOOMKilled, ErrDeadlineExceeded and ErrCanceled also describe a workload
+// that ran and failed, through [JobResult.Err] and [PodResult.Err]; ErrOOMKilled and
+// ErrLogsGone are never the error of those three.
 var (
 	// ErrInvalid is bad input. No request was sent.
 	ErrInvalid = jobs.ErrInvalid

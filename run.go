@@ -16,7 +16,7 @@ import (
 // A Job that ran and failed is a result, with Succeeded() == false. An error
 // means that there is no result: bad input ([ErrInvalid], before any request),
 // a Job that could not be created, the end of the context or of the client
-// ([ErrNotRunning]; the Job is still running), or an answer that is lost
+// ([ErrNotRunning]; the Job is still running), or a result that is lost
 // ([ErrJobDeleted]). errors.Is also finds [ErrNameConflict] and [ErrSpecDrift].
 func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
