@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +76,7 @@ type rig struct {
 
 // rigs share an engine, since a clientset takes longer to make than a schedule.
 type rigs struct {
+	serving sync.Mutex // held by the API server; a change from another goroutine needs it
 	*Engine
 	now *rig
 }
@@ -86,6 +88,8 @@ func newRigs() *rigs {
 		Jobs: jobs.NewClient(clientset, jobs.Options{RetryFor: 1}), Logger: slog.New(slog.DiscardHandler),
 	})}
 	clientset.PrependReactor("*", "*", func(a ktesting.Action) (bool, runtime.Object, error) {
+		r.serving.Lock()
+		defer r.serving.Unlock()
 		if r.now.down {
 			return true, nil, apierrors.NewServiceUnavailable("down")
 		}

@@ -50,6 +50,8 @@ func TestLateByTheClusterAlone(t *testing.T) {
 				r.queue = r.queue[1:]
 				rigs.clock.ahead.Store(0) // what the first event of the rig says
 				act := func() {
+					rigs.serving.Lock()
+					defer rigs.serving.Unlock()
 					if over := cluster(); tc.ends && over.Sub(started.Time) >= deadline {
 						r.change(func(job *batchv1.Job) {
 							job.Status.Conditions = []batchv1.JobCondition{{

@@ -97,6 +97,9 @@ func (x *connection) finish() {
 		panic(p)
 	}
 	x.WriteHeader(http.StatusOK)
+	if x.ctx.Err() != nil { // the handler may have returned because of that
+		x.canceled(x.ctx)
+	}
 	x.end(io.EOF, false)
 	x.cancel(nil)
 }
