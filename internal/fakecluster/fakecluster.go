@@ -30,6 +30,9 @@ type Options struct {
 	Controller controller.Options
 	// Kubelet configures the scheduler and the kubelets.
 	Kubelet kubelet.Options
+	// Delays are those of the kubelets and the Job controller; default none. A delay in
+	// Controller or Kubelet takes precedence.
+	Delays Delays
 	// Runtime runs the containers; default a containers.Scripts.
 	Runtime containers.Runtime
 	// LocalProcesses runs each container's command as a local process; see
@@ -57,6 +60,7 @@ var ErrStopped = errors.New("fakecluster: the cluster has been stopped")
 // New returns a Cluster. Its API server works at once; the controllers and kubelets
 // begin with Start.
 func New(opts Options) *Cluster {
+	opts.Delays.apply(&opts)
 	c := &Cluster{server: apiserver.New(opts.APIServer), cache: engine.NewCache()}
 	runtime := opts.Runtime
 	if runtime == nil && opts.LocalProcesses {

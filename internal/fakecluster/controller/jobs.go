@@ -130,7 +130,7 @@ func (m *Manager) announce(ctx context.Context, job *batchv1.Job, v verdict) {
 
 // writeStatus stores the status. It returns false when that did not happen:
 // with an error to retry, or without one when the Job is gone or has changed
-// under the write, in which case it is synced again at once.
+// under the write, in which case it is synced again.
 func (m *Manager) writeStatus(ctx context.Context, f *facts) (bool, error) {
 	job := f.job
 	updated, err := m.client.BatchV1().Jobs(job.Namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
@@ -143,7 +143,7 @@ func (m *Manager) writeStatus(ctx context.Context, f *facts) (bool, error) {
 		var fresh *batchv1.Job
 		if fresh, err = m.client.BatchV1().Jobs(job.Namespace).Get(ctx, job.Name, metav1.GetOptions{}); err == nil {
 			m.cache.Jobs.Put(fresh)
-			m.jobs.Add(fresh.UID)
+			m.jobs.AddAfter(fresh.UID, m.opts.SyncBatch)
 			return false, nil
 		}
 	}

@@ -24,6 +24,12 @@ const (
 	reasonStatusUnknown     = "ContainerStatusUnknown"
 )
 
+// Reasons of failed pods, as the kubelet writes them.
+const (
+	reasonEvicted  = "Evicted"
+	reasonDeadline = "DeadlineExceeded"
+)
+
 // The kubelet's delays before it starts a crashed container again.
 const (
 	crashBackoff    = 10 * time.Second
@@ -46,6 +52,7 @@ type container struct {
 	restarts   int32
 
 	process   containers.Process
+	gone      bool // the process has ended, which the kubelet may not have noticed
 	stopping  bool
 	asked     time.Time // when the runtime was first called for this instance
 	notBefore time.Time // end of the crash back-off
@@ -53,8 +60,11 @@ type container struct {
 	log       *logBuffer // of the current or last instance
 }
 
-// isRunning reports whether there is an instance that has not ended.
+// isRunning reports whether the kubelet takes the container for running.
 func (c *container) isRunning() bool { return c.running != nil }
+
+// isAlive reports whether the container has a process that has not ended.
+func (c *container) isAlive() bool { return c.running != nil && !c.gone }
 
 // ended reports whether the container has run and will not run again.
 func (c *container) ended() bool { return c.terminated != nil }
@@ -81,7 +91,7 @@ func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration
 	c.log = w.openLog(c.spec.Name, k.opts.LogLimit)
 	spec.Env, spec.Log = env, c.log
 	instance := w.nextInstance()
-	c.waiting, c.stopping = nil, false
+	c.waiting, c.stopping, c.gone = nil, false, false
 	c.running = &corev1.ContainerStateRunning{StartedAt: seconds(now)}
 	w.instances[c] = instance
 	c.process, err = k.runtime.Start(spec, func(exit containers.Exit) { k.exited(w, c, instance, exit) })
@@ -107,6 +117,14 @@ func (c *container) await(reason, message string) {
 	}
 }
 
+// exited records that the process has ended, which ends its log.
+func (c *container) exited() {
+	c.gone = true
+	if c.log != nil {
+		c.log.close()
+	}
+}
+
 // end records how the instance ended.
 func (c *container) end(w *podWorker, exit containers.Exit, now time.Time) {
 	started := seconds(now)
@@ -128,9 +146,7 @@ func (c *container) end(w *podWorker, exit containers.Exit, now time.Time) {
 		FinishedAt:  seconds(now),
 		ContainerID: w.containerID(c),
 	}
-	if c.log != nil {
-		c.log.close()
-	}
+	c.exited()
 	c.running, c.process = nil, nil
 	delete(w.instances, c)
 }
@@ -181,7 +197,7 @@ func (c *container) lost() {
 
 // stop signals the running instance to end.
 func (c *container) stop(grace time.Duration) {
-	if c.process != nil && (!c.stopping || grace == 0) {
+	if c.process != nil && !c.gone && (!c.stopping || grace == 0) {
 		c.stopping = true
 		c.process.Stop(grace)
 	}

@@ -37,6 +37,16 @@ type Options struct {
 	// BackoffScale multiplies the delays before a crashed container is started
 	// again (10 s doubling to 5 min); default 1.
 	BackoffScale float64
+	// StatusDelay is the time from the end of a container until the pod's status
+	// shows it. It does not apply to containers that the kubelet stops. Default 0.
+	StatusDelay time.Duration
+	// PhaseDelay is the time from the status that shows the last container as
+	// terminated until the pod's phase is Succeeded or Failed. Default 0: both are
+	// in one status.
+	PhaseDelay time.Duration
+	// RemovalDelay is the time from the final phase of a deleted pod until it is
+	// removed from the API server. Default 0.
+	RemovalDelay time.Duration
 }
 
 // Kubelet is the scheduler and the kubelets of all nodes.
@@ -138,7 +148,10 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 	}
 	w := k.workerFor(pod)
 	w.pod = pod
-	w.collect()
+	now := time.Now()
+	if wait := w.collect(k, now); wait > 0 {
+		k.queue.AddAfter(uid, wait)
+	}
 	if pod.Spec.NodeName == "" {
 		return k.schedule(ctx, w)
 	}
@@ -158,7 +171,6 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 		k.release(w)
 		return k.remove(ctx, w)
 	}
-	now := time.Now()
 	if w.startTime.IsZero() {
 		if err := k.fetchReferences(ctx, pod); err != nil {
 			return err
@@ -210,6 +222,10 @@ func (k *Kubelet) remove(ctx context.Context, w *podWorker) error {
 	if w.pod.DeletionTimestamp == nil || w.removed {
 		return nil
 	}
+	if wait := time.Until(w.removeAt); wait > 0 {
+		k.queue.AddAfter(w.uid, wait)
+		return nil
+	}
 	opts := zero
 	opts.Preconditions = &metav1.Preconditions{UID: &w.uid}
 	err := k.client.CoreV1().Pods(w.pod.Namespace).Delete(ctx, w.pod.Name, opts)
@@ -246,9 +262,9 @@ func (k *Kubelet) forget(uid types.UID) {
 	if w == nil {
 		return
 	}
-	w.collect()
+	w.collect(k, time.Now())
 	w.killAll()
-	if w.running() > 0 && !k.dead(w) {
+	if w.alive() > 0 && !k.dead(w) {
 		return // its exits lead back here
 	}
 	k.release(w)

@@ -238,7 +238,6 @@ const (
 	fallbackLimit     = 2048
 	podMessageLimit   = 12288
 	reasonCannotRun   = "ContainerCannotRun"
-	reasonEvicted     = "Evicted"
 	evictionCondition = "TerminationByKubelet"
 )
 

@@ -27,7 +27,7 @@ func (w *podWorker) status(now time.Time) corev1.PodStatus {
 	if s.QOSClass == "" {
 		s.QOSClass = qosClass(&w.pod.Spec)
 	}
-	if w.reason != "" {
+	if s.Phase == corev1.PodFailed && w.reason != "" {
 		s.Reason, s.Message = w.reason, w.message
 	}
 	s.InitContainerStatuses, s.ContainerStatuses = nil, nil
@@ -55,12 +55,16 @@ func (w *podWorker) status(now time.Time) corev1.PodStatus {
 
 func (w *podWorker) conditions(s *corev1.PodStatus, initialized, ready bool, now time.Time) {
 	sandbox := w.podIP != "" && !w.done.Load()
+	phase := s.Phase
+	if w.ending && !w.endAt.IsZero() {
+		phase = w.finalPhase() // these do not wait until the phase is published
+	}
 	reason, message := "", ""
 	switch {
-	case s.Phase == corev1.PodSucceeded:
+	case phase == corev1.PodSucceeded:
 		reason = "PodCompleted"
 		initialized, ready = true, false
-	case s.Phase == corev1.PodFailed:
+	case phase == corev1.PodFailed:
 		reason = "PodFailed"
 		ready = false
 	case !ready:
@@ -77,7 +81,7 @@ func (w *podWorker) conditions(s *corev1.PodStatus, initialized, ready bool, now
 	}
 	initReason := ""
 	switch {
-	case s.Phase == corev1.PodSucceeded:
+	case phase == corev1.PodSucceeded:
 		initReason = reason
 	case !initialized:
 		initReason = "ContainersNotInitialized"
@@ -90,11 +94,16 @@ func (w *podWorker) conditions(s *corev1.PodStatus, initialized, ready bool, now
 	set(corev1.PodReady, ready, reason, message)
 	set(corev1.ContainersReady, ready, reason, message)
 	set(corev1.PodScheduled, true, "", "")
+	if !w.done.Load() {
+		return
+	}
 	for _, extra := range w.extra {
 		setCondition(s, extra, now)
 	}
 }
 
+// phase is the phase that the kubelet publishes. It withholds the final one, with its
+// reason and the condition DisruptionTarget, until no container can run any more.
 func (w *podWorker) phase() corev1.PodPhase {
 	if !w.done.Load() {
 		if w.ranMain && w.mainsBegan() {
@@ -102,7 +111,13 @@ func (w *podWorker) phase() corev1.PodPhase {
 		}
 		return corev1.PodPending
 	}
-	if w.reason != "" {
+	return w.finalPhase()
+}
+
+// finalPhase is the phase in which the pod ends. The exit codes decide it even of a pod
+// that is evicted: if all containers answer SIGTERM with 0, it has succeeded.
+func (w *podWorker) finalPhase() corev1.PodPhase {
+	if w.reason == reasonDeadline {
 		return corev1.PodFailed
 	}
 	for _, c := range w.containers {

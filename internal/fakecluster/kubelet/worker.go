@@ -36,23 +36,21 @@ type podWorker struct {
 	mountEvent  string    // the message of the last FailedMount event
 	podIP       string
 
-	ending  bool   // containers are being stopped for good
-	reason  string // of the pod's failure: Evicted, DeadlineExceeded
-	message string
-	extra   []corev1.PodCondition // that go with it
-	removed bool                  // the pod has been removed from the API server
+	ending   bool      // containers are being stopped for good
+	killing  bool      // the kubelet stops them, and publishes nothing until all have ended
+	endAt    time.Time // when the kubelet ends the pod, if it published the reason before
+	lostAt   time.Time // when containers that never started count as lost
+	removeAt time.Time // when a deleted pod is removed from the API server
+	reason   string    // of the pod's failure: Evicted, DeadlineExceeded
+	message  string
+	extra    []corev1.PodCondition // that go with it
+	removed  bool                  // the pod has been removed from the API server
+
+	unseen []exitNote // of processes that have ended, which the kubelet has not noticed
 
 	mu    sync.Mutex
 	exits []exitNote
 	logs  map[string]logPair // by container name
-}
-
-// exitNote records that an instance of a container has ended.
-type exitNote struct {
-	container *container
-	instance  int
-	exit      containers.Exit
-	at        time.Time
 }
 
 func newPodWorker(pod *corev1.Pod) *podWorker {
@@ -84,37 +82,6 @@ func (w *podWorker) nextInstance() int {
 	return w.instance
 }
 
-// exited is called by the runtime when an instance has ended.
-func (k *Kubelet) exited(w *podWorker, c *container, instance int, exit containers.Exit) {
-	w.mu.Lock()
-	w.exits = append(w.exits, exitNote{c, instance, exit, time.Now()})
-	w.mu.Unlock()
-	k.queue.Add(w.uid)
-}
-
-// collect takes the exits out of the mailbox and records them.
-func (w *podWorker) collect() {
-	w.mu.Lock()
-	exits := w.exits
-	w.exits = nil
-	w.mu.Unlock()
-	for _, note := range exits {
-		if w.instances[note.container] == note.instance {
-			note.container.end(w, note.exit, note.at)
-		}
-	}
-}
-
-func (w *podWorker) running() int {
-	n := 0
-	for _, c := range w.containers {
-		if c.isRunning() {
-			n++
-		}
-	}
-	return n
-}
-
 // step advances the pod: it starts the containers that can start, restarts those that
 // crashed and stops those that must stop. It returns the time until the next step, or 0
 // if an event triggers that.
@@ -122,7 +89,8 @@ func (w *podWorker) step(k *Kubelet, now time.Time) time.Duration {
 	var next soonest
 	if left, limited := w.deadline(now); limited && !w.ending {
 		if left <= 0 {
-			w.fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+			w.fail(reasonDeadline, "Pod was active on the node longer than the specified deadline")
+			w.endAt = now.Add(k.opts.PhaseDelay)
 		} else {
 			next.in(left)
 		}
@@ -131,7 +99,7 @@ func (w *podWorker) step(k *Kubelet, now time.Time) time.Duration {
 		w.ending = true
 	}
 	if w.ending {
-		w.stopAll(now)
+		w.terminate(k, now, &next)
 		return next.d
 	}
 	if !w.admitted(k) {
@@ -163,8 +131,9 @@ func (w *podWorker) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 		case c.role == containers.RoleSidecar && w.ranMain: // it is being restarted beside the main containers
 		case c.role == containers.RoleInit && c.ended() && c.terminated.ExitCode == 0:
 		case c.role == containers.RoleInit && c.ended():
-			w.ending = true // it failed for good
-			w.stopAll(now)
+			// It failed for good. The sidecars run until the kubelet ends the pod.
+			w.ending, w.endAt = true, now.Add(k.opts.PhaseDelay)
+			w.terminate(k, now, next)
 			return false
 		default:
 			done = false
@@ -173,7 +142,8 @@ func (w *podWorker) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 	return done
 }
 
-// runMain runs the main containers and, once all have ended, stops the sidecars.
+// runMain runs the main containers and, once all have ended, stops the sidecars and
+// ends the pod.
 func (w *podWorker) runMain(k *Kubelet, now time.Time, next *soonest) {
 	w.ranMain = true
 	left := 0
@@ -188,7 +158,7 @@ func (w *podWorker) runMain(k *Kubelet, now time.Time, next *soonest) {
 	}
 	if left == 0 {
 		w.ending = true
-		w.stopAll(now)
+		w.terminate(k, now, next)
 	}
 }
 
