@@ -35,7 +35,7 @@ func (w *podWorker) terminate(k *Kubelet, now time.Time, next *soonest) {
 	if deleted && w.forgetReasons() {
 		return // the status that is written for it leads back here
 	}
-	if wait := w.untilLost(k, now); wait > 0 {
+	if wait := w.untilLost(k, now); deleted && wait > 0 {
 		next.in(wait)
 		return
 	}
@@ -77,7 +77,7 @@ func (w *podWorker) stopAll(now time.Time) bool {
 // waiting state. The kubelet gives them up when it has cleaned up after the pod, which
 // is also when it removes a deleted pod.
 func (w *podWorker) untilLost(k *Kubelet, now time.Time) time.Duration {
-	if w.lostAt.IsZero() && slices.ContainsFunc(w.containers, func(c *container) bool { return !c.ended() && c.last == nil }) {
+	if w.lostAt.IsZero() && w.endAt.IsZero() && slices.ContainsFunc(w.containers, func(c *container) bool { return !c.ended() && c.last == nil }) {
 		w.lostAt = now.Add(k.opts.RemovalDelay)
 	}
 	return w.lostAt.Sub(now)

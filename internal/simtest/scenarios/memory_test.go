@@ -38,6 +38,26 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
+// TestScenariosWithDelays runs the scenarios on a cluster with the delays of a real node
+// and Job controller. They must not change what is recorded.
+func TestScenariosWithDelays(t *testing.T) {
+	t.Parallel()
+	backend := memory{role: workerRole(t), delays: fakecluster.RealDelays()}
+	record := scenarios.RunAll(t, backend)
+	t.Cleanup(func() {
+		if t.Failed() {
+			return
+		}
+		want, err := scenarios.ReadRecord(backend.Name())
+		if err == nil {
+			err = scenarios.Compare(backend.Name(), want, record())
+		}
+		if err != nil {
+			t.Error(err) // in a cleanup FailNow would suppress the message
+		}
+	})
+}
+
 // TestLeastPrivilege removes each right of deploy/rbac.yaml in turn.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
@@ -53,7 +73,10 @@ func workerRole(t *testing.T) *rbacv1.Role {
 }
 
 // memory is the cluster in memory as a backend of the scenarios.
-type memory struct{ role *rbacv1.Role }
+type memory struct {
+	role   *rbacv1.Role
+	delays fakecluster.Delays
+}
 
 func (memory) Name() string { return "memory" }
 
@@ -82,6 +105,7 @@ func (m memory) Run(t *testing.T, played bool, play func(t *testing.T, c scenari
 
 func (m memory) start(t *testing.T, scripts *containers.Scripts, o fakecluster.Options) *memoryCluster {
 	t.Helper()
+	o.Delays = m.delays
 	c := fakecluster.New(o)
 	require.NoError(t, c.Start(context.Background()))
 	t.Cleanup(c.Stop)
