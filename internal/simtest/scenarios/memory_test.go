@@ -93,19 +93,30 @@ func (m memory) Run(t *testing.T, played bool, play func(t *testing.T, c scenari
 	if played {
 		synctest.Test(t, func(t *testing.T) {
 			scripts := containers.NewScripts()
-			play(t, m.start(t, scripts, fakecluster.Options{Runtime: scripts}))
+			play(t, m.start(t, scripts, fakecluster.Options{Runtime: scripts, Delays: m.delays}))
 		})
 		return
 	}
 	scripts := containers.NewScripts()
 	play(t, m.start(t, scripts, fakecluster.Options{
+		Delays:  tenth(m.delays),
 		Runtime: &mixed{Scripts: scripts, processes: containers.NewProcesses(), played: map[playedKey]bool{}},
 	}))
 }
 
+// tenth returns shorter delays with the same order of events, for scenarios whose
+// containers are processes, which run in real time.
+func tenth(d fakecluster.Delays) fakecluster.Delays {
+	return fakecluster.Delays{
+		ContainerStatus: d.ContainerStatus / 10,
+		PodPhase:        d.PodPhase / 10,
+		PodRemoval:      d.PodRemoval / 10,
+		JobSync:         d.JobSync / 10,
+	}
+}
+
 func (m memory) start(t *testing.T, scripts *containers.Scripts, o fakecluster.Options) *memoryCluster {
 	t.Helper()
-	o.Delays = m.delays
 	c := fakecluster.New(o)
 	require.NoError(t, c.Start(context.Background()))
 	t.Cleanup(c.Stop)
