@@ -34,7 +34,7 @@ func RealDelays() Delays {
 	return Delays{
 		ContainerStatus: 700 * time.Millisecond,
 		PodPhase:        1070 * time.Millisecond,
-		PodRemoval:      time.Second,
+		PodRemoval:      600 * time.Millisecond,
 		JobSync:         time.Second,
 	}
 }

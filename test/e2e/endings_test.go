@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/endings"
+)
+
+// endingLimit is the timeout of one case.
+const endingLimit = 2 * time.Minute
+
+// TestEndings records in which order the states of Jobs and pods are seen when a Job
+// ends, and compares it with the record. For a record with usual times, run it alone with
+// -parallel 1.
+func TestEndings(t *testing.T) {
+	admin, err := kubernetes.NewForConfig(shared.admin)
+	require.NoError(t, err)
+	want, err := endings.Read(endings.Real)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	have := map[string]endings.History{}
+	for _, c := range endings.All() {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(context.Background(), endingLimit)
+			defer cancel()
+			namespace := "ending-" + c.Name
+			require.NoError(t, (&realCluster{admin: admin}).CreateNamespace(ctx, t, namespace, nil))
+			h, err := endings.Record(ctx, admin, namespace, shared.image, c)
+			t.Logf("\n%s", endings.Format(h))
+			require.NoError(t, err)
+			mu.Lock()
+			defer mu.Unlock()
+			have[c.Name] = h
+			if os.Getenv(endings.UpdateEnv) == "" {
+				require.NoError(t, c.Compare(want[c.Name], h))
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if os.Getenv(endings.UpdateEnv) != "" && !t.Failed() {
+			require.NoError(t, endings.Write(endings.Real, have))
+		}
+	})
+}
