@@ -13,8 +13,13 @@ import (
 	"github.com/kontinue/kontinue/internal/fakecluster/endings"
 )
 
-// endingLimit is the timeout of one case.
-const endingLimit = 2 * time.Minute
+const (
+	// endingLimit is the timeout of one case.
+	endingLimit = 2 * time.Minute
+	// endingsAtOnce is how many cases run at a time. With more, a pod may start so late
+	// that the deadline of its Job comes first.
+	endingsAtOnce = 4
+)
 
 // TestEndings records in which order the states of Jobs and pods are seen when a Job
 // ends, and compares it with the record. For a record with usual times, run it alone with
@@ -24,11 +29,14 @@ func TestEndings(t *testing.T) {
 	require.NoError(t, err)
 	want, err := endings.Read(endings.Real)
 	require.NoError(t, err)
+	slots := make(chan struct{}, endingsAtOnce)
 	var mu sync.Mutex
 	have := map[string]endings.History{}
 	for _, c := range endings.All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(context.Background(), endingLimit)
 			defer cancel()
 			namespace := "ending-" + c.Name

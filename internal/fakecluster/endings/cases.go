@@ -111,15 +111,15 @@ func byThemselves() []Case {
 func byDeadline() []Case {
 	main, script := stops("main", 1300*time.Millisecond, 143)
 	pod := of("pod-deadline", "the pod's activeDeadlineSeconds passes while the container runs", main, script)
-	pod.Job.Spec.Template.Spec.ActiveDeadlineSeconds = ptr.To[int64](long)
+	pod.Job.Spec.Template.Spec.ActiveDeadlineSeconds = ptr.To[int64](2 * long)
 
 	main, script = stops("main", 1300*time.Millisecond, 143)
 	job := of("job-deadline", "the Job's activeDeadlineSeconds passes while the container runs", main, script)
-	job.Job.Spec.ActiveDeadlineSeconds = ptr.To[int64](long)
+	job.Job.Spec.ActiveDeadlineSeconds = ptr.To[int64](2 * long)
 
 	main, script = stops("main", 1300*time.Millisecond, 0)
 	zero := of("job-deadline-exit-0", "the container answers the SIGTERM of the Job's deadline with 0", main, script)
-	zero.Job.Spec.ActiveDeadlineSeconds = ptr.To[int64](long)
+	zero.Job.Spec.ActiveDeadlineSeconds = ptr.To[int64](2 * long)
 
 	main, script = exits("main", long, 0)
 	window := of("deadline-in-the-window", "the Job's deadline passes when the container has exited with 0 and the phase is Running", main, script).

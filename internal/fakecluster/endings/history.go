@@ -31,11 +31,12 @@ type State struct {
 
 func (s State) ofPod() bool { return strings.HasPrefix(s.Line, "pod ") }
 
-// of returns the lines of the pod or of the Job.
+// of returns the lines of the pod or of the Job. Those of an active Job only say when
+// its pod was counted as ready, which a sync at another time misses.
 func (h History) of(pod bool) []string {
 	var lines []string
 	for _, s := range h {
-		if s.ofPod() == pod {
+		if s.ofPod() == pod && !strings.HasPrefix(s.Line, "job active=") {
 			lines = append(lines, s.Line)
 		}
 	}
