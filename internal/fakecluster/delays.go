@@ -27,9 +27,10 @@ type Delays struct {
 	JobSync time.Duration
 }
 
-// RealDelays returns the delays measured on a node and a Job controller of Kubernetes
-// 1.37 with their default settings. Those of the kubelet are medians: they depend on
-// when it lists the containers.
+// RealDelays returns the delays of Kubernetes 1.37 with default settings. Those of the
+// kubelet are medians, since they depend on when it lists the containers, and grow on a
+// busy node; docs/fake-vs-real.md has the times of a recording. That of the Job
+// controller is its batch period.
 func RealDelays() Delays {
 	return Delays{
 		ContainerStatus: 700 * time.Millisecond,

@@ -111,10 +111,10 @@ func TestNodeDiesInTheWindow(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{Delays: fakecluster.RealDelays()})
 		c.On(containers.Match{}, containers.Script{Run: 5 * time.Second})
 		create(t, c, newJob("job"))
-		pod := waitPod(t, c, "job", terminated)
+		waitPod(t, c, "job", terminated)
 		require.NoError(t, c.KillNode(t.Context(), "node-1"))
 		after(time.Hour)
-		pod = &podsOf(t, c, "job")[0]
+		pod := &podsOf(t, c, "job")[0]
 		require.Equal(t, corev1.PodRunning, pod.Status.Phase, "nobody is left to write the phase")
 		gone := watchEnd(t, c, pod.Name)
 		require.NoError(t, c.RemoveNode(t.Context(), "node-1"))

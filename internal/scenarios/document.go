@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	jobendings "github.com/kontinue/kontinue/internal/fakecluster/endings"
 )
 
 // Names of the two backends' records.
@@ -57,6 +59,11 @@ func Document() ([]byte, error) {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, cell(text))
 		}
 	}
+	order, err := jobendings.Document()
+	if err != nil {
+		return nil, err
+	}
+	b.WriteString("\n" + order)
 	return b.Bytes(), nil
 }
 
