@@ -27,7 +27,7 @@ var (
 	// ErrSpecDrift means that an unnamed step found its Job made from another
 	// spec: its ordinal may stand for another step of the function now.
 	ErrSpecDrift = step.ErrSpecDrift
-	// ErrJobDeleted means that the Job was deleted before it ended: by
+	// ErrJobDeleted means that the Job was deleted before its end was known: by
 	// hand, with its owner or with its namespace. Its result is lost.
 	ErrJobDeleted = jobs.ErrJobDeleted
 	// ErrPodLost means that the Job failed and its pod was deleted before its status

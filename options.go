@@ -5,6 +5,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kontinue/kontinue/internal/step"
 )
 
 // StepOptions are common to every kind of step.
@@ -31,7 +33,38 @@ type StepOptions struct {
 	// in the spec stands, and so does the Timeout of the call that created the Job
 	// when another one resumes it. Default: 0, none.
 	Timeout time.Duration
+	// Until says how much of a pod's end RunPod and RunScript wait for. Default:
+	// [UntilContainers]. RunJob always waits for the Job's condition, and takes
+	// [UntilPod] for an [ErrInvalid].
+	Until Until
 }
+
+// Until says how much of its pod's end a step waits for. The stages follow each other: on
+// a real node the phase is final about a second after the last container has terminated,
+// and the Job has its condition about another second later.
+//
+// Wait for more than the containers if the next step needs what the pod still holds: a
+// ReadWriteOncePod volume, a host port, the last place in a quota of pods. The next step's
+// pod waits for that by itself, so that is a matter of time and not of correctness.
+type Until int
+
+const (
+	// UntilContainers: a success is returned when the containers that the step submitted
+	// have terminated with exit code 0, and a failure when the phase of the pod is final,
+	// since the kubelet withholds its reason (an eviction) until then. Containers that the
+	// cluster has injected do not count; one that runs on is stopped by a deadline that
+	// the step's record sets on the Job, 30 seconds or the pod's grace period later.
+	//
+	// A step that the cluster may still end otherwise is waited for as by [UntilJob]: the
+	// Job or its pod is being deleted, canceled or suspended, is past its deadline or
+	// managed by another controller (managedBy), has a native sidecar of the step's own,
+	// a podFailurePolicy or a backoffLimit, or a container may be restarted.
+	UntilContainers = Until(step.UntilContainers)
+	// UntilPod: the phase of the pod is final, in the same cases.
+	UntilPod = Until(step.UntilPod)
+	// UntilJob: the Job has its condition Complete or Failed.
+	UntilJob = Until(step.UntilJob)
+)
 
 // JobOptions describe a Job for [RunJob].
 type JobOptions struct {

@@ -26,6 +26,8 @@ type JobResult struct {
 	// resume had to take them from a record that had no room for all of them, it
 	// has those first that have more to do with the Job's failure.
 	Pods []*PodResult
+	// Times are when the Job reached each stage.
+	Times Times
 
 	outcome *step.Outcome
 }
@@ -135,8 +137,13 @@ type PodResult struct {
 	// for a pod that succeeded.
 	Message string
 	// Phase is the pod's last known phase. It is not always Succeeded or Failed:
-	// a pod that was deleted while it ran keeps Running.
+	// a pod that was deleted while it ran keeps Running. In the result of RunPod and
+	// RunScript it may be what the kubelet will report: the containers have ended, and
+	// the phase follows from their exit codes: see [UntilContainers]. So may the phase
+	// in Pod.
 	Phase corev1.PodPhase
+	// Times are when the pod reached each stage.
+	Times Times
 
 	pod     *pods.Outcome
 	outcome *step.Outcome
@@ -262,12 +269,12 @@ func (r *PodResult) LogErrorSummary(ktx *ExecutionContext) (string, error) {
 const summaryLines = 20
 
 func newPodResult(o *step.Outcome, p pods.Outcome) *PodResult {
-	return &PodResult{Pod: o.Object(p), Message: p.Explain(), Phase: p.Phase, pod: &p, outcome: o}
+	return &PodResult{Pod: o.Object(p), Message: p.Explain(), Phase: p.Phase, Times: podTimes(o, p), pod: &p, outcome: o}
 }
 
 // newJobResult is what RunJob returns.
 func newJobResult(o *step.Outcome) *JobResult {
-	r := &JobResult{SucceededPods: o.SucceededPods, FailedPods: o.FailedPods, outcome: o}
+	r := &JobResult{SucceededPods: o.SucceededPods, FailedPods: o.FailedPods, Times: jobTimes(o), outcome: o}
 	for _, p := range o.Pods {
 		r.Pods = append(r.Pods, newPodResult(o, p))
 	}
@@ -286,6 +293,7 @@ func newSinglePodResult(o *step.Outcome) (*PodResult, error) {
 	}
 	r := newPodResult(o, p)
 	r.single = true
+	r.Times.Created = o.Created
 	if r.Succeeded() {
 		r.Message = ""
 	}

@@ -16,6 +16,7 @@ type jobResultJSON struct {
 	SucceededPods, FailedPods int32
 	Message                   string
 	Pods                      []*PodResult
+	Times                     Times
 	Step                      *step.Outcome `json:",omitempty"`
 }
 
@@ -23,6 +24,7 @@ type podResultJSON struct {
 	Pod     *corev1.Pod
 	Message string
 	Phase   corev1.PodPhase
+	Times   Times
 	Outcome *pods.Outcome `json:",omitempty"`
 	Step    *step.Outcome `json:",omitempty"` // in the result of RunPod
 }
@@ -30,7 +32,7 @@ type podResultJSON struct {
 // MarshalJSON returns the result as JSON from which [JobResult.UnmarshalJSON] makes one
 // that answers as this one does, without the logs.
 func (r JobResult) MarshalJSON() ([]byte, error) {
-	out := jobResultJSON{SucceededPods: r.SucceededPods, FailedPods: r.FailedPods, Message: r.Message, Step: withoutPods(r.outcome)}
+	out := jobResultJSON{SucceededPods: r.SucceededPods, FailedPods: r.FailedPods, Message: r.Message, Times: r.Times, Step: withoutPods(r.outcome)}
 	for _, p := range r.Pods {
 		one := *p
 		one.single = false // its Job is that of the list
@@ -45,7 +47,7 @@ func (r *JobResult) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*r = JobResult{SucceededPods: in.SucceededPods, FailedPods: in.FailedPods, Message: in.Message, Pods: in.Pods, outcome: in.Step}
+	*r = JobResult{SucceededPods: in.SucceededPods, FailedPods: in.FailedPods, Message: in.Message, Pods: in.Pods, Times: in.Times, outcome: in.Step}
 	for _, p := range r.Pods {
 		if p != nil {
 			p.outcome = in.Step
@@ -57,7 +59,7 @@ func (r *JobResult) UnmarshalJSON(data []byte) error {
 // MarshalJSON returns the result as JSON from which [PodResult.UnmarshalJSON] makes one
 // that answers as this one does, without the logs.
 func (r PodResult) MarshalJSON() ([]byte, error) {
-	out := podResultJSON{Pod: r.Pod, Message: r.Message, Phase: r.Phase, Outcome: r.pod}
+	out := podResultJSON{Pod: r.Pod, Message: r.Message, Phase: r.Phase, Times: r.Times, Outcome: r.pod}
 	if r.single {
 		out.Step = withoutPods(r.outcome)
 	}
@@ -70,7 +72,7 @@ func (r *PodResult) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*r = PodResult{Pod: in.Pod, Message: in.Message, Phase: in.Phase, pod: in.Outcome, outcome: in.Step, single: in.Step != nil}
+	*r = PodResult{Pod: in.Pod, Message: in.Message, Phase: in.Phase, Times: in.Times, pod: in.Outcome, outcome: in.Step, single: in.Step != nil}
 	return nil
 }
 

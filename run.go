@@ -2,6 +2,7 @@ package kontinue
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/pods"
@@ -22,6 +23,9 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
 		return nil, invalid("RunJob", err)
 	}
+	if opts.Until != UntilContainers && opts.Until != UntilJob {
+		return nil, invalid("RunJob", fmt.Errorf("Until %d: a Job may have several pods, so RunJob waits for its condition", opts.Until))
+	}
 	o, err := ktx.run.Do(jobStep(opts))
 	if err != nil {
 		return nil, noResult("RunJob", err)
@@ -30,7 +34,8 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 }
 
 // RunPod runs a pod once and waits for its end. It creates a Job with
-// backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made.
+// backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made. It returns
+// when the containers have ended, before the Job has its condition: see [Until].
 // Durability and errors are as for [RunJob]. It also returns an [ErrPodLost] if the
 // Job failed and its pod was deleted before its status was observed.
 //
@@ -116,7 +121,7 @@ type submittedScript struct {
 }
 
 func newSpec(o *StepOptions) *step.Spec {
-	return &step.Spec{Name: o.Name, DisplayName: o.DisplayName, Description: o.Description, Timeout: o.Timeout}
+	return &step.Spec{Name: o.Name, DisplayName: o.DisplayName, Description: o.Description, Timeout: o.Timeout, Until: step.Until(o.Until)}
 }
 
 // checkCall refuses a nil pointer.

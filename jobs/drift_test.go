@@ -155,7 +155,7 @@ func TestDriftKnowsKontinuesOwnChanges(t *testing.T) {
 	c := newCluster(there)
 	client := jobs.NewClient(c, jobs.Options{})
 	require.NoError(t, client.Cancel(t.Context(), "ns", there.Name, there.UID))
-	require.NoError(t, client.SetTTL(t.Context(), "ns", there.Name, there.UID, 60))
+	require.NoError(t, client.Retire(t.Context(), "ns", there.Name, there.UID, new(int32(60)), nil))
 	got, err := acquire(t.Context(), client, changed(func(r *jobs.Request) { r.Timeout = 1e9 }))
 	require.NoError(t, err)
 	require.Empty(t, got.Drift, "a timeout is no part of the spec")

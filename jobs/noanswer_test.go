@@ -50,12 +50,14 @@ func TestNoAnswer(t *testing.T) {
 		method string
 		call   func(context.Context, *jobs.Client) error
 	}{
-		"get":    {http.MethodGet, func(ctx context.Context, c *jobs.Client) error { _, err := c.Get(ctx, "ns", "j"); return err }},
-		"list":   {http.MethodGet, func(ctx context.Context, c *jobs.Client) error { _, err := c.List(ctx, "ns", ""); return err }},
-		"ttl":    {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error { return c.SetTTL(ctx, "ns", "j", "u", 60) }},
+		"get":  {http.MethodGet, func(ctx context.Context, c *jobs.Client) error { _, err := c.Get(ctx, "ns", "j"); return err }},
+		"list": {http.MethodGet, func(ctx context.Context, c *jobs.Client) error { _, err := c.List(ctx, "ns", ""); return err }},
+		"ttl": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error {
+			return c.Retire(ctx, "ns", "j", "u", new(int32(60)), nil)
+		}},
 		"cancel": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error { return c.Cancel(ctx, "ns", "j", "u") }},
 		"record": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error {
-			_, err := c.SaveRecord(ctx, "ns", "j", "u", "{}")
+			_, err := c.SaveRecord(ctx, "ns", "j", "u", "{}", nil)
 			return err
 		}},
 		"delete": {http.MethodDelete, func(ctx context.Context, c *jobs.Client) error { return c.Delete(ctx, "ns", "j", "another") }},

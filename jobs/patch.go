@@ -16,14 +16,26 @@ import (
 
 type object = map[string]any
 
-// SetTTL sets ttlSecondsAfterFinished, which Kubernetes counts from the Job's end
-// and accepts also after it: 0 deletes a finished Job at once. A Job that is gone
-// or replaced is [ErrJobDeleted].
-func (c *Client) SetTTL(ctx context.Context, namespace, name string, uid types.UID, seconds int32) error {
-	if seconds < 0 {
-		return fmt.Errorf("%w: job %s/%s: ttlSecondsAfterFinished %d is negative", ErrInvalid, namespace, name, seconds)
+// Retire sets what removes a Job whose result is known: ttlSecondsAfterFinished, which
+// Kubernetes counts from the Job's end and accepts also after it (0 deletes a finished Job
+// at once), and activeDeadlineSeconds, which end a Job that has not ended by then. Nil
+// leaves a field as it is, and nothing is sent if both are. A Job that is gone or replaced
+// is [ErrJobDeleted].
+func (c *Client) Retire(ctx context.Context, namespace, name string, uid types.UID, ttl *int32, deadline *int64) error {
+	spec := object{}
+	if ttl != nil {
+		if *ttl < 0 {
+			return fmt.Errorf("%w: job %s/%s: ttlSecondsAfterFinished %d is negative", ErrInvalid, namespace, name, *ttl)
+		}
+		spec["ttlSecondsAfterFinished"] = *ttl
 	}
-	return c.patch(ctx, namespace, name, uid, nil, object{"ttlSecondsAfterFinished": seconds})
+	if deadline != nil {
+		spec["activeDeadlineSeconds"] = *deadline
+	}
+	if len(spec) == 0 {
+		return nil
+	}
+	return c.patch(ctx, namespace, name, uid, nil, spec)
 }
 
 // Cancel stops a Job for good and leaves it as a record: the Job controller

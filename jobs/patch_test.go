@@ -26,14 +26,14 @@ import (
 func patches(c *jobs.Client) map[string]func(ctx context.Context, name, uid string) error {
 	return map[string]func(context.Context, string, string) error{
 		"record": func(ctx context.Context, name, uid string) error {
-			_, err := c.SaveRecord(ctx, "ns", name, typesUID(uid), `{"v":1}`)
+			_, err := c.SaveRecord(ctx, "ns", name, typesUID(uid), `{"v":1}`, nil)
 			return err
 		},
 		"unlabel": func(ctx context.Context, name, uid string) error {
 			return c.Unlabel(ctx, "ns", name, typesUID(uid))
 		},
 		"ttl": func(ctx context.Context, name, uid string) error {
-			return c.SetTTL(ctx, "ns", name, typesUID(uid), 60)
+			return c.Retire(ctx, "ns", name, typesUID(uid), new(int32(60)), nil)
 		},
 		"cancel": func(ctx context.Context, name, uid string) error {
 			return c.Cancel(ctx, "ns", name, typesUID(uid))
@@ -169,7 +169,7 @@ func TestPatchNeedsUID(t *testing.T) {
 		}
 	}
 	c := newCluster(live(t))
-	require.ErrorIs(t, jobs.NewClient(c, jobs.Options{}).SetTTL(t.Context(), "ns", name, "live", -1), jobs.ErrInvalid)
+	require.ErrorIs(t, jobs.NewClient(c, jobs.Options{}).Retire(t.Context(), "ns", name, "live", new(int32(-1)), nil), jobs.ErrInvalid)
 	require.Empty(t, c.Actions())
 }
 
@@ -186,8 +186,8 @@ func TestPlainFake(t *testing.T) {
 		require.Equal(t, types.UID("ns/"+name), acquired.Run.UID)
 		for _, uid := range []types.UID{acquired.Job.UID, acquired.Run.UID} {
 			require.NoError(t, client.Cancel(t.Context(), "ns", name, uid))
-			require.NoError(t, client.SetTTL(t.Context(), "ns", name, uid, 60))
-			stored, err := client.SaveRecord(t.Context(), "ns", name, uid, `{"v":1}`)
+			require.NoError(t, client.Retire(t.Context(), "ns", name, uid, new(int32(60)), nil))
+			stored, err := client.SaveRecord(t.Context(), "ns", name, uid, `{"v":1}`, nil)
 			require.NoError(t, err)
 			require.Equal(t, `{"v":1}`, stored)
 		}
@@ -206,15 +206,15 @@ func TestPlainFake(t *testing.T) {
 			n++
 			return n == 1, nil, apierrors.NewConflict(resource, name, errors.New("the object has been modified"))
 		})
-		require.NoError(t, client.SetTTL(t.Context(), "ns", name, types.UID("ns/"+name), 30))
+		require.NoError(t, client.Retire(t.Context(), "ns", name, types.UID("ns/"+name), new(int32(30)), nil))
 		n = 0
-		stored, err := client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`)
+		stored, err := client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`, nil)
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1}`, stored)
 		// One that cannot be read is replaced, where Jobs have no resourceVersion too.
 		got.Annotations[identity.AnnotationRecord] = "none"
 		require.NoError(t, c.Tracker().Update(jobsResource, got, "ns"))
-		stored, err = client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`)
+		stored, err = client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`, nil)
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"attempt":2}`, stored)
 		// It is adopted with the stand-in, and not mistaken for a run without a record.
@@ -225,6 +225,6 @@ func TestPlainFake(t *testing.T) {
 		require.NoError(t, client.Unlabel(t.Context(), "ns", name, again.Run.UID))
 		// And one that is gone is gone.
 		require.NoError(t, client.Delete(t.Context(), "ns", name, types.UID("ns/"+name)))
-		require.ErrorIs(t, client.SetTTL(t.Context(), "ns", name, types.UID("ns/"+name), 30), jobs.ErrJobDeleted)
+		require.ErrorIs(t, client.Retire(t.Context(), "ns", name, types.UID("ns/"+name), new(int32(30)), nil), jobs.ErrJobDeleted)
 	})
 }

@@ -29,18 +29,25 @@ const recorded = "true"
 //
 // The API server checks that there is no record yet, and not that the Job is unchanged:
 // the Job controller writes the status at the same time.
-func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string) (stored string, err error) {
+//
+// The same request sets activeDeadlineSeconds to deadline unless that is nil, which bounds
+// a Job that is recorded while its pod is still running.
+func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string, deadline *int64) (stored string, err error) {
 	// version is the resource version of a Job that was read and has no valid record,
 	// which is then replaced. If its labels or annotations were removed, a JSON patch has
 	// no map to add to.
 	replace, version := false, ""
 	labels, annotations := object{identity.LabelRecorded: recorded}, object{identity.AnnotationRecord: text}
+	spec := object{}
+	if deadline != nil {
+		spec["activeDeadlineSeconds"] = *deadline
+	}
 	err = c.retry(ctx, "save record", c.records, func(ctx context.Context) (bool, error) {
 		var failure error
 		if !replace {
-			failure = c.addRecord(ctx, namespace, name, uid, text)
+			failure = c.addRecord(ctx, namespace, name, uid, text, deadline)
 		} else {
-			_, failure = c.tryPatch(ctx, namespace, name, uid, version, labels, annotations, nil)
+			_, failure = c.tryPatch(ctx, namespace, name, uid, version, labels, annotations, spec)
 		}
 		if failure == nil {
 			stored = text
@@ -80,7 +87,7 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 // addRecord adds label and record to a Job that has none. The tests of a JSON patch
 // (RFC 6902) are the API server's: where one fails, nothing is written and the answer
 // is a 422.
-func (c *Client) addRecord(ctx context.Context, namespace, name string, uid types.UID, text string) error {
+func (c *Client) addRecord(ctx context.Context, namespace, name string, uid types.UID, text string, deadline *int64) error {
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -94,6 +101,9 @@ func (c *Client) addRecord(ctx context.Context, namespace, name string, uid type
 		{"test", annotation, nil},
 		{"add", annotation, text},
 		{"add", at("labels", identity.LabelRecorded), recorded},
+	}
+	if deadline != nil {
+		patch = append(patch, operation{"add", "/spec/activeDeadlineSeconds", *deadline})
 	}
 	if !apicall.MissingUID(namespace, name, uid) {
 		patch = append([]operation{{"test", "/metadata/uid", uid}}, patch...)

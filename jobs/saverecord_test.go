@@ -26,7 +26,7 @@ const (
 )
 
 func save(ctx context.Context, c *cluster) (string, error) {
-	return jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).SaveRecord(ctx, "ns", jobName, "live", mine)
+	return jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).SaveRecord(ctx, "ns", jobName, "live", mine, nil)
 }
 
 var jobName = identity.JobName(request().Execution, "helm", 0)
@@ -218,7 +218,7 @@ func TestSaveRecordByTwo(t *testing.T) {
 	results := make(chan result, 2)
 	for _, text := range []string{mine, others} {
 		go func() {
-			stored, err := jobs.NewClient(c, jobs.Options{}).SaveRecord(t.Context(), "ns", jobName, "live", text)
+			stored, err := jobs.NewClient(c, jobs.Options{}).SaveRecord(t.Context(), "ns", jobName, "live", text, nil)
 			results <- result{stored, err}
 		}()
 	}

@@ -32,6 +32,7 @@ func Inspect(p *corev1.Pod) Outcome {
 		Terminating: p.DeletionTimestamp != nil,
 		Containers:  containerOutcomes(p),
 	}
+	o.CreatedAt = utc(p.CreationTimestamp)
 	if p.Status.StartTime != nil {
 		o.StartedAt = utc(*p.Status.StartTime)
 	}
@@ -49,7 +50,11 @@ func Inspect(p *corev1.Pod) Outcome {
 			o.Message = valid(c.Message)
 		}
 	}
-	if c := findCondition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && o.Reason == "" && o.Disrupted == "" {
+	c := findCondition(p, corev1.PodScheduled)
+	if c != nil && c.Status == corev1.ConditionTrue {
+		o.ScheduledAt = utc(c.LastTransitionTime)
+	}
+	if c != nil && c.Status == corev1.ConditionFalse && o.Reason == "" && o.Disrupted == "" {
 		o.Reason = c.Reason
 		if o.Message == "" {
 			o.Message = valid(c.Message)

@@ -70,6 +70,12 @@ type Outcome struct {
 	Rank int `json:"b,omitempty"`
 	// Part is not zero if Rank is not.
 	Part Part `json:"w,omitempty"`
+	// CreatedAt is when the API server created the pod, and ScheduledAt when the
+	// scheduler bound it to its node, each by that one's clock, in UTC, and zero if
+	// unknown.
+	CreatedAt time.Time `json:"a,omitzero"`
+	// ScheduledAt is that of the condition PodScheduled.
+	ScheduledAt time.Time `json:"h,omitzero"`
 	// StartedAt is when the kubelet accepted the pod, and FinishedAt when the last
 	// of its containers ended. Both are by the node's clock, in UTC, and zero if
 	// unknown.
@@ -127,14 +133,15 @@ type ContainerOutcome struct {
 // OOMKilled is not a success: the kernel killed a child process and the main process
 // still exited with 0. A pod in phase Failed has not succeeded whatever its exit
 // codes: the kubelet stopped it (eviction, deadline, node shutdown), and a program
-// that exits with 0 on SIGTERM has not done its work.
+// that exits with 0 on SIGTERM has not done its work. One in phase Succeeded has
+// succeeded whatever became of containers that were injected.
 func (o Outcome) Succeeded() bool {
 	if o.Phase == corev1.PodFailed {
 		return false
 	}
 	main := 0
 	for _, c := range o.Containers {
-		if c.Kind == KindSidecar {
+		if c.Kind == KindSidecar || c.Injected && o.Phase == corev1.PodSucceeded {
 			continue
 		}
 		if !c.succeeded() {

@@ -25,6 +25,12 @@ func Restore(namespace string, o Outcome) *corev1.Pod {
 		p.Labels = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
 		p.Annotations = map[string]string{batchv1.JobCompletionIndexAnnotation: index}
 	}
+	p.CreationTimestamp = apiTime(o.CreatedAt)
+	if !o.ScheduledAt.IsZero() {
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
+			Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: apiTime(o.ScheduledAt),
+		})
+	}
 	if !o.StartedAt.IsZero() {
 		p.Status.StartTime = &metav1.Time{Time: o.StartedAt}
 	}
@@ -32,9 +38,9 @@ func Restore(namespace string, o Outcome) *corev1.Pod {
 		p.DeletionTimestamp = &metav1.Time{Time: o.StoppedAt}
 	}
 	if o.Disrupted != "" {
-		p.Status.Conditions = []corev1.PodCondition{{
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
 			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: o.Disrupted, Message: o.Message,
-		}}
+		})
 	}
 	for _, c := range o.Containers {
 		restoreContainer(p, c)

@@ -42,8 +42,21 @@ type Job struct {
 	Deadline *int64
 	// PodFailurePolicy is spec.podFailurePolicy; nil means none, as most have.
 	PodFailurePolicy *batchv1.PodFailurePolicy
+	// Managed reports whether spec.managedBy names another controller than Kubernetes' own.
+	Managed bool
 	// Status is the Job's status as the API server sent it.
 	Status batchv1.JobStatus
+
+	template string // what trimTemplate leaves, in the API's own encoding
+}
+
+// Template returns the spec of the Job's pod template, reduced to the restart policy, the
+// deadline and the grace period of the pod, and the names and restart policies of its
+// containers and init containers. Each call decodes it again.
+func (j *Job) Template() *corev1.PodSpec {
+	spec := new(corev1.PodSpec)
+	_ = spec.Unmarshal([]byte(j.template)) // the trimmer encoded it, so it is well-formed
+	return spec
 }
 
 // Pod is what the cache keeps of a Pod. It is shared and must not be modified.
@@ -53,8 +66,9 @@ type Pod struct {
 	JobUID types.UID
 	// Phase is status.phase.
 	Phase corev1.PodPhase
-	// Whole reports whether Object lacks nothing but managedFields. That is so once the
-	// Pod has finished, is being deleted or is gone.
+	// Whole reports whether Object lacks nothing but managedFields. That is so once one of
+	// the Pod's containers has terminated, and once the Pod has finished, is being deleted
+	// or is gone.
 	Whole bool
 
 	owner  string      // name of the controller

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -62,6 +63,11 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 
 		BackoffLimit: or(job.Spec.BackoffLimit, defaultBackoffLimit), MaxFailedIndexes: or(job.Spec.MaxFailedIndexes, -1),
 		PodFailurePolicy: job.Spec.PodFailurePolicy,
+		Managed:          job.Spec.ManagedBy != nil && *job.Spec.ManagedBy != batchv1.JobControllerName,
+	}
+	template := trimTemplate(&job.Spec.Template.Spec)
+	if packed, err := template.Marshal(); err == nil {
+		out.template = t.intern(string(packed))
 	}
 	out.Group, out.ExecutionUID = t.intern(out.Group), t.internUID(out.ExecutionUID)
 	out.Step, out.SpecHash, out.Record = t.clone(out.Step), t.clone(out.SpecHash), t.clone(out.Record)
@@ -110,7 +116,7 @@ func (t *trimmer) pod(pod *corev1.Pod, gone bool) *Pod {
 			out.owner = t.clone(owner.Name)
 		}
 	}
-	out.Whole = gone || pod.DeletionTimestamp != nil || out.finished()
+	out.Whole = gone || pod.DeletionTimestamp != nil || out.finished() || terminated(pod)
 	if !out.Whole {
 		if packed, err := t.pack(pod); err == nil {
 			out.packed = packed
@@ -175,6 +181,29 @@ func trimRunning(out, pod *corev1.Pod) {
 		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget {
 			out.Status.Conditions = append(out.Status.Conditions, c)
 		}
+	}
+}
+
+// terminated reports whether a container of the Pod has terminated: what the Pod's end is
+// may be known from then on, before its phase.
+func terminated(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Terminated != nil })
+}
+
+// trimTemplate returns what decides whether a pod of a Job can run again once its
+// containers have terminated, and which of them were not added to it by the cluster.
+// Most Jobs of a process have the same, so that it costs next to no memory.
+func trimTemplate(spec *corev1.PodSpec) corev1.PodSpec {
+	keep := func(in []corev1.Container) (out []corev1.Container) {
+		for i := range in {
+			out = append(out, corev1.Container{Name: in[i].Name, RestartPolicy: in[i].RestartPolicy, RestartPolicyRules: in[i].RestartPolicyRules})
+		}
+		return out
+	}
+	return corev1.PodSpec{
+		RestartPolicy: spec.RestartPolicy, ActiveDeadlineSeconds: spec.ActiveDeadlineSeconds,
+		TerminationGracePeriodSeconds: spec.TerminationGracePeriodSeconds,
+		InitContainers:                keep(spec.InitContainers), Containers: keep(spec.Containers),
 	}
 }
 

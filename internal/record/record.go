@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Version is the version that [Record.Encode] writes.
@@ -36,6 +37,16 @@ type Record struct {
 	FailedPods int32 `json:"failedPods,omitempty"`
 	// Lost counts the pods that the Job counted and no worker observed.
 	Lost int `json:"lost,omitempty"`
+	// Early reports whether the record was made when the pod had ended and the Job had no
+	// condition yet. Reason and Message are then those that its controller will write.
+	Early bool `json:"early,omitempty"`
+	// Created is when the API server created the Job, Ended when the Job ended, or its
+	// pod in an Early record, and Seen when a worker knew, all in UTC.
+	Created time.Time `json:"created,omitzero"`
+	// Ended is by the clock of the control plane, or of the pod's node.
+	Ended time.Time `json:"ended,omitzero"`
+	// Seen is by the clock of the cluster, which may be ahead by a second or two.
+	Seen time.Time `json:"seen,omitzero"`
 	// Pods is what pods.Encode has written.
 	Pods json.RawMessage `json:"pods"`
 }

@@ -42,7 +42,7 @@ func disruptions() []*Scenario {
 			Name: "job-deleted", Shows: "the Job is deleted manually with background propagation, and its pod after it",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deleteJob(metav1.DeletePropagationBackground),
-			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"was deleted before it ended"}},
+			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"was deleted before its end was known"}},
 		},
 		{
 			Name: "job-deleted-foreground", Shows: "the Job is deleted manually with foreground propagation, and its pod before it",

@@ -106,6 +106,9 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 	for _, err := range r.check() {
 		t.Error(err)
 	}
+	if err := r.settle(ctx); err != nil {
+		t.Error(err)
+	}
 	if err := r.observe(ctx, entry); err != nil {
 		t.Error(err)
 	}

@@ -45,6 +45,9 @@ type Scenario struct {
 	// match Want whatever its outcome. The other facts in the record of the real
 	// cluster are those of one run.
 	Race string
+	// Differs says why the pod may end otherwise than the result says, which was returned
+	// when its containers had ended.
+	Differs string
 	// After makes further checks, for example of logs.
 	After func(ctx context.Context, r *Run) error
 }

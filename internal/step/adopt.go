@@ -14,7 +14,7 @@ import (
 func (s *step) adoptOrCreate() error {
 	ctx, end := s.engine.requestContext(s.run.ctx)
 	defer end()
-	wait, err := s.engine.newWait(s.report)
+	wait, err := s.engine.newWait(s.attempt(), s.until, s.report)
 	if err != nil {
 		return err
 	}

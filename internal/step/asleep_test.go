@@ -127,7 +127,7 @@ func (rs *rigs) start(t *testing.T) *rig {
 	r.queue = []Event{{job: watch.NewJob(r.job)}}
 	rs.now = r
 	var err error
-	r.wait, err = rs.newWait(nil)
+	r.wait, err = rs.newWait(0, UntilJob, nil)
 	require.NoError(t, err)
 	require.NoError(t, r.wait.begin("ns", "job", "j", watch.NewJob(r.job)))
 	return r

@@ -54,7 +54,7 @@ func BenchmarkBigJob(b *testing.B) {
 		ending += feed(&v, after)
 		require.Equal(b, done, v.decision())
 		began := time.Now()
-		o := v.outcome(0)
+		o := v.outcome(0, time.Time{})
 		sum += time.Since(began)
 		require.Len(b, o.Pods, n)
 	}

@@ -3,6 +3,7 @@ package step
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
@@ -26,7 +27,7 @@ func TestVictimIsNotNamedForOneThatIsLost(t *testing.T) {
 		if seen != nil {
 			v.apply(Event{pod: seen})
 		}
-		o := v.outcome(0)
+		o := v.outcome(0, time.Time{})
 		require.Equal(t, seen == nil, o.Lost == 1)
 		cause, found := o.Cause()
 		require.Equal(t, seen != nil, found)
@@ -54,7 +55,7 @@ func TestCauseSurvivesACutRecord(t *testing.T) {
 		}
 		v.apply(Event{pod: watch.NewPod(p)})
 	}
-	text, err := v.outcome(0).encode()
+	text, err := v.outcome(0, time.Time{}).encode()
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(text), 16*1024)
 	o, err := decode("ns", "job", text, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -106,39 +107,42 @@ func (w *wait) listPods(ctx context.Context) error {
 		w.gaveUp = true
 		return nil
 	}
-	ctx, end := w.engine.requestContext(ctx)
-	defer end()
-	listed, err := w.engine.Watcher.ListPods(ctx, w.namespace, w.uid)
+	again, err := w.readPods(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
-		}
-		var refusal *watch.Error
-		passes := !errors.As(err, &refusal) || refusal.Transient()
-		if w.listings++; w.listings < maxListings || passes {
-			w.engine.Logger.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
-			w.settle = time.NewTimer(min(settleGrace<<min(w.listings, maxListings), confirmMax))
-			return nil
-		}
-		return fmt.Errorf("job %s/%s ended, but its pods cannot be read: %w", w.namespace, w.name, err)
+		return err
 	}
-	w.future.Do(func() { w.state.relist(listed) })
-	w.relisted = true
-	w.settle = time.NewTimer(settleLimit)
+	if again == 0 {
+		w.relisted, again = true, settleLimit
+	}
+	w.settle = time.NewTimer(again)
 	return nil
 }
 
+// readPods folds in a consistent LIST of the Job's pods. If it cannot be read yet, readPods
+// returns when to try again.
+func (w *wait) readPods(ctx context.Context) (again time.Duration, _ error) {
+	ctx, end := w.engine.requestContext(ctx)
+	defer end()
+	listed, err := w.engine.Watcher.ListPods(ctx, w.namespace, w.uid)
+	if err == nil {
+		w.listings = 0
+		w.future.Do(func() { w.state.relist(listed) })
+		return 0, nil
+	}
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
+	}
+	var refusal *watch.Error
+	passes := !errors.As(err, &refusal) || refusal.Transient()
+	if w.listings++; w.listings < maxListings || passes {
+		w.engine.Logger.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
+		return min(settleGrace<<min(w.listings, maxListings), confirmMax), nil
+	}
+	return 0, fmt.Errorf("job %s/%s ended, but its pods cannot be read: %w", w.namespace, w.name, err)
+}
+
 // final reports whether, after that LIST, there is no pod left to wait for: those that
-// are missing now stay missing.
+// are missing now stay missing. It is called in Future.Do.
 func (w *wait) final() bool {
-	final := true
-	w.future.Do(func() {
-		if w.gaveUp {
-			return
-		}
-		for _, p := range w.state.pods {
-			final = final && (p.settled() || p.ended())
-		}
-	})
-	return final
+	return w.gaveUp || !slices.ContainsFunc(w.state.pods, func(p podState) bool { return !p.settled() && !p.ended() })
 }

@@ -12,27 +12,35 @@ import (
 	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/internal/record"
 	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/watch"
 )
 
 // Finish sets the TTL of the Execution's Jobs: that of their own spec, which was held
 // back, or else ttl, in seconds. Nil leaves a Job without a TTL. A Job that has its
-// record and is still running is stopped, since its result is known.
+// record and is still running ends by itself, most often within two seconds; a deadline
+// bounds that.
 func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *int32) error {
 	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
 		metadata := identity.MetadataOf(job)
-		if record.Readable(metadata.Record) && !jobs.Classify(&job.Status).Terminal {
-			if err := e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID); err != nil {
-				return err
+		known := watch.NewJob(job)
+		e.clock.observeJob(known)
+		var deadline *int64
+		if record.Readable(metadata.Record) && !jobs.StatusOf(job).Terminal {
+			if known.Suspended { // its deadline does not count
+				if err := e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID); err != nil {
+					return err
+				}
 			}
+			deadline = e.clock.deadline(job.CreationTimestamp, job.Status.StartTime, openGrace(known), job.Spec.ActiveDeadlineSeconds)
 		}
 		seconds := metadata.TTLSeconds
 		if seconds == nil {
 			seconds = ttl
 		}
-		if have := job.Spec.TTLSecondsAfterFinished; seconds == nil || have != nil && *have == *seconds {
-			return nil
+		if have := job.Spec.TTLSecondsAfterFinished; have != nil && seconds != nil && *have == *seconds {
+			seconds = nil
 		}
-		return e.Jobs.SetTTL(ctx, job.Namespace, job.Name, job.UID, *seconds)
+		return e.Jobs.Retire(ctx, job.Namespace, job.Name, job.UID, seconds, deadline)
 	})
 }
 

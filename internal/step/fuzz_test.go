@@ -118,7 +118,7 @@ func FuzzOutcome(f *testing.F) {
 		if !terminal {
 			return
 		}
-		o := v.outcome(3)
+		o := v.outcome(3, time.Time{})
 		text, err := o.encode()
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(text), pods.MaxRecordBytes)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -36,25 +37,38 @@ type Outcome struct {
 	objects map[types.UID]*corev1.Pod
 }
 
-// outcome returns the outcome of a Job that has ended.
-func (s *state) outcome(attempt int) *Outcome {
+// outcome returns the outcome of a Job that has ended, or whose pod has.
+func (s *state) outcome(attempt int, seen time.Time) *Outcome {
 	status := s.status()
+	early := !status.Terminal && s.early()
+	lost := s.missing(status)
+	if early {
+		status, lost = s.foreseen(status), 0
+	}
 	o := &Outcome{
 		Record: record.Record{
 			Version:       record.Version,
 			Attempt:       attempt,
+			Early:         early,
+			Created:       s.job.CreationTimestamp.UTC(),
+			Ended:         status.Finished.UTC(),
+			Seen:          seen,
 			Failed:        status.Failed,
 			Canceled:      s.job.Canceled,
 			Reason:        plain.Text(status.Reason),
 			Message:       plain.Text(status.Message),
 			SucceededPods: status.Succeeded,
 			FailedPods:    status.FailedPods,
-			Lost:          s.missing(status),
+			Lost:          lost,
 		},
 		Namespace: s.job.Namespace,
 		Job:       s.job.Name,
 	}
 	o.addPods(s.pods, s.job.PodFailurePolicy)
+	o.markInjected(pods.Names(s.job.Template()))
+	if early {
+		o.foresee()
+	}
 	s.rank(o)
 	return o
 }
@@ -172,12 +186,20 @@ func (o *Outcome) complete(seen []pods.Outcome) {
 
 // Object returns the object of one of the outcome's pods, restored from the record if
 // the object itself is gone. It is the caller's own: what the watch holds is shared with
-// other calls of the step.
+// other calls of the step. Its phase is that of the outcome.
 func (o *Outcome) Object(p pods.Outcome) *corev1.Pod {
-	if object := o.objects[p.UID]; object != nil && object.Status.Phase == p.Phase {
-		return object.DeepCopy()
+	object := o.objects[p.UID]
+	if object == nil || object.Status.Phase != p.Phase && !(o.Early && open(object.Status.Phase)) {
+		return pods.Restore(o.Namespace, p)
 	}
-	return pods.Restore(o.Namespace, p)
+	object = object.DeepCopy()
+	object.Status.Phase = p.Phase
+	return object
+}
+
+// open reports whether the phase of a pod may still change.
+func open(phase corev1.PodPhase) bool {
+	return phase == corev1.PodPending || phase == corev1.PodRunning
 }
 
 // DeadlineExceeded reports whether the Job exceeded its deadline.

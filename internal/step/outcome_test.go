@@ -33,7 +33,7 @@ func TestCommonOutcome(t *testing.T) {
 			}},
 		},
 	}), false)
-	got, err := v.outcome(0).encode()
+	got, err := v.outcome(0, time.Time{}).encode()
 	require.NoError(t, err)
 	want, err := os.ReadFile("../record/testdata/v1/success.json")
 	require.NoError(t, err)

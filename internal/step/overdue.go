@@ -68,6 +68,16 @@ func (c *clusterClock) since(t time.Time) time.Duration {
 	return time.Duration(c.ahead.Load() - t.UnixNano() + int64(time.Since(c.begun)))
 }
 
+// now is what the clock of the cluster shows, at least; zero before the API server has
+// sent a timestamp.
+func (c *clusterClock) now() time.Time {
+	ahead := c.ahead.Load()
+	if ahead == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ahead+int64(time.Since(c.begun))).UTC()
+}
+
 // allowance is the time that a Job has from its start. The zero value is none.
 type allowance struct {
 	start    int64 // in seconds since 1970

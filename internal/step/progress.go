@@ -62,8 +62,8 @@ func (s *state) progress() (r Report) {
 		r.Pod = newest.Name
 	}
 	switch {
-	case status.Terminal && s.podsFinal(status):
-		return s.outcome(0).progress()
+	case status.Terminal && s.podsFinal(status), !status.Terminal && s.early():
+		return s.outcome(0, time.Time{}).progress()
 	case status.Terminal && status.Failed:
 		r.State, r.Reason, r.Message = Failed, status.Reason, plain.Text(status.Message)
 	case status.Terminal:

@@ -29,17 +29,17 @@ func (s *step) storedOutcome(run jobs.Run) (*Outcome, error) {
 // when pods and logs are gone. The result is returned only after that. If another
 // worker was first, it is the one on the Job.
 func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
-	o := s.wait.outcome(s.attempt())
+	o := s.wait.ended
 	o.Resumed, o.Drift, o.Mutations = s.wait.resumed, s.drift, s.mutations
 	o.markInjected(s.containers)
-	if stored := s.wait.record(); stored != "" {
-		return s.mergeStored(ctx, o, stored, true)
+	if s.wait.text != "" {
+		return s.mergeStored(ctx, o, s.wait.text, true)
 	}
 	text, err := o.encode()
 	if err != nil {
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.Namespace, o.Job, err)
 	}
-	stored, err := s.engine.Jobs.SaveRecord(ctx, o.Namespace, o.Job, s.wait.uid, text)
+	stored, err := s.engine.Jobs.SaveRecord(ctx, o.Namespace, o.Job, s.wait.uid, text, s.wait.deadline(o))
 	switch {
 	case errors.Is(err, jobs.ErrJobDeleted):
 		return o, nil // it had ended, and there is nothing left to record it on

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
@@ -21,7 +22,7 @@ func TestRecordIsAtMost16KiB(t *testing.T) {
 		for i := range 300 {
 			v.apply(Event{pod: testPod(fmt.Sprintf("pod-%03d", i), 1, corev1.PodFailed, 1, false)})
 		}
-		record, err := v.outcome(0).encode()
+		record, err := v.outcome(0, time.Time{}).encode()
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(record), 16*1024)
 		require.Greater(t, len(record), 15*1024, "no more is left out than needed")

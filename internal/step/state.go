@@ -41,6 +41,8 @@ type state struct {
 	deletions  int        // DELETED events of the Job so far
 	gone       bool       // the API server has responded that it does not exist
 	going      bool       // or that it is being deleted
+	until      Until      // what is waited for
+	held       bool       // containers that were injected have held its failed pod open for too long
 	pods       []podState
 	tally
 }
@@ -163,7 +165,7 @@ const (
 	// this process.
 	podsPending
 	// done: a record is on the Job, or the Job and all the pods that it counts are
-	// final.
+	// final, or the Job's only pod is over: see early.
 	done
 	// unobserved: the watch no longer shows the Job, which was deleted, has its record, or
 	// has lost a label that the watch selects on; or it shows that the deletion of the Job
@@ -207,6 +209,8 @@ func (s *state) decision() decision {
 		return deleted
 	case s.job.DeletionTimestamp != nil:
 		return unobserved
+	case s.early():
+		return done
 	default:
 		return running
 	}

@@ -204,7 +204,7 @@ func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
 // depends on the time.
 func summary(t *testing.T, v *state) string {
 	t.Helper()
-	o := v.outcome(0)
+	o := v.outcome(0, time.Time{})
 	for i := range o.Pods {
 		o.Pods[i].Deleted = false
 	}
@@ -239,7 +239,7 @@ func TestPodThatNeverStartedKeepsItsReason(t *testing.T) {
 		}
 		v.apply(podEvent(len(tc.states)+1, corev1.PodFailed, unknown))
 		v.apply(Event{job: testJob(9, ended(batchv1.JobFailed, 0, 1))})
-		o := v.outcome(0)
+		o := v.outcome(0, time.Time{})
 		require.Len(t, o.Pods, 1, name)
 		require.Contains(t, o.Pods[0].Explain(), tc.want, name)
 		require.NotContains(t, o.Pods[0].Explain(), "ContainerStatusUnknown", name)
@@ -256,7 +256,7 @@ func TestRelistDecides(t *testing.T) {
 	require.Equal(t, podsPending, v.decision())
 	v.relist([]*watch.Pod{testPod("new-2", 2, corev1.PodFailed, 3, false)})
 	require.Equal(t, done, v.decision())
-	o := v.outcome(0)
+	o := v.outcome(0, time.Time{})
 	require.Len(t, o.Pods, 2)
 	require.True(t, o.Pods[0].Deleted)
 	require.Equal(t, "new-2", o.Pods[1].Name)
@@ -269,7 +269,7 @@ func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	v.apply(Event{job: testJob(9, ended(batchv1.JobFailed, 1, 1))})
 	v.apply(Event{pod: testPod("a-1", 1, corev1.PodSucceeded, 0, false)})
 	v.apply(Event{pod: testPod("a-2", 1, corev1.PodFailed, 3, false)})
-	live := v.outcome(4)
+	live := v.outcome(4, time.Time{})
 	text, err := live.encode()
 	require.NoError(t, err)
 	job := testJob(10, batchv1.JobStatus{})

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/internal/record"
 	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
 )
 
 // Spec is what one step runs. It must not change until [Run.Do] returns.
@@ -30,6 +30,8 @@ type Spec struct {
 	Labels, Annotations map[string]string
 	// SinglePod says that the Job makes one pod, whose end is the step's.
 	SinglePod bool
+	// Until says how much of the end of that pod is waited for.
+	Until Until
 }
 
 // step is one call of [Run.Do].
@@ -45,6 +47,7 @@ type step struct {
 	name        string
 	named       bool
 	singlePod   bool
+	until       Until
 	containers  []string // the names of those that were submitted
 	restamp     bool     // the Job is an earlier attempt's, and the plan saw no record on it
 	displayName string
@@ -88,7 +91,8 @@ func (r *Run) newStep(spec *Spec) (_ *step, err error) {
 		run:         r,
 		named:       spec.Name != "",
 		singlePod:   spec.SinglePod,
-		containers:  containersOf(&spec.Job.Template.Spec),
+		until:       spec.untilOf(),
+		containers:  pods.Names(&spec.Job.Template.Spec),
 		displayName: spec.DisplayName,
 		began:       time.Now(),
 	}
@@ -124,19 +128,11 @@ func (r *Run) newStep(spec *Spec) (_ *step, err error) {
 	if err := s.request.Validate(); err != nil {
 		return nil, err
 	}
+	if spec.Until < UntilContainers || spec.Until > UntilJob {
+		return nil, fmt.Errorf("%w: Until %d is unknown", jobs.ErrInvalid, spec.Until)
+	}
 	ready = true
 	return s, nil
-}
-
-// containersOf returns the names of the containers of all kinds.
-func containersOf(pod *corev1.PodSpec) []string {
-	names := make([]string, 0, len(pod.InitContainers)+len(pod.Containers))
-	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
-		for i := range list {
-			names = append(names, list[i].Name)
-		}
-	}
-	return names
 }
 
 // singlePodFailed reports whether a record is one of a step whose single pod failed.

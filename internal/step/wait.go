@@ -9,6 +9,7 @@ import (
 
 	"github.com/kontinue/kontinue/dispatch"
 	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
 	"github.com/kontinue/kontinue/watch"
 )
 
@@ -42,13 +43,18 @@ type wait struct {
 	uid       types.UID
 	resumed   bool
 
-	state state // guarded by the future: see Future.Do
+	attempt int
+
+	state state    // guarded by the future: see Future.Do
+	ended *Outcome // that of the state when it was final
+	text  string   // the record that was on the Job then, or ""
 
 	report       func(Report)
 	reported     *Report     // nil unless Parts.Report is set
 	confirm      *time.Timer // set while the watch does not show the Job
 	pause        time.Duration
 	unauthorized int
+	held         *time.Timer // set while injected containers hold a failed pod open
 	settle       *time.Timer // set when the Job has ended and its pods have not settled
 	listings     int
 	relisted     bool
@@ -61,8 +67,8 @@ type wait struct {
 
 // newWait registers for events before anything is created, and fails if the
 // engine has stopped.
-func (e *Engine) newWait(report func(Report)) (*wait, error) {
-	w := &wait{engine: e, report: report, pause: confirmAfter}
+func (e *Engine) newWait(attempt int, until Until, report func(Report)) (*wait, error) {
+	w := &wait{engine: e, attempt: attempt, state: state{until: until}, report: report, pause: confirmAfter}
 	if e.Report != nil {
 		w.reported = new(Report)
 	}
@@ -79,13 +85,14 @@ func (w *wait) apply(e Event) bool {
 	w.engine.clock.observeEvent(e)
 	before := w.state.allowance()
 	news := w.state.apply(e)
-	return news && (w.observed() || w.state.allowance() != before || w.state.decision() != running)
+	return news && (w.observed() || w.state.allowance() != before || w.state.decision() != running || w.state.verdict() == pods.Failing)
 }
 
 func (w *wait) end() {
 	w.future.Cancel()
 	stopTimer(&w.confirm)
 	stopTimer(&w.settle)
+	stopTimer(&w.held)
 	stopTimer(&w.overdue)
 }
 
@@ -132,6 +139,8 @@ func (w *wait) untilDone(ctx context.Context) error {
 			err = w.checkMissing(ctx)
 		case <-timerC(w.settle):
 			err = w.listPods(ctx)
+		case <-timerC(w.held):
+			err = w.checkHeld(ctx)
 		case <-timerC(w.overdue):
 			err = w.checkOverdue(ctx)
 		case <-w.future.Done():
@@ -153,9 +162,17 @@ func (w *wait) evaluate() (final bool, err error) {
 	var progress Report
 	var watched, unread bool
 	var allowed allowance
+	var held time.Duration
 	cause := jobs.ErrJobDeleted
 	w.future.Do(func() {
 		d = w.state.decision()
+		if d == done || d == podsPending && w.relisted && w.final() {
+			d = done
+			w.finish()
+		}
+		if d == running && w.state.verdict() == pods.Failing {
+			held = openGrace(w.state.job)
+		}
 		watched, unread = (w.state.watched || w.state.gone) && d != unobserved, w.state.unread
 		w.state.unread = false
 		allowed = w.state.allowance()
@@ -169,16 +186,14 @@ func (w *wait) evaluate() (final bool, err error) {
 	w.reportProgress(progress, d)
 	w.armConfirm(watched, unread)
 	w.armOverdue(d, allowed)
+	w.armHeld(held)
 	switch d {
 	case done:
 		return true, nil
 	case deleted:
-		return false, fmt.Errorf("%w: job %s/%s (UID %s) was deleted before it ended, with its Execution, with its namespace or by hand; the result of its pods is lost",
+		return false, fmt.Errorf("%w: job %s/%s (UID %s) was deleted before its end was known, with its Execution, with its namespace or by hand; the result of its pods is lost",
 			cause, w.namespace, w.name, w.uid)
 	case podsPending:
-		if w.relisted && w.final() {
-			return true, nil
-		}
 		if w.settle == nil {
 			w.settle = time.NewTimer(settleGrace)
 		}
@@ -228,19 +243,12 @@ func timerC(t *time.Timer) <-chan time.Time {
 	return t.C
 }
 
-// record returns the readable record that was already on the Job when the wait saw its
-// end, or "".
-func (w *wait) record() (text string) {
-	w.future.Do(func() {
-		if w.state.recorded {
-			text = w.state.job.Record
-		}
-	})
-	return text
-}
-
-// outcome returns the outcome of the final state.
-func (w *wait) outcome(attempt int) (o *Outcome) {
-	w.future.Do(func() { o = w.state.outcome(attempt) })
-	return o
+// finish keeps the outcome of the final state, or the readable record that is on the Job
+// already: a later event may show a state in which nothing is decided, such as that of a
+// Job that is being deleted. It is called in Future.Do.
+func (w *wait) finish() {
+	w.ended = w.state.outcome(w.attempt, w.engine.clock.now())
+	if w.state.recorded {
+		w.text = w.state.job.Record
+	}
 }

@@ -219,7 +219,7 @@ func TestOwnerDeleted(t *testing.T) {
 				for range cap(errs) {
 					err := <-errs
 					require.ErrorIs(t, err, kontinue.ErrJobDeleted)
-					require.ErrorContains(t, err, "was deleted before it ended, with its Execution, with its namespace or by hand")
+					require.ErrorContains(t, err, "was deleted before its end was known, with its Execution, with its namespace or by hand")
 				}
 				require.Less(t, time.Since(began), time.Minute)
 				w.Sleep(time.Minute)
