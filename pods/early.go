@@ -79,19 +79,18 @@ func (e Early) Verdict(p *corev1.Pod) Verdict {
 	case o.Reason != "" || o.Disrupted != "":
 		return Undecided // the node is lost, or the scheduler preempts the pod
 	}
-	submitted := Names(e.Template)
-	return o.MarkInjected(submitted).terminated(len(submitted))
+	return o.terminated(Names(e.Template))
 }
 
-// terminated is the verdict on a pod whose phase is not final, of which so many containers
-// were submitted.
-func (o Outcome) terminated(all int) Verdict {
+// terminated is the verdict on a pod whose phase is not final, of which the named
+// containers were submitted.
+func (o Outcome) terminated(names []string) Verdict {
 	submitted, failed := 0, false
 	for _, c := range o.Containers {
 		if c.Kind == KindSidecar {
 			continue // of a pod whose other containers have ended: the kubelet stops it
 		}
-		if !c.Injected {
+		if slices.Contains(names, c.Name) {
 			if c.State != stateTerminated {
 				return Undecided
 			}
@@ -100,7 +99,7 @@ func (o Outcome) terminated(all int) Verdict {
 		failed = failed || c.failed()
 	}
 	switch {
-	case submitted < all || all == 0:
+	case submitted < len(names) || submitted == 0:
 		return Undecided // admission has removed or renamed one
 	case failed:
 		return Failing

@@ -25,6 +25,7 @@ import (
 	"github.com/kontinue/kontinue/dispatch"
 	"github.com/kontinue/kontinue/internal/identity"
 	"github.com/kontinue/kontinue/jobs"
+	"github.com/kontinue/kontinue/pods"
 	"github.com/kontinue/kontinue/watch"
 )
 
@@ -32,8 +33,8 @@ import (
 // sleep, and returns how it is broken: something will wake it. Either news is there
 // already, or the watch shows the Job, and internal/listwatch watches over the watch,
 // or a timer is set by which the wait asks the API server. A Job with an allowance is
-// looked at when that is over, and so are pods that are not final. A timer that has
-// fired sets nothing off any more.
+// looked at when that is over, and so are pods that are not final and a failed pod that
+// others hold open. A timer that has fired sets nothing off any more.
 func asleep(w *wait, fired map[*time.Timer]bool) (broken error) {
 	unset := func(t *time.Timer) bool { return t == nil || fired[t] }
 	w.future.Do(func() {
@@ -48,6 +49,8 @@ func asleep(w *wait, fired map[*time.Timer]bool) (broken error) {
 			broken = errors.New("the Job has ended, and its pods are not to be listed")
 		case d == running && w.state.allowance() != (allowance{}) && unset(w.overdue):
 			broken = errors.New("the Job runs against its deadline, and is not to be looked at when that is over")
+		case d == running && w.state.verdict() == pods.Failing && unset(w.held):
+			broken = errors.New("injected containers hold the failed pod open, and that is not bounded")
 		case d == deleted, d == done:
 			broken = errors.New("it is over, and the wait has not ended")
 		}
@@ -78,7 +81,8 @@ type rig struct {
 type rigs struct {
 	serving sync.Mutex // held by the API server; a change from another goroutine needs it
 	*Engine
-	now *rig
+	now   *rig
+	until Until
 }
 
 func newRigs() *rigs {
@@ -123,11 +127,14 @@ func (rs *rigs) start(t *testing.T) *rig {
 	r := &rig{rv: 1, fired: map[*time.Timer]bool{}}
 	r.job = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "ns", Name: "job", UID: "j", ResourceVersion: "1",
+	}, Spec: batchv1.JobSpec{
+		BackoffLimit: new(int32(0)),
+		Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main"}}}},
 	}, Status: batchv1.JobStatus{Active: 1, StartTime: &metav1.Time{Time: time.Now()}}}
 	r.queue = []Event{{job: watch.NewJob(r.job)}}
 	rs.now = r
 	var err error
-	r.wait, err = rs.newWait(0, UntilJob, nil)
+	r.wait, err = rs.newWait(0, rs.until, nil)
 	require.NoError(t, err)
 	require.NoError(t, r.wait.begin("ns", "job", "j", watch.NewJob(r.job)))
 	return r
@@ -299,7 +306,7 @@ func (r *rig) turn(t *testing.T, s *schedule, story *[]func(*rig)) (over bool, e
 }
 
 func (r *rig) timers() map[string]**time.Timer {
-	return map[string]**time.Timer{"confirm": &r.wait.confirm, "settle": &r.wait.settle, "overdue": &r.wait.overdue}
+	return map[string]**time.Timer{"confirm": &r.wait.confirm, "settle": &r.wait.settle, "overdue": &r.wait.overdue, "held": &r.wait.held}
 }
 
 // fire does what untilDone does when the timer has fired.
@@ -312,6 +319,8 @@ func (r *rig) fire(timer string) error {
 		return r.wait.checkMissing(context.Background())
 	case "settle":
 		return r.wait.listPods(context.Background())
+	case "held":
+		return r.wait.checkHeld(context.Background())
 	default:
 		return r.wait.checkOverdue(context.Background())
 	}
@@ -351,7 +360,7 @@ func (r *rig) settleDown(t *testing.T, s *schedule, story []func(*rig)) (over bo
 		if len(r.wait.future.Ready()) > 0 {
 			<-r.wait.future.Ready()
 		} else {
-			for _, name := range []string{"confirm", "settle", "overdue"} {
+			for _, name := range []string{"held", "confirm", "settle", "overdue"} {
 				if set := *r.timers()[name]; set != nil && !r.fired[set] {
 					err = r.fire(name)
 					break
@@ -395,8 +404,65 @@ func TestNoWaitSleepsForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rigs := newRigs()
+			rigs.until = UntilJob
 			for s := (&schedule{}); s != nil; s = s.next() {
 				rigs.play(t, s, slices.Clone(story), moves)
+			}
+		})
+	}
+}
+
+// What can happen to the only pod of a Job, one after the other.
+var (
+	terminates = func(code int32) func(*rig) {
+		return func(r *rig) {
+			r.ended = true // with code 0; otherwise at last
+			r.changePod(corev1.PodRunning, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}})
+		}
+	}
+	isFinal = func(phase corev1.PodPhase, code int32) func(*rig) {
+		return func(r *rig) {
+			r.ended = true
+			r.changePod(phase, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code}})
+		}
+	}
+)
+
+func (r *rig) changePod(phase corev1.PodPhase, state corev1.ContainerState) {
+	r.rv++
+	pod := corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: "pod", UID: "p", ResourceVersion: strconv.Itoa(r.rv), Labels: map[string]string{batchv1.ControllerUidLabel: "j"},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(r.job, batchv1.SchemeGroupVersion.WithKind("Job"))},
+		},
+		Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main"}, {Name: "mesh"}}},
+		Status: corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{
+			{Name: "main", State: state}, {Name: "mesh", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
+		}},
+	}
+	r.pods = []corev1.Pod{pod}
+	r.queue = append(r.queue, Event{pod: watch.NewPod(&pod)})
+}
+
+// TestNoWaitForAPodSleepsForEver is [TestNoWaitSleepsForEver] of a step that ends with its
+// pod, which a container that was injected holds open.
+func TestNoWaitForAPodSleepsForEver(t *testing.T) {
+	t.Parallel()
+	for name, story := range map[string][]func(*rig){
+		"succeeds":                    {terminates(0)},
+		"fails":                       {terminates(3)},
+		"fails at last":               {terminates(3), isFinal(corev1.PodFailed, 3)},
+		"is evicted":                  {isFinal(corev1.PodFailed, 0)},
+		"fails, leaves the watch":     {terminates(3), leavesTheWatch},
+		"fails, begins to go, goes":   {terminates(3), beginsToGo, goes},
+		"fails, is recorded":          {terminates(3), isRecorded},
+		"succeeds, is recorded, goes": {terminates(0), isRecorded, goes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rigs := newRigs()
+			for s := (&schedule{}); s != nil; s = s.next() {
+				rigs.play(t, s, slices.Clone(story), 4)
 			}
 		})
 	}
