@@ -43,9 +43,18 @@ func Run(t *testing.T, test func(w *World)) {
 // it with the bubble's T, or use [Run].
 func New(t testing.TB) *World {
 	t.Helper()
-	w := &World{TB: t, Cluster: fakecluster.New(fakecluster.Options{
-		Controller: controller.Options{SyncBatch: time.Second},
-	})}
+	return newWorld(t, fakecluster.Options{Controller: controller.Options{SyncBatch: time.Second}})
+}
+
+// RunReal is [Run] in a World with the delays of a real node and Job controller.
+func RunReal(t *testing.T, test func(w *World)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t, fakecluster.Options{Delays: fakecluster.RealDelays()})) })
+}
+
+func newWorld(t testing.TB, o fakecluster.Options) *World {
+	t.Helper()
+	w := &World{TB: t, Cluster: fakecluster.New(o)}
 	require.NoError(t, w.Cluster.Start(t.Context()))
 	t.Cleanup(w.Cluster.Stop)
 	owner, err := w.Cluster.CreateOwner(t.Context(), "ns", "release")
