@@ -91,15 +91,11 @@ func admission() []*Scenario {
 // quota limits a resource of the namespace and waits until the limit is enforced,
 // which is after the quota controller has counted for the first time.
 func (r *Run) quota(ctx context.Context, name corev1.ResourceName, limit int64) error {
-	_, err := r.Admin.CoreV1().ResourceQuotas(r.Namespace).Create(ctx, &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Name: "limit"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{name: *resource.NewQuantity(limit, resource.DecimalSI)}},
-	}, metav1.CreateOptions{})
-	if err != nil {
+	if err := r.quotaOf(ctx, name, limit); err != nil {
 		return err
 	}
 	var last error
-	err = eventually(ctx, func(ctx context.Context) (bool, error) {
+	err := eventually(ctx, func(ctx context.Context) (bool, error) {
 		last = r.dryRun(ctx, name == "pods")
 		return last != nil && strings.Contains(last.Error(), "exceeded quota"), nil
 	})
@@ -143,5 +139,14 @@ func (r *Run) intercept(ctx context.Context, answer func() Answer) error {
 		return err != nil && strings.Contains(err.Error(), probing), nil
 	})
 	ready.Store(true)
+	return err
+}
+
+// quotaOf creates a ResourceQuota.
+func (r *Run) quotaOf(ctx context.Context, name corev1.ResourceName, limit int64) error {
+	_, err := r.Admin.CoreV1().ResourceQuotas(r.Namespace).Create(ctx, &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "limit"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{name: *resource.NewQuantity(limit, resource.DecimalSI)}},
+	}, metav1.CreateOptions{})
 	return err
 }

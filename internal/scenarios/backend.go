@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue"
@@ -17,6 +18,8 @@ type Capability string
 const (
 	// Webhooks means that the API server can call an admission webhook of the test.
 	Webhooks Capability = "webhooks"
+	// Injection means that the API server can add a container to the pods of a namespace.
+	Injection Capability = "injection"
 	// Volumes means that volumes are mounted into containers.
 	Volumes Capability = "volumes"
 	// SecurityContexts means that users and capabilities are applied.
@@ -65,6 +68,9 @@ type Cluster interface {
 	// Intercept installs an admission webhook for the creation of Jobs in the
 	// namespace, until the test ends.
 	Intercept(ctx context.Context, t *testing.T, namespace string, answer func() Answer) error
+	// Inject has admission put a container before those of each pod that is created in the
+	// namespace, until the test ends: one with a restart policy before the init containers.
+	Inject(ctx context.Context, t *testing.T, namespace string, c corev1.Container) error
 }
 
 // Answer is the response of an admission webhook. The zero value admits the object.

@@ -131,7 +131,7 @@ const scriptContainer = "script"
 func All() []*Scenario {
 	var all []*Scenario
 	for _, group := range []func() []*Scenario{
-		endings, podParts, stuck, deadlines, parallel, jobPolicies, disruptions, refusals, admission, logReading, durability, identities, nodeOnly,
+		endings, podParts, stuck, deadlines, parallel, jobPolicies, disruptions, refusals, admission, logReading, durability, identities, nodeOnly, ends,
 	} {
 		all = append(all, group()...)
 	}

@@ -33,8 +33,9 @@ func (realBackend) Lacks(c scenarios.Capability) string {
 		return ""
 	}
 	return map[scenarios.Capability]string{
-		scenarios.Webhooks: "the API server of the KUBECONFIG cluster cannot reach a webhook in this process",
-		scenarios.LongLogs: "the kubelet rotates logs at 10 MiB by default, and only reads the newest file",
+		scenarios.Webhooks:  "the API server of the KUBECONFIG cluster cannot reach a webhook in this process",
+		scenarios.Injection: "MutatingAdmissionPolicy is part of Kubernetes since 1.36 only",
+		scenarios.LongLogs:  "the kubelet rotates logs at 10 MiB by default, and only reads the newest file",
 	}[c]
 }
 

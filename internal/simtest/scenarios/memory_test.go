@@ -194,6 +194,22 @@ func (c *memoryCluster) Intercept(_ context.Context, _ *testing.T, namespace str
 	return nil
 }
 
+func (c *memoryCluster) Inject(_ context.Context, _ *testing.T, namespace string, container corev1.Container) error {
+	c.APIServer().AddAdmission(func(_ context.Context, a *apiserver.Attributes) error {
+		pod, ok := a.Object.(*corev1.Pod)
+		if !ok || a.Verb != "create" || a.Namespace != namespace {
+			return nil
+		}
+		list := &pod.Spec.Containers
+		if container.RestartPolicy != nil {
+			list = &pod.Spec.InitContainers
+		}
+		*list = append([]corev1.Container{container}, *list...)
+		return nil
+	})
+	return nil
+}
+
 var errBroken = apierrors.NewGenericServerResponse(500, "", schema.GroupResource{}, "",
 	`failed calling webhook "`+scenarios.WebhookName+`": failed to call webhook: the server reported an error`, 0, true)
 
