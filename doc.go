@@ -117,7 +117,8 @@
 // time need a name each.
 //
 // While a step waits it sends no request: all waits of a [Client] share one watch
-// of Jobs and one of Pods.
+// of Jobs and one of Pods. RunPod and RunScript end with the containers that were
+// submitted, some two seconds before the Job has its condition; see [Until].
 //
 // # After a crash
 //

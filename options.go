@@ -49,7 +49,7 @@ type StepOptions struct {
 type Until int
 
 const (
-	// UntilContainers: a success is returned when the containers that the step submitted
+	// UntilContainers means that a success is returned when the containers that the step submitted
 	// have terminated with exit code 0, and a failure when the phase of the pod is final,
 	// since the kubelet withholds its reason (an eviction) until then. Containers that the
 	// cluster has injected do not count; one that runs on is stopped by a deadline that
@@ -60,9 +60,9 @@ const (
 	// managed by another controller (managedBy), has a native sidecar of the step's own,
 	// a podFailurePolicy or a backoffLimit, or a container may be restarted.
 	UntilContainers = Until(step.UntilContainers)
-	// UntilPod: the phase of the pod is final, in the same cases.
+	// UntilPod means that the phase of the pod is final, in the same cases.
 	UntilPod = Until(step.UntilPod)
-	// UntilJob: the Job has its condition Complete or Failed.
+	// UntilJob means that the Job has its condition Complete or Failed.
 	UntilJob = Until(step.UntilJob)
 )
 

@@ -135,3 +135,42 @@ func checkCall(ktx *ExecutionContext, options bool) error {
 	}
 	return errors.Join(errs...)
 }
+
+func newPodResult(o *step.Outcome, p pods.Outcome) *PodResult {
+	return &PodResult{Pod: o.Object(p), Message: p.Explain(), Phase: p.Phase, Times: podTimes(o, p), pod: &p, outcome: o}
+}
+
+// newJobResult is what RunJob returns.
+func newJobResult(o *step.Outcome) *JobResult {
+	r := &JobResult{SucceededPods: o.SucceededPods, FailedPods: o.FailedPods, Times: jobTimes(o), outcome: o}
+	for _, p := range o.Pods {
+		r.Pods = append(r.Pods, newPodResult(o, p))
+	}
+	if r.Succeeded() {
+		return r
+	}
+	r.Message = o.Explain()
+	return r
+}
+
+// newSinglePodResult is what RunPod returns: the result of the Job's only pod.
+func newSinglePodResult(o *step.Outcome) (*PodResult, error) {
+	p, err := o.SinglePod()
+	if err != nil {
+		return nil, err
+	}
+	r := newPodResult(o, p)
+	r.single = true
+	r.Times.Created = o.Created
+	if r.Succeeded() {
+		r.Message = ""
+	}
+	if o.Failed && (o.Canceled || o.DeadlineExceeded() || r.Message == "") {
+		if r.Message == "" || len(o.Pods) == 0 {
+			r.Message = o.Text()
+		} else {
+			r.Message = o.Text() + ": " + r.Message
+		}
+	}
+	return r, nil
+}

@@ -28,19 +28,19 @@ type Early struct {
 type Verdict int
 
 const (
-	// Undecided: they prove nothing, and the Job's condition decides.
+	// Undecided means that they prove nothing, and the Job's condition decides.
 	Undecided Verdict = iota
-	// Succeeding: the submitted containers have succeeded, and none can run again. The
-	// kubelet will report the phase Succeeded.
+	// Succeeding means that the submitted containers have succeeded, and none can run
+	// again. The kubelet will report the phase Succeeded.
 	Succeeding
-	// Succeeded: the pod is in phase Succeeded.
+	// Succeeded means that the pod is in phase Succeeded.
 	Succeeded
-	// Failing: the submitted containers have terminated and one container has failed, but
-	// the phase is not final. The kubelet withholds it, with its reason and the condition
+	// Failing means that the submitted containers have terminated and one container has
+	// failed, but the phase is not final. The kubelet withholds it, with its reason and the condition
 	// DisruptionTarget, until the last container has ended: an eviction and an exit of
 	// the program by itself look the same until then.
 	Failing
-	// Failed: the pod is in phase Failed.
+	// Failed means that the pod is in phase Failed.
 	Failed
 )
 
