@@ -141,7 +141,7 @@ func (c *contest) work(ctx context.Context, client *jobs.Client, attempt int, p 
 			continue
 		}
 		text := fmt.Sprintf(`{"v":1,"attempt":%d,"failed":%t,"pods":null}`, attempt, c.condition == batchv1.JobFailed)
-		_, err = client.SaveRecord(ctx, "ns", got.Run.Name, got.Run.UID, text, nil)
+		_, _, err = client.SaveRecord(ctx, "ns", got.Run.Name, got.Run.UID, text, nil)
 		if errors.Is(err, jobs.ErrJobDeleted) {
 			err = nil // it had ended
 		}

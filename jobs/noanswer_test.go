@@ -57,7 +57,7 @@ func TestNoAnswer(t *testing.T) {
 		}},
 		"cancel": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error { return c.Cancel(ctx, "ns", "j", "u") }},
 		"record": {http.MethodPatch, func(ctx context.Context, c *jobs.Client) error {
-			_, err := c.SaveRecord(ctx, "ns", "j", "u", "{}", nil)
+			_, _, err := c.SaveRecord(ctx, "ns", "j", "u", "{}", nil)
 			return err
 		}},
 		"delete": {http.MethodDelete, func(ctx context.Context, c *jobs.Client) error { return c.Delete(ctx, "ns", "j", "another") }},

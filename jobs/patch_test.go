@@ -26,7 +26,7 @@ import (
 func patches(c *jobs.Client) map[string]func(ctx context.Context, name, uid string) error {
 	return map[string]func(context.Context, string, string) error{
 		"record": func(ctx context.Context, name, uid string) error {
-			_, err := c.SaveRecord(ctx, "ns", name, typesUID(uid), `{"v":1}`, nil)
+			_, _, err := c.SaveRecord(ctx, "ns", name, typesUID(uid), `{"v":1}`, nil)
 			return err
 		},
 		"unlabel": func(ctx context.Context, name, uid string) error {
@@ -187,7 +187,7 @@ func TestPlainFake(t *testing.T) {
 		for _, uid := range []types.UID{acquired.Job.UID, acquired.Run.UID} {
 			require.NoError(t, client.Cancel(t.Context(), "ns", name, uid))
 			require.NoError(t, client.Retire(t.Context(), "ns", name, uid, new(int32(60)), nil))
-			stored, err := client.SaveRecord(t.Context(), "ns", name, uid, `{"v":1}`, nil)
+			stored, _, err := client.SaveRecord(t.Context(), "ns", name, uid, `{"v":1}`, nil)
 			require.NoError(t, err)
 			require.Equal(t, `{"v":1}`, stored)
 		}
@@ -208,13 +208,13 @@ func TestPlainFake(t *testing.T) {
 		})
 		require.NoError(t, client.Retire(t.Context(), "ns", name, types.UID("ns/"+name), new(int32(30)), nil))
 		n = 0
-		stored, err := client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`, nil)
+		stored, _, err := client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`, nil)
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1}`, stored)
 		// One that cannot be read is replaced, where Jobs have no resourceVersion too.
 		got.Annotations[identity.AnnotationRecord] = "none"
 		require.NoError(t, c.Tracker().Update(jobsResource, got, "ns"))
-		stored, err = client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`, nil)
+		stored, _, err = client.SaveRecord(t.Context(), "ns", name, types.UID("ns/"+name), `{"v":1,"attempt":2}`, nil)
 		require.NoError(t, err)
 		require.Equal(t, `{"v":1,"attempt":2}`, stored)
 		// It is adopted with the stand-in, and not mistaken for a run without a record.

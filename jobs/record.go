@@ -23,7 +23,8 @@ const recorded = "true"
 // SaveRecord writes the step's record on its Job, where it outlives the pods, and the
 // label by which the watch no longer shows the Job. It returns the record that is on
 // the Job then, which is what every later reader gets: another worker may have been
-// first, and the first record stands. A record that cannot be read is replaced, unless
+// first, and the first record stands. version is the Job's resource version then, if it is
+// known. A record that cannot be read is replaced, unless
 // a later version of this library wrote it. A Job that is gone or replaced is
 // [ErrJobDeleted].
 //
@@ -32,11 +33,11 @@ const recorded = "true"
 //
 // The same request sets activeDeadlineSeconds to deadline unless that is nil, which bounds
 // a Job that is recorded while its pod is still running.
-func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string, deadline *int64) (stored string, err error) {
-	// version is the resource version of a Job that was read and has no valid record,
-	// which is then replaced. If its labels or annotations were removed, a JSON patch has
-	// no map to add to.
-	replace, version := false, ""
+func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid types.UID, text string, deadline *int64) (stored, version string, err error) {
+	// seen is the resource version of a Job that was read and has no valid record, which is
+	// then replaced. If its labels or annotations were removed, a JSON patch has no map to
+	// add to.
+	replace, seen := false, ""
 	labels, annotations := object{identity.LabelRecorded: recorded}, object{identity.AnnotationRecord: text}
 	spec := object{}
 	if deadline != nil {
@@ -45,9 +46,9 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 	err = c.retry(ctx, "save record", c.records, func(ctx context.Context) (bool, error) {
 		var failure error
 		if !replace {
-			failure = c.addRecord(ctx, namespace, name, uid, text, deadline)
+			version, failure = c.addRecord(ctx, namespace, name, uid, text, deadline)
 		} else {
-			_, failure = c.tryPatch(ctx, namespace, name, uid, version, labels, annotations, spec)
+			_, failure = c.tryPatch(ctx, namespace, name, uid, seen, labels, annotations, spec)
 		}
 		if failure == nil {
 			stored = text
@@ -70,24 +71,24 @@ func (c *Client) SaveRecord(ctx context.Context, namespace, name string, uid typ
 		}
 		there := identity.MetadataOf(live).Record
 		if _, err := record.Decode(there); there != "" && (err == nil || errors.Is(err, record.ErrNewer)) {
-			stored = there
+			stored, version = there, live.ResourceVersion
 			return true, nil
 		}
 		failure = withLargest(failure, live)
 		first := !replace
-		replace, version = true, live.ResourceVersion
+		replace, seen = true, live.ResourceVersion
 		if first && apierrors.IsInvalid(failure) || apierrors.IsConflict(failure) {
 			return false, failure
 		}
 		return !transient(failure), failure
 	})
-	return stored, err
+	return stored, version, err
 }
 
 // addRecord adds label and record to a Job that has none. The tests of a JSON patch
 // (RFC 6902) are the API server's: where one fails, nothing is written and the answer
 // is a 422.
-func (c *Client) addRecord(ctx context.Context, namespace, name string, uid types.UID, text string, deadline *int64) error {
+func (c *Client) addRecord(ctx context.Context, namespace, name string, uid types.UID, text string, deadline *int64) (version string, _ error) {
 	type operation struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -110,15 +111,15 @@ func (c *Client) addRecord(ctx context.Context, namespace, name string, uid type
 	}
 	data, err := json.Marshal(patch)
 	if err != nil {
-		return fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
+		return "", fmt.Errorf("job %s/%s: encode patch: %w", namespace, name, err)
 	}
-	_, err = apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
+	job, err := apicall.Bounded(ctx, func(ctx context.Context) (*batchv1.Job, error) {
 		return c.clientset.BatchV1().Jobs(namespace).Patch(ctx, name, types.JSONPatchType, data, metav1.PatchOptions{})
 	})
 	if err != nil {
-		return apiError("patch", namespace, name, err)
+		return "", apiError("patch", namespace, name, err)
 	}
-	return nil
+	return job.ResourceVersion, nil
 }
 
 // largeAnnotation is the size in bytes from which an annotation is named in the error

@@ -26,7 +26,8 @@ const (
 )
 
 func save(ctx context.Context, c *cluster) (string, error) {
-	return jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).SaveRecord(ctx, "ns", jobName, "live", mine, nil)
+	stored, _, err := jobs.NewClient(c, jobs.Options{RetryFor: time.Minute}).SaveRecord(ctx, "ns", jobName, "live", mine, nil)
+	return stored, err
 }
 
 var jobName = identity.JobName(request().Execution, "helm", 0)
@@ -218,7 +219,7 @@ func TestSaveRecordByTwo(t *testing.T) {
 	results := make(chan result, 2)
 	for _, text := range []string{mine, others} {
 		go func() {
-			stored, err := jobs.NewClient(c, jobs.Options{}).SaveRecord(t.Context(), "ns", jobName, "live", text, nil)
+			stored, _, err := jobs.NewClient(c, jobs.Options{}).SaveRecord(t.Context(), "ns", jobName, "live", text, nil)
 			results <- result{stored, err}
 		}()
 	}

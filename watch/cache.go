@@ -34,6 +34,15 @@ func (w *Watcher) Jobs(namespace string, execution types.UID, step string) (jobs
 	return jobs
 }
 
+// Recorded takes in that this process has recorded a Job, which has that resource version
+// since: the Job leaves the cache at once and not with the watch's next event, and states
+// from before do not bring it back.
+func (w *Watcher) Recorded(namespace, name string, job types.UID, version string) {
+	if s := w.store(); s != nil {
+		s.setRecorded(keyOf(namespace, name), recording{job, version})
+	}
+}
+
 // Pods returns the cached Pods that a Job controls, in no order. The finished ones of a
 // Job that is not cached are not there: [Watcher.ListPods] reads them.
 func (w *Watcher) Pods(namespace string, job types.UID) (pods []*Pod) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
 
 // store holds the living Jobs of a watcher and their Pods, and calls the handler for
@@ -22,6 +23,7 @@ type store struct {
 	mu    sync.RWMutex
 	jobs  map[string]*storedJob    // by namespace/name
 	steps map[uint64]*storedJob    // by namespace, Execution and step, hashed: see stepKey
+	done  map[string]recording     // by namespace/name: see Watcher.Recorded
 	pods  map[string]*storedPod    // by namespace/name
 	byJob map[types.UID]*storedPod // by the UID of their Job
 }
@@ -33,6 +35,13 @@ type storedJob struct {
 	next *storedJob
 }
 
+// recording is the write by which this process has recorded a Job that the watch still
+// shows.
+type recording struct {
+	uid     types.UID
+	version string // of the Job after it
+}
+
 // storedPod is a Pod in the store. Pods of one Job form a list.
 type storedPod struct {
 	pod  *Pod
@@ -42,7 +51,7 @@ type storedPod struct {
 func newStore(handler Handler, readable func(record string) bool) *store {
 	return &store{
 		handler: handler, readable: readable, seed: maphash.MakeSeed(),
-		jobs: map[string]*storedJob{}, steps: map[uint64]*storedJob{},
+		jobs: map[string]*storedJob{}, steps: map[uint64]*storedJob{}, done: map[string]recording{},
 		pods: map[string]*storedPod{}, byJob: map[types.UID]*storedPod{},
 	}
 }
@@ -64,6 +73,13 @@ func (s *store) putJob(key string, job *Job) {
 	recorded := s.recorded(job)
 	s.mu.Lock()
 	before := s.unlinkJob(key)
+	if own, ok := s.done[key]; ok {
+		if own.uid == job.UID && !recorded && precedes(job.ResourceVersion, own.version) {
+			recorded = true // in a state that this one precedes
+		} else {
+			delete(s.done, key)
+		}
+	}
 	if before != nil && before.UID != job.UID {
 		s.dropFinishedPods(before.UID)
 	}
@@ -85,6 +101,7 @@ func (s *store) putJob(key string, job *Job) {
 // stands for the stored one.
 func (s *store) removeJob(key string, last *Job) {
 	s.mu.Lock()
+	delete(s.done, key)
 	before := s.unlinkJob(key)
 	if before != nil {
 		s.dropFinishedPods(before.UID)
@@ -96,6 +113,26 @@ func (s *store) removeJob(key string, last *Job) {
 	case before != nil:
 		s.handler.JobDeleted(before)
 	}
+}
+
+// setRecorded drops a Job that this process has recorded, and what the watch still shows of
+// it from before. Without a stored Job the watch need not show it any more.
+func (s *store) setRecorded(key string, own recording) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stored := s.jobs[key]; stored == nil || stored.job.UID != own.uid || !precedes(stored.job.ResourceVersion, own.version) {
+		return
+	}
+	s.unlinkJob(key)
+	s.dropFinishedPods(own.uid)
+	s.done[key] = own
+}
+
+// precedes reports whether a resource version of an object is older than another one. Those
+// that cannot be compared, as of client-go's fake clientset, are not.
+func precedes(a, b string) bool {
+	c, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && c < 0
 }
 
 // unlinkJob removes a Job from both maps and returns it, or nil. The caller holds the

@@ -114,3 +114,39 @@ func TestRunningPodIsTrimmed(t *testing.T) {
 }
 
 func uidOf(i int) types.UID { return types.UID(fmt.Sprintf("%03d", i)) }
+
+// TestRecordedJobLeavesAtOnce: a Job that this process has recorded is not found again,
+// neither by the state that the cache has nor by one that the watch delivers later.
+func TestRecordedJobLeavesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		w, _ := start(t, client)
+		j := job("run", "uid-0", "5")
+		j.Labels[identity.LabelStep] = "build"
+		made, err := client.BatchV1().Jobs("ns").Create(t.Context(), j, metav1.CreateOptions{})
+		require.NoError(t, err)
+		shown := func() int {
+			synctest.Wait()
+			_, ok := w.Job("ns", "run")
+			require.Equal(t, ok, len(w.Jobs("ns", "exec", "build")) == 1)
+			return len(w.Jobs("ns", "exec", "build"))
+		}
+		update := func(version string) {
+			made.ResourceVersion = version
+			_, err = client.BatchV1().Jobs("ns").Update(t.Context(), made, metav1.UpdateOptions{})
+			require.NoError(t, err)
+		}
+		require.Equal(t, 1, shown())
+		w.Recorded("ns", "run", "another", "9")
+		w.Recorded("ns", "other", "uid-0", "9")
+		w.Recorded("ns", "run", "uid-0", "4")
+		require.Equal(t, 1, shown(), "the cache has a newer state, or another Job")
+		w.Recorded("ns", "run", "uid-0", "8")
+		require.Zero(t, shown())
+		update("7")
+		require.Zero(t, shown(), "a state from before the record")
+		update("9")
+		require.Equal(t, 1, shown(), "the record was removed since")
+	})
+}

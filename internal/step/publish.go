@@ -39,7 +39,7 @@ func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job %s/%s ended, but its outcome cannot be recorded: %w", o.Namespace, o.Job, err)
 	}
-	stored, err := s.engine.Jobs.SaveRecord(ctx, o.Namespace, o.Job, s.wait.uid, text, s.wait.deadline(o))
+	stored, version, err := s.engine.Jobs.SaveRecord(ctx, o.Namespace, o.Job, s.wait.uid, text, s.wait.deadline(o))
 	switch {
 	case errors.Is(err, jobs.ErrJobDeleted):
 		return o, nil // it had ended, and there is nothing left to record it on
@@ -54,6 +54,7 @@ func (s *step) saveOutcome(ctx context.Context) (*Outcome, error) {
 		s.engine.Logger.WarnContext(ctx, "job has a record of a later version, which is left as it is", "namespace", o.Namespace, "job", o.Job)
 		return o, nil
 	}
+	s.engine.Watcher.Recorded(o.Namespace, o.Job, s.wait.uid, version)
 	return s.mergeStored(ctx, o, stored, stored != text)
 }
 

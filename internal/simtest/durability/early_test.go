@@ -106,6 +106,12 @@ func TestEarly(t *testing.T) {
 					require.Equal(t, processEnds, times.Ended.Sub(times.Started))
 					require.WithinRange(t, times.Seen, times.Ended, time.Now())
 
+					w.Execution.Resumptions++
+					same, err := kontinue.RunScript(p.ExecutionContext(), simtest.Script("step", "true"))
+					require.NoError(t, err)
+					requireSameResult(t, r, same)
+					require.Equal(t, 3, p.Requests(""), "and a LIST: its own cache does not show the Job any more")
+
 					again, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("step", "true"))
 					require.NoError(t, err)
 					requireSameResult(t, r, again)
