@@ -42,7 +42,7 @@ func (s *Server) create(ctx context.Context, c call, in object, opts metav1.Crea
 			}
 			return &revision{object: obj}, nil
 		}
-		stored, err := s.insert(c.res, obj, s.quotaCheck(c))
+		stored, err := s.insert(c, obj, s.quotaCheck(c))
 		if err != nil || stored != nil {
 			return stored, err
 		}
@@ -148,7 +148,7 @@ func (s *Server) bootstrapNamespaces(names ...string) {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, UID: s.ids.uid(), CreationTimestamp: now()}}
 		namespaces.strategy.SetDefaults(ns)
 		namespaces.strategy.PrepareForCreate(ns)
-		if stored, err := s.insert(namespaces, ns, nil); stored == nil || err != nil {
+		if stored, err := s.insert(call{res: namespaces, verb: "create", name: name}, ns, nil); stored == nil || err != nil {
 			panic("apiserver: bootstrap namespace " + name)
 		}
 	}

@@ -43,17 +43,17 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 		case same && (how == keep || how == alreadyDeleting):
 			return stored, false, nil
 		case how == keep:
-			if next := s.swap(c.res, stored, obj); next != nil {
+			if next := s.swap(c, stored, obj); next != nil {
 				return next, false, nil
 			}
 		case how == markThenRemove && !same:
 			// An object of a type with graceful deletion is marked first even if its
 			// period is zero: watches see MODIFIED, then DELETED. It is deleted even
 			// if another client writes in between, since its period has passed.
-			if next := s.swap(c.res, stored, obj); next != nil {
+			if next := s.swap(c, stored, obj); next != nil {
 				last = next
 			}
-		case s.remove(c.res, stored):
+		case s.remove(c, stored):
 			return stored, true, nil
 		}
 	}

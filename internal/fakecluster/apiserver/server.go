@@ -61,6 +61,7 @@ type Server struct {
 	rules     []*rule
 	faults    []*faultState
 	audit     []*AuditFunc
+	observers []*func(Write)
 
 	clientsMu sync.Mutex
 	clients   map[string]kubernetes.Interface

@@ -74,10 +74,10 @@ func (s *Server) load(r *resource, namespace, name string) object {
 
 // insert stores a new object. It returns nil where the name is taken. check, if not
 // nil, runs under the lock and can veto: it is where quota is counted.
-func (s *Server) insert(r *resource, obj object, check func() error) (*revision, error) {
+func (s *Server) insert(c call, obj object, check func() error) (*revision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.table(r)
+	t := s.table(c.res)
 	namespace, name := obj.GetNamespace(), obj.GetName()
 	if check != nil {
 		if err := check(); err != nil {
@@ -97,15 +97,16 @@ func (s *Server) insert(r *resource, obj object, check func() error) (*revision,
 	rev := &revision{object: obj, rv: rv}
 	space[name] = rev
 	s.record(t, &change{rv: rv, kind: watch.Added, obj: rev})
+	s.notifyObservers(c, Write{RV: rv, Type: watch.Added, New: obj})
 	return rev, nil
 }
 
 // swap replaces old by obj if old is still the stored state: compare and swap. It
 // returns nil if it is not.
-func (s *Server) swap(r *resource, old *revision, obj object) *revision {
+func (s *Server) swap(c call, old *revision, obj object) *revision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.table(r)
+	t := s.table(c.res)
 	namespace, name := old.GetNamespace(), old.GetName()
 	if t.spaces[namespace][name] != old {
 		return nil
@@ -115,14 +116,15 @@ func (s *Server) swap(r *resource, old *revision, obj object) *revision {
 	rev := &revision{object: obj, rv: rv}
 	t.spaces[namespace][name] = rev
 	s.record(t, &change{rv: rv, kind: watch.Modified, obj: rev, prev: old})
+	s.notifyObservers(c, Write{RV: rv, Type: watch.Modified, Old: old.object, New: obj})
 	return rev
 }
 
 // remove deletes old if it is still the stored state.
-func (s *Server) remove(r *resource, old *revision) bool {
+func (s *Server) remove(c call, old *revision) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.table(r)
+	t := s.table(c.res)
 	space := t.spaces[old.GetNamespace()]
 	if space[old.GetName()] != old {
 		return false
@@ -131,7 +133,9 @@ func (s *Server) remove(r *resource, old *revision) bool {
 	if len(space) == 0 {
 		delete(t.spaces, old.GetNamespace())
 	}
-	s.record(t, &change{rv: s.nextRV(), kind: watch.Deleted, obj: old, prev: old})
+	rv := s.nextRV()
+	s.record(t, &change{rv: rv, kind: watch.Deleted, obj: old, prev: old})
+	s.notifyObservers(c, Write{RV: rv, Type: watch.Deleted, Old: old.object})
 	return true
 }
 

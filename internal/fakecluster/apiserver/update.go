@@ -64,13 +64,13 @@ func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(c
 		switch {
 		case releases(obj, cur):
 			// The last finalizer is gone: the update is the deletion.
-			if s.remove(c.res, stored) {
+			if s.remove(c, stored) {
 				return &revision{object: obj}, nil
 			}
 		case c.res.strategy.Equal(obj, cur):
 			return stored, nil
 		default:
-			if next := s.swap(c.res, stored, obj); next != nil {
+			if next := s.swap(c, stored, obj); next != nil {
 				return next, nil
 			}
 		}
