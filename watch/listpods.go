@@ -105,19 +105,12 @@ func (r *podReads) begin(namespace string, read *podRead) bool {
 // listPods sends one LIST, and adds to pods those of each Job in it.
 func (w *Watcher) listPods(ctx context.Context, namespace string, pods map[types.UID][]*Pod) error {
 	jobs := slices.Sorted(maps.Keys(pods))
-	var requirements []string
+	// Not PodSelector as well: a pod whose labels others have removed is still the Job's.
+	options := metav1.ListOptions{LabelSelector: batchv1.ControllerUidLabel + " in (" + strings.Join(uids(jobs), ",") + ")"}
 	// The stand-in for a missing UID is no label value: see NewJob.
-	if !slices.ContainsFunc(jobs, func(job types.UID) bool { return strings.Contains(string(job), "/") }) {
-		var values []string
-		for _, job := range jobs {
-			values = append(values, string(job))
-		}
-		requirements = append(requirements, batchv1.ControllerUidLabel+" in ("+strings.Join(values, ",")+")")
+	if slices.ContainsFunc(jobs, func(job types.UID) bool { return strings.Contains(string(job), "/") }) {
+		options.LabelSelector = w.cfg.PodSelector
 	}
-	if w.cfg.PodSelector != "" {
-		requirements = append(requirements, w.cfg.PodSelector)
-	}
-	options := metav1.ListOptions{LabelSelector: strings.Join(requirements, ",")}
 	list, err := apicall.Bounded(ctx, func(ctx context.Context) (*corev1.PodList, error) {
 		return w.cfg.Clientset.CoreV1().Pods(namespace).List(ctx, options)
 	})
@@ -131,4 +124,12 @@ func (w *Watcher) listPods(ctx context.Context, namespace string, pods map[types
 		}
 	}
 	return nil
+}
+
+func uids(jobs []types.UID) []string {
+	values := make([]string, len(jobs))
+	for i, job := range jobs {
+		values[i] = string(job)
+	}
+	return values
 }

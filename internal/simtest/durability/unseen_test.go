@@ -86,3 +86,27 @@ func TestPodLosesItsLabelForAWhile(t *testing.T) {
 		require.NotContains(t, w.Jobs()["a"][0].Annotations[outcomeAnnotation], `"x":true`, "deleted")
 	})
 }
+
+// TestPodWithoutItsLabels: others remove the labels of a pod for good, and the worker that
+// knew it dies. The watch of the next one does not show the pod, which is still its Job's.
+func TestPodWithoutItsLabels(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.On(containers.Match{}, containers.Script{Run: time.Minute, Exit: containers.Exit{Code: 7}})
+		time.AfterFunc(10*time.Second, func() {
+			pod := w.Pods()[0]
+			for _, label := range []string{"kontinue.cloud/worker-group", "kontinue.cloud/step", "app.kubernetes.io/managed-by"} {
+				delete(pod.Labels, label)
+			}
+			_, err := w.Admin().CoreV1().Pods("ns").Update(w.Context(), &pod, metav1.UpdateOptions{})
+			require.NoError(w, err)
+		})
+		first := w.Worker()
+		time.AfterFunc(20*time.Second, first.Kill)
+		_, err := kontinue.RunScript(first.ExecutionContext(), simtest.Script("a", "exit 7"))
+		require.ErrorIs(t, err, simtest.ErrKilled)
+		r, err := kontinue.RunScript(w.Worker().ExecutionContext(), simtest.Script("a", "exit 7"))
+		require.NoError(t, err)
+		require.Equal(t, int32(7), simtest.ExitCode(r))
+	})
+}
