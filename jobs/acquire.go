@@ -238,11 +238,13 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 }
 
 // makeRoom deletes the runs that must not overlap with a new one, waits until those to
-// await are gone or terminal, and invalidates what is known of the runs.
+// await are gone or terminal, and invalidates what is known of the runs. A run that has
+// finished since it was listed stays: its result may have been returned, and the number of
+// the next run must not be used again, since another worker may know the finished run.
 func (a *acquirer) makeRoom(ctx context.Context, d Decision) error {
 	namespace := a.request.Execution.Namespace
 	for _, run := range d.Delete {
-		if err := a.c.Delete(ctx, namespace, run.Name, run.UID); err != nil {
+		if err := a.c.deleteUnless(ctx, namespace, run.Name, run.UID, a.finished); err != nil {
 			return err
 		}
 	}
@@ -253,6 +255,12 @@ func (a *acquirer) makeRoom(ctx context.Context, d Decision) error {
 	}
 	a.again()
 	return nil
+}
+
+// finished reports whether the run of this step that the Job is has finished.
+func (a *acquirer) finished(live *batchv1.Job) bool {
+	run, ok := a.request.runOf(find(live))
+	return ok && run.finished()
 }
 
 // again makes the next plan read the runs. The cache is older than that list.

@@ -154,11 +154,33 @@ func (c *Client) eachJob(ctx context.Context, namespace, selector string, reset 
 // after it never overlaps with it. (The API's default for Jobs is Orphan.) A Job
 // that is already gone, or replaced under its name, is no error.
 func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.UID) error {
+	return c.deleteUnless(ctx, namespace, name, uid, nil)
+}
+
+// deleteUnless is Delete, but leaves alone a Job for which keep holds when the API server
+// deletes it. It reads the Job for that; a nil keep reads nothing.
+func (c *Client) deleteUnless(ctx context.Context, namespace, name string, uid types.UID, keep func(*batchv1.Job) bool) error {
 	options := metav1.DeleteOptions{
 		PropagationPolicy: new(metav1.DeletePropagationForeground),
 		Preconditions:     &metav1.Preconditions{UID: &uid},
 	}
+	kept := false
 	err := c.retry(ctx, "delete job", c.retries, func(ctx context.Context) (bool, error) {
+		if keep != nil {
+			live, failure := c.get(ctx, namespace, name)
+			switch {
+			case failure != nil && apierrors.IsNotFound(failure):
+				return true, nil
+			case failure != nil:
+				return !failure.Transient(), failure
+			case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name):
+				return true, nil
+			case keep(live):
+				kept = true
+				return true, nil
+			}
+			options.Preconditions.ResourceVersion = &live.ResourceVersion
+		}
 		_, err := apicall.Bounded(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, c.clientset.BatchV1().Jobs(namespace).Delete(ctx, name, options)
 		})
@@ -174,7 +196,7 @@ func (c *Client) Delete(ctx context.Context, namespace, name string, uid types.U
 			return !failure.Transient(), failure
 		}
 	})
-	if err != nil {
+	if err != nil || kept {
 		return err
 	}
 	return c.waitGone(ctx, namespace, name, uid)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ktesting "k8s.io/client-go/testing"
 
 	"github.com/kontinue/kontinue/internal/identity"
@@ -46,7 +47,7 @@ func TestAcquireReplaces(t *testing.T) {
 			Name: jobName, UID: "job-1", Attempt: 1, Group: "blue", SpecHash: identity.SpecHash(&r.Spec),
 		}, got.Run, "the same number, another attempt")
 		require.Equal(t, "1", got.Job.Spec.Template.Annotations[identity.AnnotationAttempt])
-		require.Equal(t, []string{"list", "delete", "get", "list", "create"}, c.verbs())
+		require.Equal(t, []string{"list", "get", "delete", "get", "list", "create"}, c.verbs())
 		require.Equal(t, "live", string(*deleted.DeleteOptions.Preconditions.UID))
 		require.GreaterOrEqual(t, time.Since(start), time.Minute, "it is gone before the next is created")
 		require.Less(t, time.Since(start), time.Minute+4*time.Second)
@@ -71,6 +72,51 @@ func TestAcquireReplacesBesideResults(t *testing.T) {
 		}
 		require.Equal(t, map[string]string{jobName: "live", got.Run.Name: string(got.Run.UID)}, left)
 	})
+}
+
+// TestAcquireReplacesNoResult: a run has ended, or has its record, after the list that the
+// plan is made from, before the Job is read or before it is deleted. It stays, and so the
+// new run gets a new number.
+func TestAcquireReplacesNoResult(t *testing.T) {
+	t.Parallel()
+	end := func(j *batchv1.Job) {
+		ends(batchv1.JobFailed)(j)
+		withRecord(badRecord)(j)
+	}
+	for name, change := range map[string]func(c *cluster) error{
+		"before it is read": func(c *cluster) error { return c.update(jobName, end) },
+		"before it is deleted": func(c *cluster) error {
+			c.answer("delete", func(n int, a ktesting.Action) error {
+				if n > 1 {
+					return nil
+				}
+				p := a.(ktesting.DeleteActionImpl).DeleteOptions.Preconditions
+				require.Equal(t, "7", *p.ResourceVersion, "that of the state in which it was read")
+				require.NoError(t, c.update(jobName, end))
+				return apierrors.NewConflict(resource, jobName, errors.New("the ResourceVersion in the precondition does not match"))
+			})
+			return nil
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newServer(time.Minute, live(t, func(j *batchv1.Job) { j.ResourceVersion = "7" }))
+			client := jobs.NewClient(c, jobs.Options{})
+			r := changed(retried)
+			runs := client.NewRuns(r.Execution, true)
+			_, err := client.Acquire(t.Context(), changed(retried, func(r *jobs.Request) { r.Step = "first" }), jobs.RetryAll, runs, nil)
+			require.NoError(t, err, "it reads the list")
+			require.NoError(t, change(c))
+			got, err := client.Acquire(t.Context(), r, jobs.RetryAll, runs, nil)
+			require.NoError(t, err, name)
+			require.Equal(t, 1, got.Run.Number, name)
+			require.False(t, got.Adopted, name)
+			left := map[string]string{}
+			for _, job := range c.jobsNow() {
+				left[job.Name] = string(job.UID)
+			}
+			require.Equal(t, "live", left[jobName], "%s: its result stays", name)
+		})
+	}
 }
 
 // TestAcquireAwaits: a new run waits until the one with a recorded result has ended.
