@@ -20,7 +20,7 @@ BENCHCOUNT ?= 1
 FUZZTIME ?= 10s
 # The number of workers that durability kills.
 KILLS ?= 300
-# The number of seeds that faults runs.
+# The number of seeds that faults and simulate run.
 SEEDS ?= 100
 # Flags for the comparison of bench, e.g. BENCHFLAGS='-runs 1 -n 100,1000'.
 BENCHFLAGS ?= -record
@@ -62,6 +62,19 @@ race: ## unit tests and examples with the race detector (needs cgo and a C compi
 .PHONY: scale
 scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines
 	$(GO) test -count=1 -timeout 30m -v ./internal/simtest/scale
+
+.PHONY: simulate
+simulate: ## run SEEDS plans of random faults in virtual time, in slices of 250 (SEEDS=10000 takes about an hour; see docs/simulation.md)
+	$(GO) test -c -o bin/simulate.test ./internal/simtest/simulate
+	@cd internal/simtest/simulate && for first in $$(seq 1 250 $(SEEDS)); do \
+		last=$$((first + 249)); test $$last -le $(SEEDS) || last=$(SEEDS); \
+		echo "seeds $$first to $$last"; \
+		FIRST=$$first SEEDS=$$((last - first + 1)) "$(CURDIR)/bin/simulate.test" -test.run '^TestSeeds$$' -test.timeout 30m || exit 1; \
+	done
+
+.PHONY: simulate-faults
+simulate-faults: ## put each known fault back and count the seeds until simulate finds it (at most an hour)
+	GO="$(GO)" scripts/simulate-faults.sh
 
 .PHONY: examples
 examples: ## tests of the examples, including the quickstart's output

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"errors"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -61,10 +62,12 @@ func checkClaims(f *facts, report reporter) {
 	}
 }
 
-// wasDeleted: a run of the step was deleted, or gone, in the course of the call.
+// wasDeleted: the run that the error names was deleted or, if it names none, a run of the
+// step in the course of the call.
 func (f *facts) wasDeleted(c *Call) bool {
 	for _, r := range f.of(c.Execution, c.Step) {
-		if by := r.deletedBy(); by != nil && by.RV <= c.EndRV && r.gone >= c.BeginRV {
+		named := c.Err != nil && strings.Contains(c.Err.Error(), string(r.uid))
+		if by := r.deletedBy(); by != nil && by.RV <= c.EndRV && (named || r.gone >= c.BeginRV) {
 			return true
 		}
 	}

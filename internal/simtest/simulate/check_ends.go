@@ -55,13 +55,13 @@ func checkFinish(f *facts, report reporter) {
 		if c.Verb != "Finish" || !c.Returned {
 			continue
 		}
+		finished[c.Execution] = c
 		if c.Err != nil {
-			if !f.conflicts() {
+			if !f.unlabeled(c.Execution) {
 				report(nil, "Finish of %s: %v", f.Plan.Executions[c.Execution].Name, c.Err)
 			}
 			continue
 		}
-		finished[c.Execution] = c
 		for _, r := range f.runs {
 			job := r.at(c.EndRV)
 			if r.execution != c.Execution || job == nil || job.DeletionTimestamp != nil || f.stripped(r) {
@@ -97,10 +97,11 @@ func checkFinish(f *facts, report reporter) {
 	}
 }
 
-// conflicts reports whether a foreign Job ever was in the namespace.
-func (f *facts) conflicts() bool {
+// unlabeled reports whether a run of the Execution has lost the label of its worker group,
+// which makes it one of another group.
+func (f *facts) unlabeled(execution int) bool {
 	for _, r := range f.runs {
-		if r.execution < 0 {
+		if job := r.last(); r.execution == execution && job.Labels[groupLabel] == "" {
 			return true
 		}
 	}

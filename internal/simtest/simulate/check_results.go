@@ -25,6 +25,9 @@ func checkResults(f *facts, report reporter) {
 			continue
 		}
 		r := f.resultOf(c)
+		if r == nil && f.wasDeleted(c) {
+			continue // it had ended, and there is nothing left to record it on
+		}
 		if r == nil {
 			report(nil, "%s of %s by %s in attempt %d returned a result at %s, and no run of it has a record then", c.Verb, f.stepOf(c), c.Worker, c.Attempt, f.at(c.End))
 			continue
@@ -46,7 +49,7 @@ func (f *facts) resultOf(c *Call) (found *run) {
 			continue
 		}
 		w := r.first(func(job *batchv1.Job) bool { _, ok := readRecord(job); return ok })
-		if w == nil || w.RV > c.EndRV || r.gone < c.BeginRV {
+		if w == nil || w.RV > c.EndRV {
 			continue
 		}
 		if len(c.Result.Pods) > 0 && c.Result.Pods[0].UID != "" {
@@ -60,9 +63,13 @@ func (f *facts) resultOf(c *Call) (found *run) {
 }
 
 // lostBetween reports whether others deleted a run of the step between two calls, so that
-// the second one had to run it again, or removed what tells the runs apart.
+// the second one had to run it again, or removed what tells the runs apart; or whether a
+// later attempt has run it: every earlier attempt takes its run then.
 func (f *facts) lostBetween(a, b *Call) bool {
 	for _, r := range f.of(a.Execution, a.Step) {
+		if r.attempt > a.Attempt && r.begin < b.EndRV {
+			return true
+		}
 		if by := r.deletedBy(); by != nil && !isWorker(by.User) && by.RV < b.EndRV || f.stripped(r) {
 			return true
 		}

@@ -31,11 +31,11 @@ func checkOverlap(f *facts, report reporter) {
 	}
 }
 
-// orphaned reports whether the run was deleted in the background by others before the
+// orphaned reports whether the run was deleted in the background, by others or with its owner, before the
 // pod started: its own pods are deleted later, and nothing shows that there are any.
 func (f *facts) orphaned(r *run, next *podRun) bool {
 	by := r.deletedBy()
-	return by != nil && by.User == others && r.gone < next.started
+	return by != nil && (by.User == others || f.executions[r.execution].gone) && r.gone < next.started
 }
 
 // recordOf is what the driver reads of a record.

@@ -11,8 +11,8 @@ import (
 // History is what happened: every write to the API server, every call of the library,
 // and what the driver did.
 type History struct {
-	Plan       *Plan
-	Begin, End time.Time // of the plan
+	Plan  *Plan
+	Begin time.Time // of the plan
 
 	server *apiserver.Server
 

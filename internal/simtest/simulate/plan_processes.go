@@ -52,7 +52,7 @@ func (p *Plan) planEnd(d dice, w *Process) {
 	switch {
 	case d.chance(0.25):
 		w.CrashOn, w.CrashBefore = 1+d.IntN(3*p.Steps()+6), d.chance(0.5)
-	case d.chance(0.25):
+	case d.chance(0.3):
 		w.CrashAt = w.Start + time.Second + d.upTo(2*time.Minute)
 	case d.chance(0.1):
 		w.Stop = w.Start + time.Second + d.upTo(2*time.Minute)

@@ -105,8 +105,8 @@ func describeJob(w apiserver.Write) string {
 	if job.Spec.TTLSecondsAfterFinished != nil {
 		s += fmt.Sprintf(" ttl=%d", *job.Spec.TTLSecondsAfterFinished)
 	}
-	if r, ok := readRecord(job); ok {
-		s += fmt.Sprintf(" record=%+v", r)
+	if text := job.Annotations[outcome]; text != "" {
+		s += " record=" + text
 	}
 	if _, ok := job.Labels[recordedLabel]; ok {
 		s += " recorded"

@@ -38,7 +38,6 @@ func (w *world) run() (violations []Violation) {
 		p.wire.requests.Wait()
 	}
 	w.cluster.Stop()
-	w.history.End = time.Now()
 	return violations
 }
 

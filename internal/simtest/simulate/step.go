@@ -96,8 +96,8 @@ func newResult(err error, succeeded bool, pods ...*kontinue.PodResult) *Result {
 		end := PodEnd{Name: p.Pod.Name, UID: string(p.Pod.UID), Codes: map[string]int32{}}
 		for _, all := range [][]corev1.ContainerStatus{p.Pod.Status.InitContainerStatuses, p.Pod.Status.ContainerStatuses} {
 			for _, c := range all {
-				if c.State.Terminated != nil {
-					end.Codes[c.Name] = c.State.Terminated.ExitCode
+				if t := c.State.Terminated; t != nil && !t.StartedAt.IsZero() { // else it never ran
+					end.Codes[c.Name] = t.ExitCode
 				}
 			}
 		}
