@@ -66,23 +66,27 @@ func (p *Plan) planLoad(d dice) {
 	e := Execution{Name: "e0", Policy: kontinue.ChildPolicyNone, Parallel: true, Finish: d.chance(0.5)}
 	run := 2*time.Second + d.upTo(10*time.Second)
 	together := d.chance(0.5) // they end together
-	for k := range 20 + d.IntN(60) {
+	n, slots := 40+d.IntN(60), pick(d, 4, 8)
+	if !together {
+		slots = pick(d, 2, 4) // so that creates take longer than the first steps
+	}
+	for k := range n {
 		t := Try{Run: run, Code: pick[int32](d, 0, 0, 7), TermCode: 143}
 		if !together {
-			t.Run = d.upTo(20 * time.Second)
+			t.Run = d.upTo(5 * time.Second)
 		}
 		e.Steps = append(e.Steps, Step{
 			Name: fmt.Sprintf("s%d", k+1), Kind: pick(d, Job, Pod, Script), Pods: 1, Runs: [][]Try{{t}}, Logs: d.chance(0.1),
 		})
 	}
 	p.Executions = []Execution{e}
-	p.Processes = []Process{{Name: "w0", MaxInFlight: pick(d, 2, 4, 8), Functions: []Function{{}}}}
+	p.Processes = []Process{{Name: "w0", MaxInFlight: slots, Functions: []Function{{}}}}
 	switch {
 	case together:
 		p.Events = append(p.Events, Event{Kind: Lag, For: p.Calm, Worker: "w0", Resource: "pods", Delay: time.Duration(1+d.IntN(3)) * time.Second},
 			Event{Kind: Slow, For: p.Calm, Worker: "w0", Verb: "list", Resource: "pods", Delay: time.Duration(d.IntN(2000)) * time.Millisecond})
 	case d.chance(0.5):
-		p.Events = append(p.Events, Event{Kind: Slow, For: p.Calm, Worker: "w0", Verb: "create", Resource: "jobs", Delay: time.Duration(200+d.IntN(2000)) * time.Millisecond})
+		p.Events = append(p.Events, Event{Kind: Slow, For: p.Calm, Worker: "w0", Verb: "create", Resource: "jobs", Delay: time.Duration(1000+d.IntN(1500)) * time.Millisecond})
 	default:
 		p.Events = append(p.Events, Event{Kind: Busy, At: 3 * time.Second, For: p.Calm, Worker: "w0", Verb: "create", Resource: "jobs", RetryAfter: 1})
 	}
