@@ -10,10 +10,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+
+	"github.com/kontinue/kontinue/internal/identity"
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +69,93 @@ func TestSmoke(t *testing.T) {
 		require.True(t, ok)
 		require.Positive(t, rate)
 	}
+}
+
+// TestNodeSmoke runs every style of the chain once, with two scripts, and measures the
+// latency of a few results. It is not parallel: TestSmoke starts another cluster.
+func TestNodeSmoke(t *testing.T) {
+	const scripts, at = 2, 4
+	var progress bytes.Buffer
+	report, err := Run(t.Context(), Options{Runs: 1, Waits: []int{}, Chain: scripts, Latency: at, Progress: &progress})
+	require.NoError(t, err, progress.String())
+	for _, style := range chainStyles {
+		total, ok := report.of(style, scripts)
+		require.True(t, ok, style)
+		require.Greater(t, total, scripts*0.3, "%s: the scripts run one after another", style)
+	}
+	for _, l := range situations(at) {
+		for _, what := range []string{latencySuccess, latencyFailure} {
+			require.Len(t, report.values(l.name+what, l.at), at/2, l.name)
+		}
+		for _, record := range report.values(l.name+latencyRecord, l.at) {
+			require.Positive(t, record, l.name)
+		}
+	}
+	require.Empty(t, report.Cells, "the comparison was skipped")
+	require.Empty(t, report.Markdown())
+	require.Contains(t, report.ChainMarkdown(), "## A chain of 2 scripts")
+}
+
+// TestPodFloorNotesFirstEvents feeds the events by which a pod ends.
+func TestPodFloorNotesFirstEvents(t *testing.T) {
+	t.Parallel()
+	f := &podFloor{ends: map[string]podEnds{}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{identity.LabelStep: "a"}}, Status: running(wholeSeconds())}
+	at := func(seconds int64) time.Time { return time.Unix(seconds, 0) }
+	f.note(pod, at(1))
+	require.Zero(t, f.ends["a"])
+	pod.Status = succeeded(wholeSeconds())
+	pod.Status.Phase = corev1.PodRunning // the kubelet reports the phase later
+	f.note(pod, at(2))
+	require.Equal(t, podEnds{terminated: at(2)}, f.ends["a"])
+	pod.Status.Phase = corev1.PodFailed
+	f.note(pod, at(3))
+	f.note(pod, at(4))
+	require.Equal(t, podEnds{terminated: at(2), final: at(3)}, f.ends["a"])
+	terminated, err := f.wait(t.Context(), "a", false)
+	require.NoError(t, err)
+	require.Equal(t, at(2), terminated)
+	final, err := f.wait(t.Context(), "a", true)
+	require.NoError(t, err)
+	require.Equal(t, at(3), final)
+}
+
+// TestChainReport renders the figures of a cluster with a node, without one.
+func TestChainReport(t *testing.T) {
+	t.Parallel()
+	r := newReport("v1.0.0", Options{Runs: 3, Waits: []int{}, Command: "go run ./driver"})
+	for run, style := range chainStyles {
+		for i := range 3 {
+			r.value(style, 16, float64(24+12*run+i))
+		}
+	}
+	for i := range 200 {
+		r.value(latencyBurst+latencySuccess, 50, 0.019+float64(i)*0.0001)
+		r.value(latencyBurst+latencyFailure, 50, 0.020+float64(i)*0.001)
+	}
+	text := r.ChainMarkdown()
+	require.Contains(t, text, "| **kontinue** (`RunScript`), result recorded | 25.0 s | 24.0 to 26.0 s | 1.56 s | 0.51 |")
+	require.Contains(t, text, "| a watch on the Job, until its condition Complete or Failed | 49.0 s | 48.0 to 50.0 s | 3.06 s | 1.00 |")
+	const burst = "50 at a time while the node starts the others"
+	require.Contains(t, text, "| "+burst+" | from the container's `terminated` (success) | 200 | 29.00 ms | 38.80 ms | 38.90 ms |")
+	require.Contains(t, text, "| a chain of 16 scripts against a wait for the Job's condition | 0.51 | ≤ 0.55 | yes |")
+	require.Contains(t, text, "| from the container's `terminated` (success) to the result, "+burst+"; median, p99 | 29.00 ms, 38.80 ms | ≤ 30 ms, ≤ 100 ms | yes |")
+	require.Contains(t, text, "| from the final phase (failure) to the result, "+burst+"; median, p99 | 120.00 ms, 218.00 ms | ≤ 30 ms, ≤ 100 ms | **no** |")
+
+	dir := t.TempDir()
+	require.NoError(t, r.Write(dir, true))
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 2, "the tables of the comparison stay as they are")
+	lines, err := os.ReadFile(filepath.Join(dir, "chain.txt"))
+	require.NoError(t, err)
+	require.Equal(t, 5*3+2*200, strings.Count(string(lines), "\nBenchmarkExperiment/"))
+
+	both := example()
+	both.Values = append(both.Values, r.Values...)
+	require.Equal(t, string(lines), both.figures(true))
+	require.Equal(t, example().figures(false), both.figures(false))
+	require.Empty(t, example().ChainMarkdown())
 }
 
 // example is a report made without a cluster.

@@ -12,4 +12,9 @@
 // each figure is the median of its runs. Other load on the machine affects all
 // styles alike, so compare ratios rather than figures. The targets are in
 // targets.go.
+//
+// Two more experiments run on a cluster with a node, where nothing is simulated. In the
+// chain, scripts run one after another, each when the end of the one before is known; its
+// time is what a user feels. The other measures the time from the arrival of a script's
+// end in the process until RunScript returns. Their targets are in chain_report.go.
 package bench

@@ -30,6 +30,12 @@ var experiments = map[string]func(context.Context, *order, *rest.Config) error{
 	launchRaw:      createRaw,
 	launchWatched:  createWatched,
 	launchKontinue: createKontinue,
+	chainKontinue:  chainOf(byKontinue),
+	chainCondition: chainOf(byHand(untilCondition)),
+	chainPhase:     chainOf(byHand(untilPhase)),
+	chainKubectl:   chainOf(byKubectl),
+	chainPoll:      chainOf(byHand(byPolling)),
+	endLatency:     endLatencies,
 }
 
 // pageSize is client-go's default page size.

@@ -25,12 +25,17 @@ type floor struct {
 	cancel   context.CancelFunc
 }
 
-func newFloor(ctx context.Context, config *rest.Config, namespace string, n int) (*floor, error) {
-	// Use a separate connection in all styles: client-go shares connections between
-	// clients with equal settings, and two streams on one connection arrive together.
+// ownConnection returns a client with a connection of its own: client-go shares
+// connections between clients with equal settings, and two streams on one connection
+// arrive together.
+func ownConnection(config *rest.Config) (kubernetes.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.Dial = (&net.Dialer{}).DialContext
-	client, err := kubernetes.NewForConfig(config)
+	return kubernetes.NewForConfig(config)
+}
+
+func newFloor(ctx context.Context, config *rest.Config, namespace string, n int) (*floor, error) {
+	client, err := ownConnection(config)
 	if err != nil {
 		return nil, err
 	}

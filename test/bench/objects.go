@@ -50,11 +50,16 @@ func podSpec() corev1.PodSpec {
 // stepName returns the name of the i-th step.
 func stepName(i int) string { return fmt.Sprintf("wait-%05d", i) }
 
-// newJob returns the Job that RunPod would create for a step.
+// newJob returns the Job that RunPod would create for a step of the comparison.
 func newJob(namespace string, owner metav1.OwnerReference, step string) (*batchv1.Job, error) {
+	return newStepJob(namespace, owner, step, podSpec())
+}
+
+// newStepJob returns the Job that RunPod would create for a step.
+func newStepJob(namespace string, owner metav1.OwnerReference, step string, spec corev1.PodSpec) (*batchv1.Job, error) {
 	r := jobs.Request{
 		Execution: identity.Execution{Namespace: namespace, Name: owner.Name, UID: owner.UID},
-		Owner:     owner, Group: group, Step: step, Spec: pods.JobSpec(podSpec()),
+		Owner:     owner, Group: group, Step: step, Spec: pods.JobSpec(spec),
 	}
 	return r.Build()
 }

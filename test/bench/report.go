@@ -74,12 +74,18 @@ func (r *Report) value(name string, n int, v float64) {
 
 // of returns the median of an experiment, and false if it was not run.
 func (r *Report) of(name string, n int) (float64, bool) {
+	values := r.values(name, n)
+	return median(values), len(values) > 0
+}
+
+// values returns all figures of an experiment.
+func (r *Report) values(name string, n int) []float64 {
 	for _, x := range r.Values {
 		if x.Name == name && x.N == n {
-			return median(x.Values), true
+			return x.Values
 		}
 	}
-	return 0, false
+	return nil
 }
 
 // last returns the median of an experiment at its largest N.
@@ -155,14 +161,23 @@ func Load(file string) (*Report, error) {
 }
 
 // Write writes the tables and the plot to a directory, and also the figures for
-// benchstat if record is set.
+// benchstat if record is set. It leaves the files alone whose figures were not measured.
 func (r *Report) Write(dir string, record bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	files := map[string]string{"README.md": r.Markdown(), "waits.svg": r.plot()}
-	if record {
-		files["figures.txt"] = r.figures()
+	files := map[string]string{}
+	if len(r.Waits) > 0 {
+		files["README.md"], files["waits.svg"] = r.Markdown(), r.plot()
+		if record {
+			files["figures.txt"] = r.figures(false)
+		}
+	}
+	if r.hasChain() {
+		files["chain.md"] = r.ChainMarkdown()
+		if record {
+			files["chain.txt"] = r.figures(true)
+		}
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

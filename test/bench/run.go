@@ -21,7 +21,8 @@ import (
 type Options struct {
 	// Runs is the number of runs of each style at each N. Default: 5.
 	Runs int
-	// Waits are the numbers of concurrent waits (N). Default: 100, 1,000, 10,000.
+	// Waits are the numbers of concurrent waits (N). Empty but not nil: the comparison of
+	// concurrent waits is skipped. Default: 100, 1,000, 10,000.
 	Waits []int
 	// Styles default to [AllStyles].
 	Styles []Style
@@ -34,6 +35,10 @@ type Options struct {
 	// finish, to measure what is kept of them. Foreign is the number of unrelated pods
 	// in the namespace. 0 skips an experiment.
 	Launch, Finish, Foreign int
+	// Chain is the number of scripts that run one after another on a node. Latency is
+	// the number of scripts at a time, to measure the latency of their results. 0 skips
+	// an experiment.
+	Chain, Latency int
 	// Profile, if set, is a directory for CPU and heap profiles of the workers.
 	Profile string
 	// LogDir is the directory for the log files of the control plane. Default: they are
@@ -81,8 +86,9 @@ type runner struct {
 	report  *Report
 }
 
-// Run starts a control plane and measures on it. It needs root and the programs
-// of package cluster.
+// Run starts a cluster for each kind of experiment and measures on it. It needs root and
+// the programs of package cluster. The report has what was measured before an error; it
+// is nil if there was no cluster.
 func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	r := &runner{Options: options.complete()}
 	if r.Profile != "" {
@@ -90,47 +96,69 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 			return nil, err
 		}
 	}
+	if r.dir, err = os.MkdirTemp("", "kontinue-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
+	// The experiments with a node come first: their figures are those that users feel.
+	if r.Chain > 0 || r.Latency > 0 {
+		if err := r.on(ctx, cluster.Options{LogDir: r.LogDir}, r.node); err != nil {
+			return r.report, err
+		}
+	}
+	if len(r.Waits) == 0 && r.Launch == 0 && r.Finish == 0 && r.Foreign == 0 {
+		return r.report, nil
+	}
+	return r.report, r.on(ctx, cluster.Options{LogDir: r.LogDir, ControlPlaneOnly: true}, r.compare)
+}
+
+// on starts a cluster, calls measure and stops the cluster.
+func (r *runner) on(ctx context.Context, options cluster.Options, measure func(context.Context) error) (err error) {
 	starting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	c, err := cluster.Start(starting, cluster.Options{ControlPlaneOnly: true, LogDir: r.LogDir})
+	c, err := cluster.Start(starting, options)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
 		err = errors.Join(err, c.Stop(stopping))
 	}()
-	if r.dir, err = os.MkdirTemp("", "kontinue-bench-"); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
 	r.cluster, r.config = c, c.Kubeconfig(cluster.Admin)
 	if r.client, err = kubernetes.NewForConfig(c.RESTConfig(cluster.Admin)); err != nil {
-		return nil, err
+		return err
 	}
-	r.report = newReport(c.Version(), r.Options)
+	if r.report == nil {
+		r.report = newReport(c.Version(), r.Options)
+	}
+	return measure(ctx)
+}
+
+// compare measures everything for which this process plays the Job controller and the
+// kubelet.
+func (r *runner) compare(ctx context.Context) error {
 	for _, n := range r.Waits {
-		if err := c.CreateNamespace(ctx, namespaceOf(n)); err != nil {
-			return nil, err
+		if err := r.cluster.CreateNamespace(ctx, namespaceOf(n)); err != nil {
+			return err
 		}
 	}
-	if err := c.CreateNamespace(ctx, experimentNamespace); err != nil {
-		return nil, err
+	if err := r.cluster.CreateNamespace(ctx, experimentNamespace); err != nil {
+		return err
 	}
 	// From here on, this process plays the Job controller.
-	if err := c.Kill(ctx, cluster.ControllerManager); err != nil {
-		return nil, err
+	if err := r.cluster.Kill(ctx, cluster.ControllerManager); err != nil {
+		return err
 	}
 	if err := r.experiments(ctx); err != nil {
-		return r.report, err
+		return err
 	}
 	for _, n := range r.Waits {
 		if err := r.waits(ctx, n); err != nil {
-			return r.report, fmt.Errorf("%d waits: %w", n, err)
+			return fmt.Errorf("%d waits: %w", n, err)
 		}
 	}
-	return r.report, nil
+	return nil
 }
 
 const experimentNamespace = "bench-experiments"

@@ -5,8 +5,11 @@ import (
 	"strings"
 )
 
-// Markdown renders the tables.
+// Markdown renders the tables of the comparison, and nothing if that was skipped.
 func (r *Report) Markdown() string {
+	if len(r.Waits) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Ways to wait for Jobs, side by side\n\nMade by `%s` in `test/bench` (%s). Do not edit.\n\n", r.Command, r.machine())
 	fmt.Fprint(&b, method)
@@ -47,7 +50,10 @@ func (r *Report) waitsTable(b *strings.Builder, n int) {
 }
 
 // method explains the measurement and the columns.
-const method = `Each style waits for the same Jobs in a separate process, on one control plane whose
+const method = `[chain.md](chain.md) comes first: how long a chain of scripts takes on a real node, which
+is what a user feels. This page is about many waits at once.
+
+Each style waits for the same Jobs in a separate process, on one control plane whose
 Job controller and kubelet are simulated by the driver. 5 % of the Jobs end (at least
 200, but no more than half), at most -pace of them per second (25 by default). The
 waits for the others continue. Each process also holds one raw watch of the Jobs. The

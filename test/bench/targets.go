@@ -110,7 +110,10 @@ func (r *Report) wakeTargets(add func(what, figure, target string, reached bool)
 const resolution = 0.001
 
 func (r *Report) targetsTable(b *strings.Builder) {
-	all := r.targets()
+	writeTargets(b, r.targets())
+}
+
+func writeTargets(b *strings.Builder, all []targetLine) {
 	if len(all) == 0 {
 		return
 	}

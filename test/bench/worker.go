@@ -32,6 +32,11 @@ type order struct {
 	N int `json:",omitempty"`
 	// Concurrency is the number of requests that it has open.
 	Concurrency int `json:",omitempty"`
+	// Sleep is how long each script of an experiment sleeps.
+	Sleep time.Duration `json:",omitempty"`
+	// Kubectl is the path of kubectl, and Dir that of a directory for its files.
+	Kubectl string `json:",omitempty"`
+	Dir     string `json:",omitempty"`
 	// Profile is the path, without extension, of the worker's CPU and heap profiles.
 	Profile string `json:",omitempty"`
 }
@@ -48,6 +53,10 @@ type figures struct {
 	// Wake is the time from the arrival of the terminal event until each waiter ran,
 	// and Result that until it had its result.
 	Wake, Result []float64 `json:",omitempty"`
+	// Success and Failure are the times from the arrival of the end of a script until
+	// its result was returned. Record is the part of them that the request of the record
+	// took, Rest the other one.
+	Success, Failure, Record, Rest []float64 `json:",omitempty"`
 }
 
 // Worker is the main function of a worker process. It returns false in any other

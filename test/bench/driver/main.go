@@ -2,6 +2,7 @@
 // writes tables and a plot to docs/benchmarks.
 //
 //	go run ./driver [-runs 5] [-n 100,1000,10000] [-styles kontinue,...] [-record]
+//	go run ./driver -only node [-runs 5] [-chain 16] [-latency 50] [-record]
 //
 // It needs root, and the programs of package cluster must have been built.
 package main
@@ -33,6 +34,12 @@ func main() {
 	}
 }
 
+// The values of -only.
+const (
+	onlyNode  = "node"
+	onlyWaits = "waits"
+)
+
 func run(ctx context.Context) error {
 	options := bench.Options{Progress: os.Stderr}
 	flag.IntVar(&options.Runs, "runs", 5, "runs of each style at each N")
@@ -42,6 +49,9 @@ func run(ctx context.Context) error {
 	flag.IntVar(&options.Launch, "launch", 10000, "steps to launch at once; 0: skip this experiment")
 	flag.IntVar(&options.Finish, "finish", 2000, "steps to finish, to measure what is kept of them; 0: skip this experiment")
 	flag.IntVar(&options.Foreign, "foreign", 50000, "unrelated pods in the namespace; 0: skip this experiment")
+	flag.IntVar(&options.Chain, "chain", 16, "scripts to run one after another on a node; 0: skip this experiment")
+	flag.IntVar(&options.Latency, "latency", 50, "scripts at a time on a node, to measure the latency of results; 0: skip this experiment")
+	only := flag.String("only", "", "run only one part: "+onlyNode+" (-chain, -latency) or "+onlyWaits+" (the rest)")
 	flag.StringVar(&options.Profile, "profile", "", "directory for CPU and heap profiles of the workers")
 	flag.StringVar(&options.LogDir, "logs", "", "directory for the log files of the control plane")
 	out := flag.String("out", "../../docs/benchmarks", "directory for the tables and the plot; empty: only print the tables")
@@ -55,6 +65,15 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("-n: %w", err)
 		}
 		options.Waits = append(options.Waits, n)
+	}
+	switch *only {
+	case onlyNode:
+		options.Waits, options.Launch, options.Finish, options.Foreign = []int{}, 0, 0, 0
+	case onlyWaits:
+		options.Chain, options.Latency = 0, 0
+	case "":
+	default:
+		return fmt.Errorf("-only %q: use %s or %s", *only, onlyNode, onlyWaits)
 	}
 	if *styles != "" {
 		options.Styles = strings.Split(*styles, ",")
@@ -78,7 +97,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	// Report what was measured before a failure, too.
-	fmt.Print(report.Markdown())
+	fmt.Print(report.ChainMarkdown(), report.Markdown())
 	if *save != "" {
 		err = errors.Join(err, report.Save(*save))
 	}
