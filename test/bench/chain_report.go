@@ -58,7 +58,7 @@ func (r *Report) chainTargets() (all []targetLine) {
 		total, _ := r.of(chainKontinue, n)
 		all = append(all, targetLine{
 			fmt.Sprintf("a chain of %d scripts against a wait for the Job's condition", n),
-			fmt.Sprintf("%.2f", total/base), fmt.Sprintf("≤ %.2f", chainRatio), total <= chainRatio*base,
+			fmt.Sprintf("%.3f", total/base), fmt.Sprintf("≤ %.2f", chainRatio), total <= chainRatio*base,
 		})
 	}
 	return append(all, r.latencyTargets()...)
