@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -189,5 +190,10 @@ func uidMismatch(c call, asked, have types.UID) error {
 		key, asked, have))
 }
 
-// stripType removes kind and apiVersion: typed clients do not see them.
-func stripType(o object) { o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{}) }
+// stripType removes kind and apiVersion: typed clients do not see them. A custom resource
+// keeps them.
+func stripType(o object) {
+	if _, custom := o.(*unstructured.Unstructured); !custom {
+		o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	}
+}

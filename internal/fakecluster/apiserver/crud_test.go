@@ -275,7 +275,7 @@ func TestPartialPatchEqualsWhole(t *testing.T) {
 			`{"spec":{"containers":[{"name":"main","image":"i:2"}]},"status":{"message":"m"}}`,
 			`{"status":null}`,
 		} {
-			apply, err := patcher(pt, []byte(body))
+			apply, err := patcher(pods, pt, []byte(body))
 			require.NoError(t, err)
 			partial, err := apply(pod)
 			require.NoError(t, err)
@@ -288,7 +288,7 @@ func TestPartialPatchEqualsWhole(t *testing.T) {
 			}
 			all, err := json.Marshal(top)
 			require.NoError(t, err)
-			apply, err = patcher(pt, all)
+			apply, err = patcher(pods, pt, all)
 			require.NoError(t, err)
 			whole, err := apply(pod)
 			require.NoError(t, err)

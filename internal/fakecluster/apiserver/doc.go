@@ -13,6 +13,9 @@
 // (operations.go), and the response is encoded in the format that the client accepts
 // (format.go), each state of an object once for all clients.
 //
+// Custom resources are registered with Options.Kinds. They have no schema, so that every
+// field is accepted, and are served like any other resource, in JSON.
+//
 // There are no controllers here: nothing creates pods for a Job, collects
 // garbage or runs containers. Those are clients like any other.
 //

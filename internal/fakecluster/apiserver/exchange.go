@@ -22,6 +22,7 @@ type exchange struct {
 	query  url.Values
 	call   call
 	format *format // of the response
+	view   view    // of the objects in it
 }
 
 // response is the response to a request that has succeeded.
@@ -58,7 +59,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.stats.request(req)
 	var notAcceptable error
-	x.format, notAcceptable = acceptedFormat(r.Header.Get("Accept"))
+	x.format, x.view, notAcceptable = negotiate(r.Header.Get("Accept"), c)
 	fault := s.takeFault(req)
 	a, err := x.perform(r.Context(), req, fault, notAcceptable)
 	s.notifyAudit(req, err)

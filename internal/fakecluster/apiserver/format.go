@@ -4,16 +4,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"mime"
-	"slices"
-	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // formats is the number of encodings of a response.
@@ -40,6 +36,9 @@ var jsonFormat = &format{
 		raw, err := json.Marshal(obj)
 		if err != nil {
 			return nil, nil, err
+		}
+		if _, custom := obj.(*unstructured.Unstructured); custom {
+			return append(raw, '\n'), raw[1:], nil // it has its kind
 		}
 		whole = jsonKind(gvk, len(raw))
 		if len(raw) > len("{}") {
@@ -164,44 +163,3 @@ func (f *format) object(gvk schema.GroupVersionKind, obj runtime.Object) ([]byte
 }
 
 var statusKind = metav1.Unversioned.WithKind("Status")
-
-// acceptedFormat returns the first format of the Accept header that is supported. A
-// parameter such as as=Table requests another representation; there is none.
-func acceptedFormat(accept string) (*format, error) {
-	if accept == "" {
-		return jsonFormat, nil
-	}
-	for part := range strings.SplitSeq(accept, ",") {
-		mediaType, params, err := mime.ParseMediaType(part)
-		if err != nil || params["as"] != "" {
-			continue
-		}
-		switch mediaType {
-		case protobufFormat.mediaType:
-			return protobufFormat, nil
-		case jsonFormat.mediaType, "application/*", "*/*":
-			return jsonFormat, nil
-		}
-	}
-	return jsonFormat, &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status: metav1.StatusFailure, Code: 406, Reason: metav1.StatusReasonNotAcceptable,
-		Message: "only the following media types are accepted: " + strings.Join([]string{jsonFormat.mediaType, protobufFormat.mediaType}, ", "),
-	}}
-}
-
-// bodySerializer returns the serializer of a request's body.
-func bodySerializer(contentType string) (runtime.SerializerInfo, error) {
-	if contentType == "" {
-		contentType = runtime.ContentTypeJSON
-	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	known := scheme.Codecs.SupportedMediaTypes()
-	if i := slices.IndexFunc(known, func(i runtime.SerializerInfo) bool { return i.MediaType == mediaType }); err == nil && i >= 0 {
-		return known[i], nil
-	}
-	names := make([]string, len(known))
-	for i, info := range known {
-		names[i] = info.MediaType
-	}
-	return runtime.SerializerInfo{}, unsupported("the body of the request was in an unknown format - accepted media types include: " + strings.Join(names, ", "))
-}

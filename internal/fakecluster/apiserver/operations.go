@@ -58,11 +58,7 @@ func (x *exchange) one(code int, rev *revision, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	gvk := x.call.res.gvk
-	return &response{code: code, encode: func(f *format) ([]byte, error) {
-		e := rev.in(f, gvk)
-		return e.whole, e.err
-	}}, nil
+	return &response{code: code, encode: func(f *format) ([]byte, error) { return x.view.one(f, rev) }}, nil
 }
 
 // many responds with a list.
@@ -70,20 +66,7 @@ func (x *exchange) many(found result, err error) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	gvk := x.call.res.gvk
-	return &response{code: http.StatusOK, encode: func(f *format) ([]byte, error) {
-		items := make([][]byte, len(found.items))
-		for i, rev := range found.items {
-			e := rev.in(f, gvk)
-			if e.err != nil {
-				return nil, e.err
-			}
-			items[i] = e.content
-		}
-		list := gvk
-		list.Kind += "List"
-		return f.list(list, &found.meta, items)
-	}}, nil
+	return &response{code: http.StatusOK, encode: func(f *format) ([]byte, error) { return x.view.many(f, found) }}, nil
 }
 
 // success responds with a Status.

@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/registry"
@@ -27,7 +28,7 @@ const maxJSONPatchOperations = 10000
 // patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
 // Apply returns an error: there is no field management.
 func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (*revision, error) {
-	apply, err := patcher(pt, data)
+	apply, err := patcher(c.res, pt, data)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,20 @@ func otherName(name, inURL string) error {
 	return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", name, inURL))
 }
 
-func patcher(pt types.PatchType, data []byte) (func(object) (object, error), error) {
+// patchTypes are those of Kubernetes' own resources. For a custom resource there is no
+// strategic merge patch, which needs a type.
+func patchTypes(r *resource) []string {
+	all := []string{string(types.JSONPatchType), string(types.MergePatchType), string(types.StrategicMergePatchType), string(types.ApplyYAMLPatchType)}
+	if r.custom {
+		return slices.DeleteFunc(all, func(t string) bool { return t == string(types.StrategicMergePatchType) })
+	}
+	return all
+}
+
+func patcher(r *resource, pt types.PatchType, data []byte) (func(object) (object, error), error) {
+	if known := patchTypes(r); !slices.Contains(known, string(pt)) {
+		return nil, unknownFormat(known)
+	}
 	switch pt {
 	case types.JSONPatchType:
 		ops, err := jsonpatch.DecodePatch(data)
@@ -88,10 +102,8 @@ func patcher(pt types.PatchType, data []byte) (func(object) (object, error), err
 				return out, nil
 			})
 		}, nil
-	case types.ApplyPatchType, types.ApplyCBORPatchType:
-		return nil, unsupported("server-side apply is not supported by the in-memory API server: use a merge patch or an update")
 	default:
-		return nil, unsupported(fmt.Sprintf("the body of the request was in an unknown format - patch type %q", pt))
+		return nil, unsupported("server-side apply is not supported by the in-memory API server: use a merge patch or an update")
 	}
 }
 
@@ -99,6 +111,9 @@ func patcher(pt types.PatchType, data []byte) (func(object) (object, error), err
 // touched is given, it only does so for those top-level fields: a merge patch does not
 // change the others, and most patches are of metadata or status only.
 func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byte, shape any) ([]byte, error)) (object, error) {
+	if u, custom := cur.(*unstructured.Unstructured); custom {
+		return rewriteCustom(u, edit)
+	}
 	obj := clone(cur)
 	partial := reflect.New(reflect.TypeOf(cur).Elem())
 	from, to := reflect.ValueOf(cur).Elem(), partial.Elem()
@@ -120,8 +135,7 @@ func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byt
 	}
 	patched := reflect.New(from.Type())
 	if err := utiljson.Unmarshal(doc, patched.Interface()); err != nil {
-		return nil, apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{
-			field.Invalid(field.NewPath("patch"), string(doc), err.Error())})
+		return nil, undecodable(doc, err)
 	}
 	result := reflect.ValueOf(obj).Elem()
 	for _, i := range fields {
@@ -151,6 +165,11 @@ func setType(o any) {
 	if kinds, _, err := scheme.Scheme.ObjectKinds(obj); err == nil {
 		obj.GetObjectKind().SetGroupVersionKind(kinds[0])
 	}
+}
+
+// unknownFormat is the error for a body of a media type that is not accepted.
+func unknownFormat(accepted []string) error {
+	return unsupported("the body of the request was in an unknown format - accepted media types include: " + strings.Join(accepted, ", "))
 }
 
 func unsupported(message string) error {

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -40,6 +41,9 @@ func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) erro
 	if err != nil {
 		return err
 	}
+	if x.call.res.custom && info.MediaType == runtime.ContentTypeProtobuf {
+		return unknownFormat([]string{runtime.ContentTypeJSON, runtime.ContentTypeYAML})
+	}
 	raw, err := x.body()
 	if err != nil {
 		return err
@@ -49,7 +53,12 @@ func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) erro
 		serializer = info.StrictSerializer
 	}
 	obj, got, err := serializer.Decode(raw, &gvk, into)
+	custom, isCustom := into.(*unstructured.Unstructured)
+	if isCustom && (err == nil || runtime.IsStrictDecodingError(err)) {
+		err = coerce(custom, err)
+	}
 	switch {
+	case runtime.IsStrictDecodingError(err) && validation == metav1.FieldValidationIgnore:
 	case runtime.IsStrictDecodingError(err) && validation == metav1.FieldValidationStrict:
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, gvk.Kind, err))
 	case runtime.IsStrictDecodingError(err):
@@ -61,6 +70,9 @@ func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) erro
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, gvk.Kind, err))
 	case err != nil:
 		return apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s)", gvk.Kind, err, beginning(raw)))
+	}
+	if isCustom {
+		return checkCustomType(*got, gvk, custom.GetName())
 	}
 	if obj != into || *got != gvk {
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the API version in the data (%s) does not match the expected API version (%s)",

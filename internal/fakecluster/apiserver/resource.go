@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -22,8 +23,12 @@ type object = registry.Object
 type resource struct {
 	gvr        schema.GroupVersionResource
 	gvk        schema.GroupVersionKind
+	singular   string
+	shortNames []string
+	categories []string
 	namespaced bool
 	hasStatus  bool
+	custom     bool // its objects are unstructured, and have no protobuf encoding
 	strategy   registry.Strategy
 }
 
@@ -31,6 +36,11 @@ func (r *resource) groupResource() schema.GroupResource { return r.gvr.GroupReso
 
 // newObject returns an empty object of the resource's type.
 func (r *resource) newObject() object {
+	if r.custom {
+		u := &unstructured.Unstructured{}
+		u.SetGroupVersionKind(r.gvk)
+		return u
+	}
 	o, err := scheme.Scheme.New(r.gvk)
 	if err != nil {
 		// The kind was found in this very scheme.
@@ -69,8 +79,8 @@ var partOfAnother = map[string]bool{
 
 // knownResources maps every resource of client-go's scheme to its kind. It is
 // built once: the scheme has some hundreds of kinds.
-var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*resource {
-	known := map[schema.GroupVersionResource]*resource{}
+var knownResources = sync.OnceValue(func() resourceMap {
+	known := resourceMap{}
 	for gvk := range scheme.Scheme.AllKnownTypes() {
 		if !stableVersion.MatchString(gvk.Version) || strings.HasSuffix(gvk.Kind, "List") ||
 			strings.HasSuffix(gvk.Kind, "Options") || partOfAnother[gvk.Kind] {
@@ -87,6 +97,7 @@ var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*reso
 		known[plural] = &resource{
 			gvr:        plural,
 			gvk:        gvk,
+			singular:   strings.ToLower(gvk.Kind),
 			namespaced: !clusterScoped[gvk.Kind],
 			hasStatus:  reflect.ValueOf(o).Elem().FieldByName("Status").IsValid(),
 			strategy:   registry.StrategyFor(gvk),
@@ -95,9 +106,6 @@ var knownResources = sync.OnceValue(func() map[schema.GroupVersionResource]*reso
 	return known
 })
 
-// lookupResource returns the resource, or nil where client-go's scheme has no such type.
-func lookupResource(gvr schema.GroupVersionResource) *resource { return knownResources()[gvr] }
-
 // Resources with rules of their own.
 var (
 	pods           = mustResource(corev1.SchemeGroupVersion, "pods")
@@ -105,9 +113,9 @@ var (
 	resourceQuotas = mustResource(corev1.SchemeGroupVersion, "resourcequotas")
 )
 
-// mustResource is lookupResource for the types this package has clients for.
+// mustResource returns a resource of Kubernetes.
 func mustResource(gv schema.GroupVersion, name string) *resource {
-	r := lookupResource(gv.WithResource(name))
+	r := knownResources()[gv.WithResource(name)]
 	if r == nil {
 		panic("apiserver: no resource " + name + " in " + gv.String())
 	}

@@ -28,7 +28,7 @@ func (s *Server) resolve(r *http.Request, query url.Values) (call, bool) {
 		c.ns, parts = parts[1], parts[2:]
 	}
 	gvr.Resource = parts[0]
-	c.res = lookupResource(gvr)
+	c.res = s.resources[gvr]
 	if c.res == nil || len(parts) > 3 || c.ns != "" && !c.res.namespaced {
 		return c, false
 	}

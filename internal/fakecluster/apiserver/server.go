@@ -32,6 +32,8 @@ type Options struct {
 	// DisableWatchList rejects WatchList requests, so that informers use LIST then WATCH, as
 	// with a server before 1.34.
 	DisableWatchList bool
+	// Kinds are custom resources.
+	Kinds []Kind
 	// Version is what /version says. Default "v1.37.2".
 	Version string
 }
@@ -39,7 +41,8 @@ type Options struct {
 // Server is the in-memory API server, an http.Handler. It is safe for concurrent use.
 // Its only goroutines are one for each open request.
 type Server struct {
-	opts Options
+	opts      Options
+	resources resourceMap
 
 	mu      sync.RWMutex // the store: everything down to closed
 	rv      uint64       // the last resource version assigned, across all types
@@ -67,7 +70,8 @@ type Server struct {
 	clients   map[string]kubernetes.Interface
 }
 
-// New returns a server with an empty store. Close it to end open watches.
+// New returns a server with an empty store. Close it to end open watches. It panics if
+// one of the custom resources is invalid.
 func New(opts Options) *Server {
 	if opts.User == "" {
 		opts.User = DefaultUser
@@ -81,14 +85,19 @@ func New(opts Options) *Server {
 	if opts.Version == "" {
 		opts.Version = "v1.37.2"
 	}
+	resources, err := newResourceMap(opts.Kinds)
+	if err != nil {
+		panic("apiserver: " + err.Error())
+	}
 	s := &Server{
-		opts:    opts,
-		rv:      100, // an empty cluster is not at 0, which means "any version" in requests
-		tables:  tableMap{},
-		pages:   map[int]page{},
-		ids:     newSequence(opts.Seed),
-		stats:   newStatistics(),
-		clients: map[string]kubernetes.Interface{},
+		opts:      opts,
+		resources: resources,
+		rv:        100, // an empty cluster is not at 0, which means "any version" in requests
+		tables:    tableMap{},
+		pages:     map[int]page{},
+		ids:       newSequence(opts.Seed),
+		stats:     newStatistics(),
+		clients:   map[string]kubernetes.Interface{},
 	}
 	if opts.RequireNamespaces {
 		s.bootstrapNamespaces("default", "kube-system")

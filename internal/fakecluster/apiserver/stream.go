@@ -56,8 +56,7 @@ func (x *exchange) writeEvent(p pending) error {
 	if p.status != nil {
 		whole, err = x.format.object(statusKind, p.status)
 	} else {
-		e := p.rev.in(x.format, x.call.res.gvk)
-		whole, err = e.whole, e.err
+		whole, err = x.view.one(x.format, p.rev)
 	}
 	if err != nil {
 		return err

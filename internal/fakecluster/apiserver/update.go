@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -130,6 +131,9 @@ func (s *Server) beforeUpdate(ctx context.Context, c call, obj, cur object, dryR
 // shareMeta lets obj share what it has in common with cur. Most updates change the status
 // only, and the history holds thousands of states.
 func shareMeta(obj, cur object) {
+	if _, custom := obj.(*unstructured.Unstructured); custom {
+		return // its setters copy
+	}
 	if obj.GetName() == cur.GetName() {
 		obj.SetName(cur.GetName())
 	}
