@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 )
 
@@ -36,6 +37,7 @@ func dynamicClient(t testing.TB, s *Server) dynamic.Interface {
 	t.Helper()
 	config := s.Config("")
 	config.QPS = -1
+	config.WarningHandlerWithContext = rest.NoWarnings{}
 	c, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)
 	return c

@@ -2,16 +2,18 @@ package apiserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/version"
 )
 
 // exchange is one HTTP request and its response.
@@ -175,11 +177,16 @@ func (s *Server) serveNonResource(w http.ResponseWriter, r *http.Request) {
 	case "/version":
 		major, rest, _ := strings.Cut(strings.TrimPrefix(s.opts.Version, "v"), ".")
 		minor, _, _ := strings.Cut(rest, ".")
-		w.Header().Set("Content-Type", jsonFormat.mediaType)
-		_, _ = fmt.Fprintf(w, `{"major":%q,"minor":%q,"gitVersion":%q}`, major, minor, s.opts.Version)
+		body, err := json.Marshal(version.Info{
+			Major: major, Minor: minor, GitVersion: s.opts.Version, GitTreeState: "clean",
+			GoVersion: runtime.Version(), Compiler: runtime.Compiler, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		})
+		writeDocument(w, jsonFormat.mediaType, body, err)
 	case "/healthz", "/livez", "/readyz":
 		_, _ = w.Write([]byte("ok"))
 	default:
-		http.Error(w, "404 page not found", http.StatusNotFound)
+		if (r.Method != http.MethodGet && r.Method != http.MethodHead) || !s.serveDiscovery(w, r) {
+			http.Error(w, "404 page not found", http.StatusNotFound)
+		}
 	}
 }

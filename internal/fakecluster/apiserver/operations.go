@@ -2,7 +2,9 @@ package apiserver
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -23,34 +25,69 @@ var standardOperations = map[string]operation{
 	"patch": patchObject, "delete": deleteObject, "deletecollection": deleteObjects,
 }
 
+// namespaceOperations are those of namespaces, which are deleted one by one.
+var namespaceOperations = map[string]operation{
+	"get": getObject, "list": listObjects, "watch": watchObjects, "create": createObject, "update": updateObject,
+	"patch": patchObject, "delete": deleteObject,
+}
+
+// A review is not stored.
+var (
+	reviewKind       = authorizationv1.SchemeGroupVersion.WithKind("SelfSubjectAccessReview")
+	reviewOperations = map[string]operation{"create": postReview}
+)
+
 // statusOperations are those of a status subresource.
 var statusOperations = map[string]operation{"get": getObject, "update": updateObject, "patch": patchObject}
 
-// specialOperations are those of single resources. The key is resource/subresource.
-var specialOperations = map[schema.GroupResource]map[string]operation{
-	{Resource: "pods/log"}:            {"get": getLog},
-	{Resource: "pods/binding"}:        {"create": postBinding},
-	{Resource: "pods/eviction"}:       {"create": postEviction},
-	{Resource: "namespaces/finalize"}: {"update": updateObject},
-	{Group: authorizationv1.GroupName, Resource: "selfsubjectaccessreviews"}: {"create": postReview},
+// subresource is a subresource of a single resource.
+type subresource struct {
+	kind       schema.GroupVersionKind // zero for the kind of the resource
+	operations map[string]operation
+}
+
+// specialSubresources are those besides status. The first key is the resource.
+var specialSubresources = map[schema.GroupResource]map[string]subresource{
+	{Resource: "pods"}: {
+		"log":      {operations: map[string]operation{"get": getLog}},
+		"binding":  {corev1.SchemeGroupVersion.WithKind("Binding"), map[string]operation{"create": postBinding}},
+		"eviction": {policyv1.SchemeGroupVersion.WithKind("Eviction"), map[string]operation{"create": postEviction}},
+	},
+	{Resource: "namespaces"}: {"finalize": {operations: map[string]operation{"update": updateObject}}},
 }
 
 // operations returns what can be done with the resource or its subresource, by verb;
 // nil if there is no such subresource.
 func (r *resource) operations(sub string) map[string]operation {
-	key := r.groupResource()
-	if sub != "" {
-		key.Resource += "/" + sub
-	}
-	switch special := specialOperations[key]; {
-	case special != nil:
-		return special
+	switch {
+	case sub == "" && r.gvk == reviewKind:
+		return reviewOperations
+	case sub == "" && r == namespaces:
+		return namespaceOperations
 	case sub == "":
 		return standardOperations
 	case sub == "status" && r.hasStatus:
 		return statusOperations
 	}
-	return nil
+	return specialSubresources[r.groupResource()][sub].operations
+}
+
+// subresources returns the names of the subresources in their order.
+func (r *resource) subresources() []string {
+	names := slices.Collect(maps.Keys(specialSubresources[r.groupResource()]))
+	if r.hasStatus {
+		names = append(names, "status")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// kindOf returns the kind of a subresource.
+func (r *resource) kindOf(sub string) schema.GroupVersionKind {
+	if special := specialSubresources[r.groupResource()][sub]; !special.kind.Empty() {
+		return special.kind
+	}
+	return r.gvk
 }
 
 // one responds with an object.

@@ -98,8 +98,10 @@ var knownResources = sync.OnceValue(func() resourceMap {
 			gvr:        plural,
 			gvk:        gvk,
 			singular:   strings.ToLower(gvk.Kind),
+			shortNames: shortNames[gvk.Kind],
+			categories: categoriesOf(gvk.Kind),
 			namespaced: !clusterScoped[gvk.Kind],
-			hasStatus:  reflect.ValueOf(o).Elem().FieldByName("Status").IsValid(),
+			hasStatus:  gvk != reviewKind && reflect.ValueOf(o).Elem().FieldByName("Status").IsValid(),
 			strategy:   registry.StrategyFor(gvk),
 		}
 	}
