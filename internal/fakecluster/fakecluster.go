@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
@@ -44,6 +45,7 @@ type Options struct {
 type Cluster struct {
 	server     *apiserver.Server
 	client     kubernetes.Interface // of the controllers
+	partial    metadata.Interface   // of the same user
 	cache      *engine.Cache
 	controller *controller.Manager
 	kubelet    *kubelet.Kubelet
@@ -61,7 +63,8 @@ var ErrStopped = errors.New("fakecluster: the cluster has been stopped")
 // begin with Start.
 func New(opts Options) *Cluster {
 	opts.Delays.apply(&opts)
-	c := &Cluster{server: apiserver.New(opts.APIServer), cache: engine.NewCache()}
+	c := &Cluster{server: apiserver.New(opts.APIServer)}
+	c.cache = engine.NewCache(c.server.CustomResources()...)
 	runtime := opts.Runtime
 	if runtime == nil && opts.LocalProcesses {
 		runtime = containers.NewProcesses()
@@ -71,7 +74,10 @@ func New(opts Options) *Cluster {
 	}
 	c.scripts, _ = runtime.(*containers.Scripts)
 	c.client = c.server.ClientsetAs(ControllerUser)
-	c.controller = controller.New(c.client, c.cache, opts.Controller)
+	config := c.server.Config(ControllerUser)
+	config.QPS = -1
+	c.partial = metadata.NewForConfigOrDie(config)
+	c.controller = controller.New(c.client, c.partial, c.cache, opts.Controller)
 	c.kubelet = kubelet.New(c.server.ClientsetAs(NodeUser), c.cache, runtime, opts.Kubelet)
 	c.server.SetLogSource(c.kubelet.Logs)
 	c.server.AddAdmission(c.checkServiceAccount)
@@ -92,7 +98,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
 	c.cancel = cancel
-	err := c.cache.Start(run, c.client)
+	err := c.cache.Start(run, c.client, c.partial)
 	if err == nil {
 		err = c.kubelet.Start(run)
 	}

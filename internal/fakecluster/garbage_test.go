@@ -14,7 +14,6 @@ import (
 
 	"github.com/kontinue/kontinue/internal/fakecluster"
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
-	"github.com/kontinue/kontinue/internal/fakecluster/controller"
 )
 
 // after lets d pass in the bubble, and everything that is due then happen.
@@ -55,16 +54,19 @@ func TestOwnerGone(t *testing.T) {
 	})
 }
 
-func TestUnknownOwner(t *testing.T) {
+// TestUnseenOwner: an owner of a kind that the API server does not have is left alone,
+// and one that it has is looked up.
+func TestUnseenOwner(t *testing.T) {
 	t.Parallel()
-	for _, strict := range []bool{false, true} {
+	for _, owner := range []metav1.OwnerReference{
+		{APIVersion: "example.org/v1", Kind: "Execution", Name: "x", UID: "its-uid"},
+		{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "its-uid"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := newCluster(t, fakecluster.Options{Controller: controller.Options{StrictOwners: strict}})
-			create(t, c, newJob("child", func(job *batchv1.Job) {
-				job.OwnerReferences = []metav1.OwnerReference{{APIVersion: "example.com/v1", Kind: "Execution", Name: "x", UID: "its-uid"}}
-			}))
+			c := newCluster(t, fakecluster.Options{})
+			create(t, c, newJob("child", func(job *batchv1.Job) { job.OwnerReferences = []metav1.OwnerReference{owner} }))
 			after(time.Minute)
-			require.Equal(t, !strict, exists(t, c, "child"))
+			require.Equal(t, owner.Kind == "Execution", exists(t, c, "child"))
 			c.DeleteOwner("its-uid")
 			after(time.Minute)
 			require.False(t, exists(t, c, "child"))

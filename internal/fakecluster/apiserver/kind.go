@@ -80,3 +80,14 @@ func newResourceMap(kinds []Kind) (resourceMap, error) {
 	}
 	return all, nil
 }
+
+// CustomResources returns the custom resources in the order of their registration.
+func (s *Server) CustomResources() []schema.GroupVersionResource {
+	var found []schema.GroupVersionResource
+	for _, k := range s.opts.Kinds {
+		if r, err := k.resource(); err == nil {
+			found = append(found, r.gvr)
+		}
+	}
+	return found
+}

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"k8s.io/client-go/metadata"
+
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/controller"
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
@@ -19,13 +21,14 @@ func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	server := apiserver.New(apiserver.Options{})
 	cache := engine.NewCache()
-	manager := controller.New(server.ClientsetAs("controllers"), cache, controller.Options{})
-	if err := cache.Start(ctx, server.ClientsetAs("controllers")); err != nil {
+	client, partial := server.ClientsetAs("controllers"), metadata.NewForConfigOrDie(server.Config("controllers"))
+	manager := controller.New(client, partial, cache, controller.Options{})
+	if err := cache.Start(ctx, client, partial); err != nil {
 		fmt.Println(err)
 	}
 	manager.Start(ctx)
 
-	client := server.Clientset()
+	client = server.Clientset()
 	pods, err := client.CoreV1().Pods("default").Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		fmt.Println(err)

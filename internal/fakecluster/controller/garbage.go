@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,51 +13,6 @@ import (
 
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
-
-// subject is an object in the garbage collector's queue.
-type subject struct {
-	kind int // index into kinds
-	uid  types.UID
-}
-
-// ownerBook remembers which owners exist and which are known to be gone.
-type ownerBook struct {
-	mu    sync.Mutex
-	alive map[types.UID]resident
-	gone  map[types.UID]struct{}
-}
-
-type resident struct {
-	subject
-	namespace string
-}
-
-func newOwnerBook() *ownerBook {
-	return &ownerBook{alive: map[types.UID]resident{}, gone: map[types.UID]struct{}{}}
-}
-
-func (b *ownerBook) arrived(r resident) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, gone := b.gone[r.uid]; !gone {
-		b.alive[r.uid] = r
-	}
-}
-
-func (b *ownerBook) left(uid types.UID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.alive, uid)
-	b.gone[uid] = struct{}{}
-}
-
-func (b *ownerBook) find(uid types.UID) (r resident, alive, gone bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r, alive = b.alive[uid]
-	_, gone = b.gone[uid]
-	return r, alive, gone
-}
 
 // DeleteOwner makes the garbage collector treat the object with that UID, which may be
 // of any kind, as deleted, and delete its dependents.
@@ -73,6 +27,9 @@ func (m *Manager) subscribeGarbage() {
 	subscribe(m, 2, m.cache.ConfigMaps)
 	subscribe(m, 3, m.cache.Secrets)
 	subscribe(m, 4, m.cache.Leases)
+	for i, gvr := range m.cache.CustomResources() {
+		subscribe(m, 5+i, m.cache.Custom[gvr])
+	}
 }
 
 func subscribe[T engine.Object](m *Manager, kind int, store *engine.Store[T]) {
@@ -126,31 +83,6 @@ func (m *Manager) queueDependents(owner types.UID) {
 	}
 }
 
-// standing is the state of an owner as one dependent sees it.
-type standing int
-
-const (
-	standingSolid   standing = iota // exists, or is unknown
-	standingWaiting                 // is being deleted in the foreground
-	standingGone
-)
-
-func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standing {
-	r, alive, gone := m.owners.find(ref.UID)
-	switch {
-	case gone, !alive && m.opts.StrictOwners:
-		return standingGone
-	case !alive:
-		return standingSolid
-	case r.namespace != obj.GetNamespace():
-		return standingGone // an owner must be in the dependent's namespace
-	}
-	if owner, ok := m.kinds[r.kind].get(ref.UID); ok && waitsForDependents(owner) {
-		return standingWaiting
-	}
-	return standingSolid
-}
-
 // syncGarbage syncs one object. If it is being deleted, it releases or awaits its
 // dependents. If its owners are gone, it deletes the object.
 func (m *Manager) syncGarbage(ctx context.Context, s subject) error {
@@ -168,17 +100,26 @@ func (m *Manager) syncGarbage(ctx context.Context, s subject) error {
 		err = m.deleteUnowned(ctx, s, obj)
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("collecting %s %s/%s: %w", m.kinds[s.kind].name, obj.GetNamespace(), obj.GetName(), err)
+		return fmt.Errorf("collecting %s %s/%s: %w", m.kinds[s.kind].gvr.Resource, obj.GetNamespace(), obj.GetName(), err)
 	}
 	return nil
 }
 
+// orphanDependents removes the references to obj. It asks the API server for the
+// dependents, since one that the cache does not show yet would be deleted as soon as it
+// does. It lists them in all namespaces: some kinds are in none.
 func (m *Manager) orphanDependents(ctx context.Context, s subject, obj metav1.Object) error {
 	var errs []error
 	for i, k := range m.kinds {
-		for _, dependent := range k.owned(s.uid) {
-			kept := slices.DeleteFunc(slices.Clone(dependent.GetOwnerReferences()), func(r metav1.OwnerReference) bool { return r.UID == s.uid })
-			errs = append(errs, ignoreGone(m.patchMeta(ctx, i, dependent, "ownerReferences", kept)))
+		list, err := m.partial.Resource(k.gvr).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, dependent := range list.Items {
+			kept := slices.DeleteFunc(slices.Clone(dependent.OwnerReferences), func(r metav1.OwnerReference) bool { return r.UID == s.uid })
+			if len(kept) < len(dependent.OwnerReferences) {
+				errs = append(errs, ignoreGone(m.patchMeta(ctx, i, &dependent, "ownerReferences", kept)))
+			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -192,7 +133,7 @@ func (m *Manager) deleteDependents(ctx context.Context, s subject, obj metav1.Ob
 	blocked := false
 	for i, k := range m.kinds {
 		for _, dependent := range k.owned(s.uid) {
-			if dependent.GetNamespace() != obj.GetNamespace() {
+			if obj.GetNamespace() != "" && dependent.GetNamespace() != obj.GetNamespace() {
 				continue
 			}
 			for _, ref := range dependent.GetOwnerReferences() {
@@ -216,7 +157,14 @@ func (m *Manager) deleteUnowned(ctx context.Context, s subject, obj metav1.Objec
 	var solid []metav1.OwnerReference
 	waiting := false
 	for _, ref := range refs {
-		switch m.standing(obj, ref) {
+		standing := m.standing(obj, ref)
+		if standing == standingUnknown {
+			var err error
+			if standing, err = m.verify(ctx, obj, ref); err != nil {
+				return err
+			}
+		}
+		switch standing {
 		case standingSolid:
 			solid = append(solid, ref)
 		case standingWaiting:
@@ -233,11 +181,16 @@ func (m *Manager) deleteUnowned(ctx context.Context, s subject, obj metav1.Objec
 	if waiting && m.hasDependents(s.uid) {
 		policy = metav1.DeletePropagationForeground
 	}
-	uid := obj.GetUID()
-	return ignoreGone(m.kinds[s.kind].delete(ctx, obj.GetNamespace(), obj.GetName(), metav1.DeleteOptions{
+	// An object that has changed may have other owners: its event is on the way.
+	uid, version := obj.GetUID(), obj.GetResourceVersion()
+	err := m.kinds[s.kind].delete(ctx, obj.GetNamespace(), obj.GetName(), metav1.DeleteOptions{
 		PropagationPolicy: &policy,
-		Preconditions:     &metav1.Preconditions{UID: &uid},
-	}))
+		Preconditions:     &metav1.Preconditions{UID: &uid, ResourceVersion: &version},
+	})
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return ignoreGone(err)
 }
 
 func (m *Manager) hasDependents(uid types.UID) bool {
@@ -262,8 +215,7 @@ func (m *Manager) patchMeta(ctx context.Context, kind int, obj metav1.Object, fi
 	return m.kinds[kind].patch(ctx, obj.GetNamespace(), obj.GetName(), data)
 }
 
-// ignoreGone drops the errors that mean that the object no longer exists. So does a
-// conflict with the UID precondition of a deletion.
+// ignoreGone drops the error that means that the object no longer exists.
 func ignoreGone(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -3,17 +3,22 @@ package controller
 import (
 	"context"
 
+	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
 // kind is one kind of object the garbage collector knows.
 type kind struct {
-	name   string
+	gvr    schema.GroupVersionResource
 	get    func(types.UID) (metav1.Object, bool)
 	owned  func(types.UID) []metav1.Object
 	list   func() []metav1.Object
@@ -27,9 +32,9 @@ type writer[T runtime.Object] interface {
 	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
 }
 
-func newKind[T engine.Object, W writer[T]](name string, store *engine.Store[T], in func(namespace string) W) kind {
+func newKind[T engine.Object, W writer[T]](gvr schema.GroupVersionResource, store *engine.Store[T], in func(namespace string) W) kind {
 	return kind{
-		name: name,
+		gvr: gvr,
 		get: func(uid types.UID) (metav1.Object, bool) {
 			obj, ok := store.Get(uid)
 			return obj, ok
@@ -57,13 +62,26 @@ func objects[T engine.Object](list []T) []metav1.Object {
 	return out
 }
 
-// kinds lists what the garbage collector and the deletion of namespaces act on.
-func kinds(client kubernetes.Interface, cache *engine.Cache) []kind {
-	return []kind{
-		newKind("Job", cache.Jobs, client.BatchV1().Jobs),
-		newKind("Pod", cache.Pods, client.CoreV1().Pods),
-		newKind("ConfigMap", cache.ConfigMaps, client.CoreV1().ConfigMaps),
-		newKind("Secret", cache.Secrets, client.CoreV1().Secrets),
-		newKind("Lease", cache.Leases, client.CoordinationV1().Leases),
+// metadataWriter makes a metadata client a writer.
+type metadataWriter struct{ metadata.ResourceInterface }
+
+func (w metadataWriter) Delete(ctx context.Context, name string, opts metav1.DeleteOptions) error {
+	return w.ResourceInterface.Delete(ctx, name, opts)
+}
+
+// kinds lists what the garbage collector watches.
+func kinds(client kubernetes.Interface, partial metadata.Interface, cache *engine.Cache) []kind {
+	all := []kind{
+		newKind(batchv1.SchemeGroupVersion.WithResource("jobs"), cache.Jobs, client.BatchV1().Jobs),
+		newKind(corev1.SchemeGroupVersion.WithResource("pods"), cache.Pods, client.CoreV1().Pods),
+		newKind(corev1.SchemeGroupVersion.WithResource("configmaps"), cache.ConfigMaps, client.CoreV1().ConfigMaps),
+		newKind(corev1.SchemeGroupVersion.WithResource("secrets"), cache.Secrets, client.CoreV1().Secrets),
+		newKind(coordinationv1.SchemeGroupVersion.WithResource("leases"), cache.Leases, client.CoordinationV1().Leases),
 	}
+	for _, gvr := range cache.CustomResources() {
+		all = append(all, newKind(gvr, cache.Custom[gvr], func(namespace string) metadataWriter {
+			return metadataWriter{partial.Resource(gvr).Namespace(namespace)}
+		}))
+	}
+	return all
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
@@ -39,20 +40,18 @@ type Options struct {
 	// NormalEvents also records events of type Normal (SuccessfulCreate,
 	// Completed and so on); Warnings are always recorded.
 	NormalEvents bool
-	// StrictOwners treats an owner that was never seen as an object as gone,
-	// like the real garbage collector. By default it is left alone, because an
-	// owner may be a custom resource the in-memory API server does not know.
-	StrictOwners bool
 }
 
 // Manager runs the controllers over one API server.
 type Manager struct {
-	client kubernetes.Interface
-	cache  *engine.Cache
-	opts   Options
-	events recorder
-	kinds  []kind
-	owners *ownerBook
+	client  kubernetes.Interface
+	partial metadata.Interface
+	cache   *engine.Cache
+	opts    Options
+	events  recorder
+	kinds   []kind
+	owners  *ownerBook
+	known   catalog
 
 	jobs       *engine.Queue[types.UID]
 	orphans    *engine.Queue[types.UID]
@@ -66,8 +65,9 @@ type Manager struct {
 	wg sync.WaitGroup
 }
 
-// New returns a Manager over cache. Start cache after New and before Start.
-func New(client kubernetes.Interface, cache *engine.Cache, opts Options) *Manager {
+// New returns a Manager over cache, with two clients of one user. Start cache after New
+// and before Start.
+func New(client kubernetes.Interface, partial metadata.Interface, cache *engine.Cache, opts Options) *Manager {
 	if opts.Workers <= 0 {
 		opts.Workers = 2
 	}
@@ -82,6 +82,7 @@ func New(client kubernetes.Interface, cache *engine.Cache, opts Options) *Manage
 	}
 	m := &Manager{
 		client:     client,
+		partial:    partial,
 		cache:      cache,
 		opts:       opts,
 		events:     recorder{client: client, normal: opts.NormalEvents},
@@ -92,7 +93,8 @@ func New(client kubernetes.Interface, cache *engine.Cache, opts Options) *Manage
 		namespaces: engine.NewQueue[types.UID](opts.RetryBase, retryMax),
 		backoffs:   map[types.UID]backoff{},
 		owners:     newOwnerBook(),
-		kinds:      kinds(client, cache),
+		kinds:      kinds(client, partial, cache),
+		known:      catalog{client: client.Discovery()},
 	}
 	m.subscribe()
 	return m

@@ -42,14 +42,42 @@ func (m *Manager) syncNamespace(ctx context.Context, uid types.UID) error {
 	if left > 0 {
 		return nil
 	}
-	if err := m.client.CoreV1().Events(ns.Name).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("deleting the events of namespace %s: %w", ns.Name, err)
+	clean, err := m.sweep(ctx, ns.Name)
+	if err != nil {
+		return fmt.Errorf("emptying namespace %s: %w", ns.Name, err)
+	}
+	if !clean {
+		m.namespaces.AddAfter(uid, m.opts.RetryBase)
+		return nil
 	}
 	empty := ns.DeepCopy()
 	empty.Spec.Finalizers = nil
-	_, err := m.client.CoreV1().Namespaces().Finalize(ctx, empty, metav1.UpdateOptions{})
+	_, err = m.client.CoreV1().Namespaces().Finalize(ctx, empty, metav1.UpdateOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("finalizing namespace %s: %w", ns.Name, err)
 	}
 	return nil
+}
+
+// sweep deletes what the API server still has in a namespace, of whatever kind, and
+// reports whether nothing is left.
+func (m *Manager) sweep(ctx context.Context, namespace string) (clean bool, err error) {
+	resources, err := m.known.namespaced(ctx)
+	if err != nil {
+		return false, err
+	}
+	clean = true
+	policy := metav1.DeletePropagationBackground
+	for _, gvr := range resources {
+		in := m.partial.Resource(gvr).Namespace(namespace)
+		if err := in.DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &policy}, metav1.ListOptions{}); err != nil {
+			return false, err
+		}
+		left, err := in.List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		clean = clean && len(left.Items) == 0
+	}
+	return clean, nil
 }

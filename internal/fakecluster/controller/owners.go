@@ -1,0 +1,139 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// subject is an object in the garbage collector's queue.
+type subject struct {
+	kind int // index into kinds
+	uid  types.UID
+}
+
+// ownerBook remembers which owners exist and which are known to be gone.
+type ownerBook struct {
+	mu    sync.Mutex
+	alive map[types.UID]resident
+	gone  map[types.UID]struct{}
+	// trusted are owners of a kind that is not watched. They were seen alive, or cannot
+	// be looked up.
+	trusted map[types.UID]struct{}
+}
+
+type resident struct {
+	subject
+	namespace string
+}
+
+func newOwnerBook() *ownerBook {
+	return &ownerBook{alive: map[types.UID]resident{}, gone: map[types.UID]struct{}{}, trusted: map[types.UID]struct{}{}}
+}
+
+func (b *ownerBook) arrived(r resident) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, gone := b.gone[r.uid]; !gone {
+		b.alive[r.uid] = r
+	}
+}
+
+func (b *ownerBook) left(uid types.UID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.alive, uid)
+	delete(b.trusted, uid)
+	b.gone[uid] = struct{}{}
+}
+
+func (b *ownerBook) trust(uid types.UID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, gone := b.gone[uid]; !gone {
+		b.trusted[uid] = struct{}{}
+	}
+}
+
+// find returns where the owner is, if it is in the cache, and what else is known.
+func (b *ownerBook) find(uid types.UID) (r resident, alive bool, s standing) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, alive = b.alive[uid]
+	_, gone := b.gone[uid]
+	_, trusted := b.trusted[uid]
+	switch {
+	case gone:
+		s = standingGone
+	case alive, trusted:
+		s = standingSolid
+	}
+	return r, alive, s
+}
+
+// standing is the state of an owner as one dependent sees it.
+type standing int
+
+const (
+	standingUnknown standing = iota // is not in the cache, which may be behind
+	standingSolid                   // exists
+	standingWaiting                 // is being deleted in the foreground
+	standingGone
+)
+
+// standing returns what the cache says.
+func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standing {
+	r, alive, s := m.owners.find(ref.UID)
+	if !alive {
+		return s
+	}
+	switch owner, ok := m.kinds[r.kind].get(ref.UID); {
+	case obj.GetNamespace() == "" && r.namespace != "":
+		return standingSolid // a reference that is not valid
+	case r.namespace != "" && r.namespace != obj.GetNamespace():
+		return standingGone // an owner must be in the dependent's namespace
+	case ok && waitsForDependents(owner):
+		return standingWaiting
+	}
+	return s
+}
+
+// verify asks the API server for an owner that the cache does not show. An object may
+// arrive before its owner, since they come by different watches.
+func (m *Manager) verify(ctx context.Context, obj metav1.Object, ref metav1.OwnerReference) (standing, error) {
+	mapping, err := m.known.mapping(ctx, ref.APIVersion, ref.Kind)
+	if err != nil {
+		return standingUnknown, err
+	}
+	namespace := obj.GetNamespace()
+	switch {
+	case mapping == nil, namespace == "" && mapping.Scope.Name() == meta.RESTScopeNameNamespace:
+		// A real collector keeps trying to find out about the kind. A reference out of a
+		// cluster-scoped object into a namespace is not valid, and left alone.
+		m.owners.trust(ref.UID)
+		return standingSolid, nil
+	case mapping.Scope.Name() == meta.RESTScopeNameRoot:
+		namespace = ""
+	}
+	owner, err := m.partial.Resource(mapping.Resource).Namespace(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return standingGone, nil
+	case err != nil:
+		return standingUnknown, fmt.Errorf("reading the owner %s %s: %w", ref.Kind, ref.Name, err)
+	case owner.UID != ref.UID:
+		return standingGone, nil
+	case waitsForDependents(owner):
+		return standingWaiting, nil
+	}
+	if !slices.ContainsFunc(m.kinds, func(k kind) bool { return k.gvr == mapping.Resource }) {
+		m.owners.trust(ref.UID)
+	}
+	return standingSolid, nil
+}
