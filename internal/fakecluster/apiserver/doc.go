@@ -10,8 +10,9 @@
 // bookmarks.
 //
 // A request is resolved to a call (route.go), an operation executes it on the store
-// (operations.go), and the response is encoded in the format that the client accepts
-// (format.go), each state of an object once for all clients.
+// (operations.go), and the response is encoded in the view and the format that the client
+// accepts: whole objects, their metadata, or a table (negotiate.go, view.go, format.go).
+// Each state of an object is encoded once for all clients.
 //
 // Custom resources are registered with Options.Kinds. They have no schema, so that every
 // field is accepted, and are served like any other resource, in JSON.

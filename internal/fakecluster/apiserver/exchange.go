@@ -61,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.stats.request(req)
 	var notAcceptable error
-	x.format, x.view, notAcceptable = negotiate(r.Header.Get("Accept"), c)
+	x.format, x.view, notAcceptable = negotiate(r.Header.Get("Accept"), c, x.query)
 	fault := s.takeFault(req)
 	a, err := x.perform(r.Context(), req, fault, notAcceptable)
 	s.notifyAudit(req, err)

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"fmt"
 	"mime"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 
 // negotiate returns the format and the view of the first media type in the Accept header
 // that is supported. With an error, the format is that of the error.
-func negotiate(accept string, c call) (*format, view, error) {
+func negotiate(accept string, c call, query url.Values) (*format, view, error) {
 	whole := wholeView{c.res.gvk}
 	if accept == "" {
 		return jsonFormat, whole, nil
@@ -31,8 +32,12 @@ func negotiate(accept string, c call) (*format, view, error) {
 			if f != protobufFormat || !c.res.custom {
 				return f, whole, nil
 			}
-		case params["g"] == metav1.GroupName && params["v"] == "v1":
-			if v, err := viewAs(params["as"], c); v != nil || err != nil {
+		case params["g"] != metav1.GroupName || params["v"] != "v1":
+		case params["as"] == tableKind.Kind && f != protobufFormat:
+			v, err := newTableView(c, query)
+			return f, v, err
+		default:
+			if v, err := viewAs(params["as"], c); v != nil {
 				return f, v, err
 			}
 		}
@@ -52,7 +57,7 @@ func formatOf(mediaType string) *format {
 	return nil
 }
 
-// viewAs returns the view of a kind, or nil if there is none.
+// viewAs returns the view of another kind, or nil if there is none.
 func viewAs(kind string, c call) (view, error) {
 	switch isList := c.verb == "list" || c.verb == "deletecollection"; {
 	case kind == partialKind.Kind && isList:
