@@ -26,6 +26,8 @@ type call struct {
 	sub  string
 	ns   string
 	name string
+	// manager is who manages the fields that a write sets.
+	manager string
 	// own marks a write by the server as part of another request, which has been
 	// admitted. It may change both spec and status.
 	own bool

@@ -215,7 +215,7 @@ func TestPatch(t *testing.T) {
 	requireReason(t, patch(types.MergePatchType, `{"metadata":{"name":"b"}}`), metav1.StatusReasonBadRequest)
 	requireReason(t, patch(types.MergePatchType, `{`), metav1.StatusReasonBadRequest)
 	requireReason(t, patch(types.MergePatchType, `{"spec":{"parallelism":"many"}}`), metav1.StatusReasonInvalid, "patch: Invalid value")
-	requireReason(t, patch(types.ApplyPatchType, `{}`), metav1.StatusReasonUnsupportedMediaType, "server-side apply is not supported")
+	requireReason(t, patch("text/csv", `{}`), metav1.StatusReasonUnsupportedMediaType, "accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml")
 	require.Equal(t, at, s.ResourceVersion())
 	require.NoError(t, patch(types.MergePatchType, fmt.Sprintf(`{"metadata":{"uid":%q,"resourceVersion":%q,"annotations":{"k":"w"}}}`, got.UID, got.ResourceVersion)))
 }
@@ -275,9 +275,9 @@ func TestPartialPatchEqualsWhole(t *testing.T) {
 			`{"spec":{"containers":[{"name":"main","image":"i:2"}]},"status":{"message":"m"}}`,
 			`{"status":null}`,
 		} {
-			apply, err := patcher(pods, pt, []byte(body))
+			apply, err := patcher(pods, pt, []byte(body), "")
 			require.NoError(t, err)
-			partial, err := apply(pod)
+			partial, _, err := apply(pod)
 			require.NoError(t, err)
 			top := map[string]json.RawMessage{}
 			require.NoError(t, json.Unmarshal([]byte(body), &top))
@@ -288,9 +288,9 @@ func TestPartialPatchEqualsWhole(t *testing.T) {
 			}
 			all, err := json.Marshal(top)
 			require.NoError(t, err)
-			apply, err = patcher(pods, pt, all)
+			apply, err = patcher(pods, pt, all, "")
 			require.NoError(t, err)
-			whole, err := apply(pod)
+			whole, _, err := apply(pod)
 			require.NoError(t, err)
 			require.Equal(t, whole, partial, "%s %s", pt, body)
 		}

@@ -69,31 +69,26 @@ func checkCustomType(got, want schema.GroupVersionKind, name string) error {
 }
 
 // rewriteCustom is rewrite for a custom resource.
-func rewriteCustom(cur *unstructured.Unstructured, edit func(doc []byte, shape any) ([]byte, error)) (object, error) {
+func rewriteCustom(cur *unstructured.Unstructured, v validator, edit func(doc []byte, shape any) ([]byte, error)) (object, []error, error) {
 	doc, err := json.Marshal(cur.Object)
 	if err != nil {
-		return nil, apierrors.NewInternalError(err)
+		return nil, nil, apierrors.NewInternalError(err)
 	}
 	doc, err = edit(doc, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	next := &unstructured.Unstructured{}
 	err = utiljson.Unmarshal(doc, &next.Object)
 	if err == nil {
 		err = coerce(next, nil)
 	}
-	if err != nil && !runtime.IsStrictDecodingError(err) {
-		return nil, undecodable(doc, err)
+	warnings, err := v.check(doc, err)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := checkCustomType(next.GroupVersionKind(), cur.GroupVersionKind(), cur.GetName()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return next, nil
-}
-
-// undecodable is the error for a patched document that is no object any more.
-func undecodable(doc []byte, err error) error {
-	return apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{
-		field.Invalid(field.NewPath("patch"), string(doc), err.Error())})
+	return next, warnings, nil
 }

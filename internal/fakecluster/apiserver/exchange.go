@@ -12,6 +12,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/version"
 )
@@ -52,7 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "405: Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	c.user = userOf(r)
+	c.user, c.manager = userOf(r), managerOf(r, x.query)
 	x.call = c
 	req := c.request()
 	req.UserAgent = r.UserAgent()
@@ -77,6 +78,15 @@ func userOf(r *http.Request) string {
 		return token
 	}
 	return "system:anonymous"
+}
+
+// managerOf returns who manages the fields that the request sets.
+func managerOf(r *http.Request, query url.Values) string {
+	if name := query.Get("fieldManager"); name != "" {
+		return name
+	}
+	name, _, _ := strings.Cut(r.UserAgent(), "/")
+	return name[:min(len(name), validation.FieldManagerMaxLength)]
 }
 
 // perform executes the request, with a fault that may be empty.
@@ -159,6 +169,17 @@ func (x *exchange) warn(text string) {
 	const miscellaneous = 299
 	if header, err := utilnet.NewWarningHeader(miscellaneous, "-", text); err == nil {
 		x.w.Header().Add("Warning", header)
+	}
+}
+
+// warnOf adds warnings about the fields of a body.
+func (x *exchange) warnOf(errs []error) {
+	for _, err := range errs {
+		// A YAML parser has several errors in one, each on its line.
+		text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
+		for line := range strings.SplitSeq(text, "\n") {
+			x.warn(strings.TrimSpace(line))
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func TestBadRequests(t *testing.T) {
 		"unknown field":        {"POST", jobs + "?fieldValidation=Strict", inJSON, `{"kind":"Job","apiVersion":"batch/v1","spec":{"paralellism":2}}`, 400, metav1.StatusReasonBadRequest, `unknown field "spec.paralellism"`},
 		"another name":         {"PUT", jobs + "/a", inJSON, `{"kind":"Job","apiVersion":"batch/v1","metadata":{"name":"b"}}`, 400, metav1.StatusReasonBadRequest, "the name of the object (b) does not match the name on the URL (a)"},
 		"invalid":              {"POST", jobs, inJSON, `{"metadata":{"name":"A_B"}}`, 422, metav1.StatusReasonInvalid, "a lowercase RFC 1123 subdomain"},
-		"dry run":              {"POST", jobs + "?dryRun=Some", inJSON, `{}`, 422, metav1.StatusReasonInvalid, `Unsupported value: "Some"`},
+		"dry run":              {"POST", jobs + "?dryRun=Some", inJSON, `{}`, 422, metav1.StatusReasonInvalid, `dryRun: Unsupported value: ["Some"]: supported values: "All"`},
 		"too large":            {"POST", jobs, inJSON, long, 413, metav1.StatusReasonRequestEntityTooLarge, "limit is 3145728"},
 		"limit":                {"GET", jobs + "?limit=many", "", "", 400, metav1.StatusReasonBadRequest, "many"},
 		"selector":             {"GET", jobs + "?labelSelector=%3D%3D", "", "", 400, metav1.StatusReasonBadRequest, "found '==', expected: !, identifier"},

@@ -12,6 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -134,15 +135,19 @@ func listObjects(_ context.Context, x *exchange) (*response, error) {
 }
 
 func createObject(ctx context.Context, x *exchange) (*response, error) {
-	dryRun, err := x.dryRun()
-	if err != nil {
+	var opts metav1.CreateOptions
+	if err := x.options(&opts); err != nil {
+		return nil, err
+	}
+	if err := invalidOptions("CreateOptions", validation.ValidateCreateOptions(&opts)); err != nil {
 		return nil, err
 	}
 	obj := x.call.res.newObject()
 	if err := x.decode(x.call.res.gvk, obj); err != nil {
 		return nil, err
 	}
-	rev, err := x.s.create(ctx, x.call, obj, metav1.CreateOptions{DryRun: dryRun})
+	obj.SetManagedFields(nil)
+	rev, err := x.s.create(ctx, x.call, obj, opts)
 	if err == nil {
 		for _, text := range x.call.res.strategy.WarningsOnCreate(rev.object) {
 			x.warn(text)
@@ -152,8 +157,11 @@ func createObject(ctx context.Context, x *exchange) (*response, error) {
 }
 
 func updateObject(ctx context.Context, x *exchange) (*response, error) {
-	dryRun, err := x.dryRun()
-	if err != nil {
+	var opts metav1.UpdateOptions
+	if err := x.options(&opts); err != nil {
+		return nil, err
+	}
+	if err := invalidOptions("UpdateOptions", validation.ValidateUpdateOptions(&opts)); err != nil {
 		return nil, err
 	}
 	obj := x.call.res.newObject()
@@ -163,21 +171,32 @@ func updateObject(ctx context.Context, x *exchange) (*response, error) {
 	if name := obj.GetName(); name != "" && name != x.call.name {
 		return nil, otherName(name, x.call.name)
 	}
-	rev, err := x.s.update(ctx, x.call, obj, metav1.UpdateOptions{DryRun: dryRun})
+	rev, err := x.s.update(ctx, x.call, obj, opts)
 	return x.one(http.StatusOK, rev, err)
 }
 
 func patchObject(ctx context.Context, x *exchange) (*response, error) {
-	dryRun, err := x.dryRun()
-	if err != nil {
-		return nil, err
+	mediaType, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
+	if known := patchTypes(x.call.res); !slices.Contains(known, mediaType) {
+		return nil, unknownFormat(known)
 	}
 	data, err := x.body()
 	if err != nil {
 		return nil, err
 	}
-	mediaType, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
-	rev, err := x.s.patch(ctx, x.call, types.PatchType(mediaType), data, metav1.PatchOptions{DryRun: dryRun})
+	var opts metav1.PatchOptions
+	if err := x.options(&opts); err != nil {
+		return nil, err
+	}
+	pt := types.PatchType(mediaType)
+	if err := invalidOptions("PatchOptions", validation.ValidatePatchOptions(&opts, pt)); err != nil {
+		return nil, err
+	}
+	if pt == types.ApplyYAMLPatchType {
+		return x.apply(ctx, data, opts)
+	}
+	rev, warnings, err := x.s.patch(ctx, x.call, pt, data, opts)
+	x.warnOf(warnings)
 	return x.one(http.StatusOK, rev, err)
 }
 

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -25,23 +24,25 @@ import (
 // maxJSONPatchOperations is the API server's limit.
 const maxJSONPatchOperations = 10000
 
-// patch changes an object by JSON patch, JSON merge patch or strategic merge patch.
-// Apply returns an error: there is no field management.
-func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (*revision, error) {
-	apply, err := patcher(c.res, pt, data)
+// patch changes an object by JSON patch, JSON merge patch or strategic merge patch. It
+// returns warnings about fields that are unknown or twice in the patch.
+func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (rev *revision, warnings []error, err error) {
+	apply, err := patcher(c.res, pt, data, opts.FieldValidation)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.modify(ctx, c, len(opts.DryRun) > 0, func(cur object) (object, error) {
-		obj, err := apply(cur)
-		if err != nil {
+	rev, err = s.modify(ctx, c, len(opts.DryRun) > 0, func(cur object) (object, error) {
+		var obj object
+		var err error
+		if obj, warnings, err = apply(cur); err != nil {
 			return nil, err
 		}
 		if obj.GetName() != cur.GetName() {
 			return nil, otherName(obj.GetName(), cur.GetName())
 		}
-		return obj, nil
+		return c.track(obj, cur)
 	})
+	return rev, warnings, err
 }
 
 // otherName is the error for an object whose name is not that of the path.
@@ -59,60 +60,87 @@ func patchTypes(r *resource) []string {
 	return all
 }
 
-func patcher(r *resource, pt types.PatchType, data []byte) (func(object) (object, error), error) {
-	if known := patchTypes(r); !slices.Contains(known, string(pt)) {
-		return nil, unknownFormat(known)
+// patchFunc returns the patched object, and errors of strict decoding that are warnings.
+type patchFunc func(cur object) (obj object, strict []error, err error)
+
+// patcher parses a patch.
+func patcher(r *resource, pt types.PatchType, data []byte, validation string) (patchFunc, error) {
+	if pt == types.JSONPatchType {
+		return jsonPatcher(data, validation)
 	}
-	switch pt {
-	case types.JSONPatchType:
-		ops, err := jsonpatch.DecodePatch(data)
-		if err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
-		}
-		if len(ops) > maxJSONPatchOperations {
-			return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf(
-				"The allowed maximum operations in a JSON patch is %d, got %d", maxJSONPatchOperations, len(ops)))
-		}
-		return func(cur object) (object, error) {
-			return rewrite(cur, nil, func(doc []byte, _ any) ([]byte, error) {
-				out, err := ops.Apply(doc)
-				if err != nil {
-					return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
-				}
-				return out, nil
-			})
-		}, nil
-	case types.MergePatchType, types.StrategicMergePatchType:
-		var top map[string]json.RawMessage
-		if err := json.Unmarshal(data, &top); err != nil {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
-		}
-		return func(cur object) (object, error) {
-			return rewrite(cur, top, func(doc []byte, shape any) ([]byte, error) {
-				var out []byte
-				var err error
-				if pt == types.MergePatchType {
-					out, err = jsonpatch.MergePatch(doc, data)
-				} else {
-					out, err = strategicpatch.StrategicMergePatch(doc, data, shape)
-				}
-				if err != nil {
-					return nil, apierrors.NewBadRequest(err.Error())
-				}
-				return out, nil
-			})
-		}, nil
-	default:
-		return nil, unsupported("server-side apply is not supported by the in-memory API server: use a merge patch or an update")
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(data, &top); err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
 	}
+	doc := map[string]any{}
+	strict, err := strictly(data, &doc, validation)
+	if err != nil {
+		return nil, err
+	}
+	shown := func([]byte) string { return fmt.Sprintf("%+v", doc) }
+	if pt == types.MergePatchType {
+		shown = func(patched []byte) string { return string(patched) }
+	}
+	if validation == metav1.FieldValidationStrict {
+		top = nil // its error shows the whole object
+	}
+	return func(cur object) (object, []error, error) {
+		return rewrite(cur, top, validator{validation, strict, shown}, func(doc []byte, shape any) ([]byte, error) {
+			var out []byte
+			var err error
+			if pt == types.MergePatchType {
+				out, err = jsonpatch.MergePatch(doc, data)
+			} else {
+				out, err = strategicpatch.StrategicMergePatch(doc, data, shape)
+			}
+			if err != nil {
+				return nil, apierrors.NewBadRequest(err.Error())
+			}
+			return out, nil
+		})
+	}, nil
+}
+
+func jsonPatcher(data []byte, validation string) (patchFunc, error) {
+	ops, err := jsonpatch.DecodePatch(data)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if len(ops) > maxJSONPatchOperations {
+		return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf(
+			"The allowed maximum operations in a JSON patch is %d, got %d", maxJSONPatchOperations, len(ops)))
+	}
+	var known []struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		From  string `json:"from"`
+		Value any    `json:"value"`
+	}
+	strict, err := strictly(data, &known, validation)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range strict {
+		strict[i] = fmt.Errorf("json patch %w", e)
+	}
+	v := validator{validation, strict, func(patched []byte) string { return string(patched) }}
+	return func(cur object) (object, []error, error) {
+		return rewrite(cur, nil, v, func(doc []byte, _ any) ([]byte, error) {
+			out, err := ops.Apply(doc)
+			if err != nil {
+				return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+			}
+			return out, nil
+		})
+	}, nil
 }
 
 // rewrite encodes cur as JSON, calls edit, and decodes the result into a new object. If
 // touched is given, it only does so for those top-level fields: a merge patch does not
 // change the others, and most patches are of metadata or status only.
-func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byte, shape any) ([]byte, error)) (object, error) {
+func rewrite(cur object, touched map[string]json.RawMessage, v validator, edit func(doc []byte, shape any) ([]byte, error)) (object, []error, error) {
 	if u, custom := cur.(*unstructured.Unstructured); custom {
-		return rewriteCustom(u, edit)
+		return rewriteCustom(u, v, edit)
 	}
 	obj := clone(cur)
 	partial := reflect.New(reflect.TypeOf(cur).Elem())
@@ -127,21 +155,22 @@ func rewrite(cur object, touched map[string]json.RawMessage, edit func(doc []byt
 	}
 	doc, err := json.Marshal(partial.Interface())
 	if err != nil {
-		return nil, apierrors.NewInternalError(err)
+		return nil, nil, apierrors.NewInternalError(err)
 	}
 	doc, err = edit(doc, partial.Elem().Interface())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	patched := reflect.New(from.Type())
-	if err := utiljson.Unmarshal(doc, patched.Interface()); err != nil {
-		return nil, undecodable(doc, err)
+	warnings, err := v.decode(doc, patched.Interface())
+	if err != nil {
+		return nil, nil, err
 	}
 	result := reflect.ValueOf(obj).Elem()
 	for _, i := range fields {
 		result.Field(i).Set(patched.Elem().Field(i))
 	}
-	return obj, nil
+	return obj, warnings, nil
 }
 
 // topFields returns the indexes of the struct fields named in touched, or of all.

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -48,8 +48,8 @@ func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) erro
 	if err != nil {
 		return err
 	}
-	serializer, validation := info.Serializer, x.query.Get("fieldValidation")
-	if validation != metav1.FieldValidationIgnore && info.StrictSerializer != nil {
+	serializer, directive := info.Serializer, x.query.Get("fieldValidation")
+	if directive != metav1.FieldValidationIgnore && info.StrictSerializer != nil {
 		serializer = info.StrictSerializer
 	}
 	obj, got, err := serializer.Decode(raw, &gvk, into)
@@ -58,14 +58,12 @@ func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) erro
 		err = coerce(custom, err)
 	}
 	switch {
-	case runtime.IsStrictDecodingError(err) && validation == metav1.FieldValidationIgnore:
-	case runtime.IsStrictDecodingError(err) && validation == metav1.FieldValidationStrict:
+	case runtime.IsStrictDecodingError(err) && directive == metav1.FieldValidationIgnore:
+	case runtime.IsStrictDecodingError(err) && directive == metav1.FieldValidationStrict:
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, gvk.Kind, err))
 	case runtime.IsStrictDecodingError(err):
 		strict, _ := runtime.AsStrictDecodingError(err)
-		for _, e := range strict.Errors() {
-			x.warn(e.Error())
-		}
+		x.warnOf(strict.Errors())
 	case err != nil && got != nil && got.Kind != "":
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", got.Kind, got.Version, gvk.Kind, err))
 	case err != nil:
@@ -104,35 +102,37 @@ func (x *exchange) options(into runtime.Object) error {
 	return nil
 }
 
-// dryRun reports whether the write is to change nothing.
-func (x *exchange) dryRun() ([]string, error) {
-	asked := x.query["dryRun"]
-	for _, value := range asked {
-		if value != metav1.DryRunAll {
-			kind := strings.ToUpper(x.call.verb[:1]) + x.call.verb[1:] + "Options"
-			return nil, apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: kind}, "", field.ErrorList{
-				field.NotSupported(field.NewPath("dryRun"), value, []string{metav1.DryRunAll})})
-		}
+// invalidOptions returns the error for options of the kind, or nil if there are no errs.
+func invalidOptions(kind string, errs field.ErrorList) error {
+	if len(errs) == 0 {
+		return nil
 	}
-	return asked, nil
+	return apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: kind}, "", errs)
 }
 
 // deleteOptions reads the options of a deletion: from the body, else from the query.
 func (x *exchange) deleteOptions() (opts metav1.DeleteOptions, err error) {
+	if err := x.readDeleteOptions(&opts); err != nil {
+		return opts, err
+	}
+	return opts, invalidOptions("DeleteOptions", validation.ValidateDeleteOptions(&opts))
+}
+
+func (x *exchange) readDeleteOptions(opts *metav1.DeleteOptions) error {
 	if x.r.ContentLength == 0 || x.r.Body == nil || x.r.Body == http.NoBody {
-		return opts, x.options(&opts)
+		return x.options(opts)
 	}
 	info, err := bodySerializer(x.r.Header.Get("Content-Type"))
 	if err != nil {
-		return opts, err
+		return err
 	}
 	raw, err := x.body()
 	if err != nil || len(raw) == 0 {
-		return opts, err
+		return err
 	}
 	kind := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
-	if _, _, err := info.Serializer.Decode(raw, &kind, &opts); err != nil {
-		return opts, apierrors.NewBadRequest(err.Error())
+	if _, _, err := info.Serializer.Decode(raw, &kind, opts); err != nil {
+		return apierrors.NewBadRequest(err.Error())
 	}
-	return opts, nil
+	return nil
 }

@@ -30,6 +30,7 @@ type resource struct {
 	hasStatus  bool
 	custom     bool // its objects are unstructured, and have no protobuf encoding
 	strategy   registry.Strategy
+	managers   fieldManagers
 }
 
 func (r *resource) groupResource() schema.GroupResource { return r.gvr.GroupResource() }

@@ -33,9 +33,9 @@ func (s *Server) update(ctx context.Context, c call, in object, opts metav1.Upda
 			return nil, uidMismatch(c, uid, cur.GetUID())
 		}
 		if in.GetResourceVersion() != "" {
-			return in, nil // it is used once, since another writer is a conflict
+			return c.track(in, cur) // it is used once, since another writer is a conflict
 		}
-		return clone(in), nil
+		return c.track(clone(in), cur)
 	})
 }
 

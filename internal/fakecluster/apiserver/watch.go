@@ -32,12 +32,12 @@ func (s *Server) watch(c call, opts metav1.ListOptions) (*watcher, error) {
 	list := opts.SendInitialEvents != nil && *opts.SendInitialEvents
 	if opts.SendInitialEvents != nil {
 		if s.opts.DisableWatchList {
-			return nil, invalidOptions(field.Forbidden(field.NewPath("sendInitialEvents"),
-				"sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"))
+			return nil, invalidOptions("ListOptions", field.ErrorList{field.Forbidden(field.NewPath("sendInitialEvents"),
+				"sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")})
 		}
 		if opts.ResourceVersionMatch != metav1.ResourceVersionMatchNotOlderThan {
-			return nil, invalidOptions(field.Forbidden(field.NewPath("resourceVersionMatch"),
-				"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+			return nil, invalidOptions("ListOptions", field.ErrorList{field.Forbidden(field.NewPath("resourceVersionMatch"),
+				"sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")})
 		}
 		initial = list
 	}
@@ -80,11 +80,6 @@ func (s *Server) watch(c call, opts metav1.ListOptions) (*watcher, error) {
 	t.watchers = append(t.watchers, w)
 	s.stats.opened(w.info)
 	return w, nil
-}
-
-// invalidOptions returns the error for list options that contradict each other.
-func invalidOptions(err *field.Error) error {
-	return apierrors.NewInvalid(metav1.SchemeGroupVersion.WithKind("ListOptions").GroupKind(), "", field.ErrorList{err})
 }
 
 // unregister takes w out of its table when it has ended.
