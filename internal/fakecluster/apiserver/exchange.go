@@ -206,7 +206,7 @@ func (s *Server) serveNonResource(w http.ResponseWriter, r *http.Request) {
 	case "/healthz", "/livez", "/readyz":
 		_, _ = w.Write([]byte("ok"))
 	default:
-		if (r.Method != http.MethodGet && r.Method != http.MethodHead) || !s.serveDiscovery(w, r) {
+		if (r.Method != http.MethodGet && r.Method != http.MethodHead) || !s.serveDiscovery(w, r) && !s.serveOpenAPI(w, r) {
 			http.Error(w, "404 page not found", http.StatusNotFound)
 		}
 	}
