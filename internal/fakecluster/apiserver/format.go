@@ -13,14 +13,14 @@ import (
 )
 
 // formats is the number of encodings of a response.
-const formats = 2
+const formats = 3
 
 // format is an encoding of responses. An object is marshaled once, and the bytes are
 // copied into each list and event that contains it.
 type format struct {
 	index     int
 	mediaType string
-	streaming string // the Content-Type of a watch
+	streaming string // the Content-Type of a watch, "" if there is none
 	// marshal encodes an object. The content is the part of it that is an item of a list.
 	marshal func(gvk schema.GroupVersionKind, obj runtime.Object) (whole, content []byte, err error)
 	// list encodes a list of marshaled items.

@@ -107,7 +107,8 @@ func TestNotAcceptable(t *testing.T) {
 		"text/html, application/json":         runtime.ContentTypeJSON,
 		runtime.ContentTypeProtobuf + ", */*": runtime.ContentTypeProtobuf,
 		"application/json;as=Nothing;v=v1;g=x,*/*": runtime.ContentTypeJSON,
-		"text/html": "",
+		"application/yaml":                         runtime.ContentTypeYAML,
+		"text/html":                                "",
 	} {
 		req := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/pods", nil)
 		req.Header.Set("Accept", accept)

@@ -27,7 +27,7 @@ func negotiate(accept string, c call, query url.Values) (*format, view, error) {
 		}
 		f := formatOf(mediaType)
 		switch {
-		case f == nil:
+		case f == nil, f == yamlFormat && c.verb == "watch":
 		case params["as"] == "":
 			if f != protobufFormat || !c.res.custom {
 				return f, whole, nil
@@ -43,7 +43,7 @@ func negotiate(accept string, c call, query url.Values) (*format, view, error) {
 		}
 	}
 	return jsonFormat, whole, notAcceptable("only the following media types are accepted: " +
-		strings.Join([]string{jsonFormat.mediaType, protobufFormat.mediaType}, ", "))
+		strings.Join([]string{jsonFormat.mediaType, yamlFormat.mediaType, protobufFormat.mediaType}, ", "))
 }
 
 // formatOf returns the format of a media type, or nil.
@@ -51,6 +51,8 @@ func formatOf(mediaType string) *format {
 	switch mediaType {
 	case protobufFormat.mediaType:
 		return protobufFormat
+	case yamlFormat.mediaType:
+		return yamlFormat
 	case jsonFormat.mediaType, "application/*", "*/*":
 		return jsonFormat
 	}
