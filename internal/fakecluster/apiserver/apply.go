@@ -43,8 +43,9 @@ func (x *exchange) apply(ctx context.Context, data []byte, opts metav1.PatchOpti
 // object, which it creates if there is none. It reports whether it did. strict is the
 // error of a strict parser of data, if it has one.
 //
-// Unlike a real server, this one tracks the managers of fields from the first apply of an
-// object on: before, all fields belong to the manager "before-first-apply".
+// Unlike a real server, this one tracks the managers of an object's fields only if it was
+// created with a field manager, as by kubectl, or from its first apply on: before, all
+// fields belong to the manager "before-first-apply".
 func (s *Server) apply(ctx context.Context, c call, data []byte, strict error, opts metav1.PatchOptions) (rev *revision, created bool, err error) {
 	config := &unstructured.Unstructured{Object: map[string]any{}}
 	if err := yaml.Unmarshal(data, &config.Object); err != nil {
@@ -112,8 +113,18 @@ func dryRunOption(dryRun bool) []string {
 	return nil
 }
 
+// trackNew records that the manager set the fields of a new object. Without a manager,
+// they are not tracked.
+func (c call) trackNew(obj object, manager string) (object, error) {
+	obj.SetManagedFields(nil)
+	if manager == "" {
+		return obj, nil
+	}
+	return c.tracked(obj, c.res.newObject(), manager)
+}
+
 // track updates the managers of the fields of obj, which is to replace cur. Only objects
-// that were applied have any, which keeps all other writes cheap.
+// that were applied, or created with a manager, have any. All other writes stay cheap.
 func (c call) track(obj, cur object) (object, error) {
 	if len(cur.GetManagedFields()) == 0 || c.own {
 		if obj.GetManagedFields() != nil {
@@ -121,11 +132,15 @@ func (c call) track(obj, cur object) (object, error) {
 		}
 		return obj, nil
 	}
-	manager, err := c.res.manager(c.sub)
+	return c.tracked(obj, clone(cur), c.manager)
+}
+
+func (c call) tracked(obj, live object, manager string) (object, error) {
+	m, err := c.res.manager(c.sub)
 	if err != nil {
 		return nil, internal(err.Error())
 	}
-	tracked, ok := manager.UpdateNoErrors(clone(cur), obj, c.manager).(object)
+	tracked, ok := m.UpdateNoErrors(live, obj, manager).(object)
 	if !ok {
 		return nil, internal(fmt.Sprintf("%T has no metadata", obj))
 	}

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -100,6 +101,29 @@ func TestApplyOfPlainObjects(t *testing.T) {
 	applied, err := configs.Apply(t.Context(), conf("b", "2"), metav1.ApplyOptions{FieldManager: "me"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"me Apply ", "before-first-apply Update "}, managers(applied))
+}
+
+// TestCreateWithManager: an object that was created with a manager has managed fields
+// from the start.
+func TestCreateWithManager(t *testing.T) {
+	t.Parallel()
+	_, c := newCustomServer(t)
+	in := c.Resource(executionsGVR).Namespace(testNamespace)
+	made, err := in.Create(t.Context(), execution("e"), metav1.CreateOptions{FieldManager: "kubectl-create"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"kubectl-create Update "}, managers(made))
+	require.Equal(t, map[string]any{"f:spec": map[string]any{".": map[string]any{}, "f:steps": map[string]any{}}}, fieldsOf(t, made.GetManagedFields()[0]))
+	other := execution("e")
+	delete(other.Object, "status")
+	other.Object["spec"] = map[string]any{"steps": int64(2)}
+	_, err = in.Apply(t.Context(), "e", other, metav1.ApplyOptions{FieldManager: "me"})
+	requireReason(t, err, metav1.StatusReasonConflict, `conflict with "kubectl-create" using example.com/v1: .spec.steps`)
+}
+
+func fieldsOf(t *testing.T, m metav1.ManagedFieldsEntry) (fields map[string]any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(m.FieldsV1.Raw, &fields))
+	return fields
 }
 
 func TestApplyJob(t *testing.T) {

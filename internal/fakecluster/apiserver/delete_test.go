@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"fmt"
 	"context"
 	"testing"
 	"testing/synctest"
@@ -318,4 +319,18 @@ func TestBindOfAPodThatIsSaidToBeScheduled(t *testing.T) {
 	require.Empty(t, getPod(t, c, "a").OwnerReferences, "the status subresource cannot touch them")
 	bindPod(t, c, "a")
 	require.Equal(t, "node-1", getPod(t, c, "a").Spec.NodeName)
+}
+
+// TestDeleteOptionsOfEachGroup: clients send the options of different groups.
+func TestDeleteOptionsOfEachGroup(t *testing.T) {
+	t.Parallel()
+	s, c := newServer(t)
+	for i, version := range []string{"v1", "meta.k8s.io/v1", "batch/v1"} {
+		name := fmt.Sprintf("job-%d", i)
+		createJob(t, c, testJob(name))
+		code, body := send(t, s, "DELETE", "/apis/batch/v1/namespaces/work/jobs/"+name, "application/json",
+			`{"kind":"DeleteOptions","apiVersion":"`+version+`","propagationPolicy":"Foreground"}`)
+		require.Equal(t, 200, code, body)
+		require.Contains(t, body, metav1.FinalizerDeleteDependents)
+	}
 }

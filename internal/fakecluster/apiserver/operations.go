@@ -146,7 +146,10 @@ func createObject(ctx context.Context, x *exchange) (*response, error) {
 	if err := x.decode(x.call.res.gvk, obj); err != nil {
 		return nil, err
 	}
-	obj.SetManagedFields(nil)
+	obj, err := x.call.trackNew(obj, opts.FieldManager)
+	if err != nil {
+		return nil, err
+	}
 	rev, err := x.s.create(ctx, x.call, obj, opts)
 	if err == nil {
 		for _, text := range x.call.res.strategy.WarningsOnCreate(rev.object) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metainternalversionscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
@@ -131,7 +132,14 @@ func (x *exchange) readDeleteOptions(opts *metav1.DeleteOptions) error {
 		return err
 	}
 	kind := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
-	if _, _, err := info.Serializer.Decode(raw, &kind, opts); err != nil {
+	_, _, err = info.Serializer.Decode(raw, &kind, opts)
+	if runtime.IsNotRegisteredError(err) {
+		// kubectl sends those of meta.k8s.io, and clientsets those of their group.
+		if meta, ok := runtime.SerializerInfoForMediaType(metainternalversionscheme.Codecs.SupportedMediaTypes(), info.MediaType); ok {
+			_, _, err = meta.Serializer.Decode(raw, &kind, opts)
+		}
+	}
+	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
 	}
 	return nil
