@@ -22,6 +22,9 @@ import (
 
 // apply responds to a server-side apply.
 func (x *exchange) apply(ctx context.Context, data []byte, opts metav1.PatchOptions) (*response, error) {
+	if _, err := yaml.ToJSON(data); err != nil {
+		return nil, apierrors.NewBadRequest("error encoding patch: " + err.Error())
+	}
 	var strict error
 	if opts.FieldValidation != metav1.FieldValidationIgnore {
 		strict = yaml.UnmarshalStrict(data, &map[string]any{})
@@ -99,6 +102,7 @@ func (s *Server) createApplied(ctx context.Context, c call, merge func(object) (
 		return nil, apierrors.NewConflict(c.res.groupResource(), c.name,
 			fmt.Errorf("uid mismatch: the provided object specified uid %s, and no existing object was found", uid))
 	}
+	obj.SetResourceVersion("")
 	c.verb = "create"
 	if err := s.authorize(c.request()); err != nil {
 		return nil, err

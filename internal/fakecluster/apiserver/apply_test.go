@@ -41,7 +41,7 @@ func TestApply(t *testing.T) {
 	made, err := configs.Apply(ctx, conf("a", "1", "b", "1"), metav1.ApplyOptions{FieldManager: "me"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"me Apply "}, managers(made))
-	require.Equal(t, `{"f:data":{"f:a":{},"f:b":{}}}`, string(made.ManagedFields[0].FieldsV1.Raw))
+	require.Equal(t, `{"f:data":{"f:a":{},"f:b":{}}}`, made.ManagedFields[0].FieldsV1.GetRawString())
 	same, err := configs.Apply(ctx, conf("a", "1", "b", "1"), metav1.ApplyOptions{FieldManager: "me"})
 	require.NoError(t, err)
 	require.Equal(t, made, same, "what changes nothing is not written")
@@ -122,7 +122,7 @@ func TestCreateWithManager(t *testing.T) {
 
 func fieldsOf(t *testing.T, m metav1.ManagedFieldsEntry) (fields map[string]any) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal(m.FieldsV1.Raw, &fields))
+	require.NoError(t, json.Unmarshal(m.FieldsV1.GetRawBytes(), &fields))
 	return fields
 }
 
@@ -207,7 +207,7 @@ func TestBadApplies(t *testing.T) {
 		says        string
 	}{
 		"no manager":     {"", "{}", 422, "fieldManager: Required value: is required for apply patch"},
-		"no YAML":        {"?fieldManager=me", "a: [", 400, "error decoding patch"},
+		"no YAML":        {"?fieldManager=me", "a: [", 400, "error encoding patch: yaml: line 1"},
 		"no kind":        {"?fieldManager=me", "metadata: {name: conf}", 400, "invalid object type"},
 		"another kind":   {"?fieldManager=me", "apiVersion: v1\nkind: Secret\nmetadata: {name: conf}", 400, "invalid object type"},
 		"another name":   {"?fieldManager=me", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}", 400, "does not match the name on the URL"},

@@ -3,7 +3,6 @@ package apiserver
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,15 +54,17 @@ func joinStrict(all ...error) error {
 	return runtime.NewStrictDecodingError(causes)
 }
 
-// checkCustomType returns the error for a body of another kind than the resource's.
+// checkCustomType returns the error for an object of another kind than the resource's.
 func checkCustomType(got, want schema.GroupVersionKind, name string) error {
-	if got.GroupVersion() != want.GroupVersion() {
-		return apierrors.NewBadRequest(fmt.Sprintf("the API version in the data (%s) does not match the expected API version (%s)",
-			got.GroupVersion(), want.GroupVersion()))
-	}
+	var errs field.ErrorList
 	if got.Kind != want.Kind {
-		return apierrors.NewInvalid(want.GroupKind(), name, field.ErrorList{
-			field.Invalid(field.NewPath("kind"), got.Kind, "must be "+want.Kind)})
+		errs = append(errs, field.Invalid(field.NewPath("kind"), got.Kind, "must be "+want.Kind))
+	}
+	if version := want.GroupVersion().String(); got.GroupVersion().String() != version {
+		errs = append(errs, field.Invalid(field.NewPath("apiVersion"), got.GroupVersion().String(), "must be "+version))
+	}
+	if len(errs) > 0 {
+		return apierrors.NewInvalid(got.GroupKind(), name, errs)
 	}
 	return nil
 }

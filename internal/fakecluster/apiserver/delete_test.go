@@ -1,8 +1,8 @@
 package apiserver
 
 import (
-	"fmt"
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"

@@ -78,13 +78,13 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) bool {
 		for _, v := range legacy[0].versions {
 			doc.Versions = append(doc.Versions, v.Version)
 		}
-		serveDocument(w, accept, "APIVersions", doc)
+		serveDocument(w, accept, schema.GroupVersionKind{Kind: "APIVersions"}, doc)
 	case path == "/apis":
 		doc := &metav1.APIGroupList{}
 		for _, g := range named {
 			doc.Groups = append(doc.Groups, *g.document())
 		}
-		serveDocument(w, accept, "APIGroupList", doc)
+		serveDocument(w, accept, metav1.Unversioned.WithKind("APIGroupList"), doc)
 	default:
 		return s.serveGroup(w, accept, groups, path)
 	}
@@ -95,12 +95,16 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) bool {
 func (s *Server) serveGroup(w http.ResponseWriter, accept string, groups []apiGroup, path string) bool {
 	for _, g := range groups {
 		if path == "/apis/"+g.name && g.name != "" {
-			serveDocument(w, accept, "APIGroup", g.document())
+			serveDocument(w, accept, metav1.Unversioned.WithKind("APIGroup"), g.document())
 			return true
 		}
 		for _, v := range g.versions {
 			if path == v.path() {
-				serveDocument(w, accept, "APIResourceList", v.document())
+				kind := metav1.Unversioned.WithKind("APIResourceList")
+				if v.Group == "" {
+					kind.Version = "" // documents of /api have no version of their own
+				}
+				serveDocument(w, accept, kind, v.document())
 				return true
 			}
 		}
@@ -204,7 +208,7 @@ func responseKind(gvk schema.GroupVersionKind) *metav1.GroupVersionKind {
 }
 
 // serveDocument responds with an object of the API machinery.
-func serveDocument(w http.ResponseWriter, accept, kind string, doc runtime.Object) {
+func serveDocument(w http.ResponseWriter, accept string, gvk schema.GroupVersionKind, doc runtime.Object) {
 	f := jsonFormat
 	for part := range strings.SplitSeq(accept, ",") {
 		if mediaType, params, err := mime.ParseMediaType(part); err == nil && params["as"] == "" && formatOf(mediaType) != nil {
@@ -212,7 +216,7 @@ func serveDocument(w http.ResponseWriter, accept, kind string, doc runtime.Objec
 			break
 		}
 	}
-	body, err := f.object(metav1.Unversioned.WithKind(kind), doc)
+	body, err := f.object(gvk, doc)
 	writeDocument(w, f.mediaType, body, err)
 }
 

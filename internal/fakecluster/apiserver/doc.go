@@ -26,6 +26,6 @@
 // uses package time, and waits for channels and conditions only, so clients and server
 // work in a testing/synctest bubble.
 //
-// TestTranscript compares the responses to a long list of requests with those recorded
-// from a real kube-apiserver.
+// TestTranscript and TestWire compare the responses to long lists of requests with those
+// recorded from a real kube-apiserver.
 package apiserver

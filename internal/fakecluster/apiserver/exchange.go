@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // exchange is one HTTP request and its response.
@@ -49,8 +50,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		s.serveNonResource(w, r)
 		return
+	case c.verb == "" && c.res.custom && c.ns == "" && c.res.namespaced:
+		http.Error(w, "404 page not found", http.StatusNotFound)
+		return
+	case c.verb == "" && c.res.custom && c.name == "":
+		x.format = jsonFormat
+		x.send(nil, apierrors.NewBadRequest("name must be provided"))
+		return
 	case c.verb == "":
-		http.Error(w, "405: Method Not Allowed", http.StatusMethodNotAllowed)
+		x.format = jsonFormat
+		x.send(nil, routeError(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed, "the server does not allow this method on the requested resource"))
 		return
 	}
 	c.user, c.manager = userOf(r), managerOf(r, x.query)
@@ -178,7 +187,9 @@ func (x *exchange) warnOf(errs []error) {
 		// A YAML parser has several errors in one, each on its line.
 		text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
 		for line := range strings.SplitSeq(text, "\n") {
-			x.warn(strings.TrimSpace(line))
+			if line = strings.TrimSpace(line); line != "unmarshal errors:" {
+				x.warn(line)
+			}
 		}
 	}
 }
@@ -190,6 +201,22 @@ func abort(w http.ResponseWriter, err error) {
 		w.abort(err)
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// routeError is the error of a path or method that does not exist in a group that does.
+func routeError(code int32, reason metav1.StatusReason, message string) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message, Details: &metav1.StatusDetails{},
+	}}
+}
+
+// groupServed reports whether the path is below that of one of Kubernetes' own groups.
+func (s *Server) groupServed(path string) bool {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if parts[0] == "api" {
+		return true
+	}
+	return parts[0] == "apis" && (len(parts) == 1 || scheme.Scheme.IsGroupRegistered(parts[1]))
 }
 
 // serveNonResource responds to requests for paths that are not a resource.
@@ -204,9 +231,15 @@ func (s *Server) serveNonResource(w http.ResponseWriter, r *http.Request) {
 		})
 		writeDocument(w, jsonFormat.mediaType, body, err)
 	case "/healthz", "/livez", "/readyz":
-		_, _ = w.Write([]byte("ok"))
+		writeDocument(w, "text/plain; charset=utf-8", []byte("ok"), nil)
 	default:
-		if (r.Method != http.MethodGet && r.Method != http.MethodHead) || !s.serveDiscovery(w, r) && !s.serveOpenAPI(w, r) {
+		read := r.Method == http.MethodGet || r.Method == http.MethodHead
+		x := &exchange{s: s, w: w, r: r, format: jsonFormat}
+		switch {
+		case read && (s.serveDiscovery(w, r) || s.serveOpenAPI(w, r)):
+		case s.groupServed(r.URL.Path):
+			x.send(nil, routeError(http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource"))
+		default:
 			http.Error(w, "404 page not found", http.StatusNotFound)
 		}
 	}

@@ -30,18 +30,35 @@ type validator struct {
 	strict     []error // those of the patch itself
 	// shown returns what the error has as the invalid value.
 	shown func(patched []byte) string
+	// converted means that errors are those of a conversion, not of a decoder.
+	converted bool
 }
 
 // decode decodes a patched document and returns the warnings.
 func (v validator) decode(doc []byte, into any) (warnings []error, err error) {
 	if v.validation == metav1.FieldValidationIgnore {
-		return v.check(doc, utiljson.Unmarshal(doc, into))
+		return v.check(doc, v.conversionError(doc, into, utiljson.Unmarshal(doc, into)))
 	}
 	strict, err := kjson.UnmarshalStrict(doc, into)
 	if err == nil && len(strict) > 0 {
 		err = runtime.NewStrictDecodingError(strict)
 	}
-	return v.check(doc, err)
+	return v.check(doc, v.conversionError(doc, into, err))
+}
+
+// conversionError returns err as the API server has it, which converts a strategically
+// merged document.
+func (v validator) conversionError(doc []byte, into any, err error) error {
+	if err == nil || !v.converted || runtime.IsStrictDecodingError(err) {
+		return err
+	}
+	var fields map[string]any
+	if utiljson.Unmarshal(doc, &fields) == nil {
+		if converted := runtime.DefaultUnstructuredConverter.FromUnstructured(fields, into); converted != nil {
+			return converted
+		}
+	}
+	return err
 }
 
 // check returns the warnings, or the error, for a document that was decoded with err.

@@ -78,6 +78,9 @@ var jsonFormat = &format{
 // jsonKind begins an object, with room for size bytes.
 func jsonKind(gvk schema.GroupVersionKind, size int) []byte {
 	const room = 200 // for the kind and the rest
+	if gvk.Version == "" {
+		return fmt.Appendf(make([]byte, 0, size+room), `{"kind":%q`, gvk.Kind)
+	}
 	return fmt.Appendf(make([]byte, 0, size+room), `{"kind":%q,"apiVersion":%q`, gvk.Kind, gvk.GroupVersion().String())
 }
 

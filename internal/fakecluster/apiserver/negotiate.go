@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"fmt"
 	"mime"
 	"net/url"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
+const onlyAccepted = "only the following media types are accepted: "
+
 // negotiate returns the format and the view of the first media type in the Accept header
 // that is supported. With an error, the format is that of the error.
 func negotiate(accept string, c call, query url.Values) (*format, view, error) {
@@ -20,12 +23,16 @@ func negotiate(accept string, c call, query url.Values) (*format, view, error) {
 	if accept == "" {
 		return jsonFormat, whole, nil
 	}
+	var first *format // the format of an error
 	for part := range strings.SplitSeq(accept, ",") {
 		mediaType, params, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
 		}
 		f := formatOf(mediaType)
+		if first == nil && params["as"] == "" {
+			first = f
+		}
 		switch {
 		case f == nil, f == yamlFormat && c.verb == "watch":
 		case params["as"] == "":
@@ -42,8 +49,18 @@ func negotiate(accept string, c call, query url.Values) (*format, view, error) {
 			}
 		}
 	}
-	return jsonFormat, whole, notAcceptable("only the following media types are accepted: " +
-		strings.Join([]string{jsonFormat.mediaType, yamlFormat.mediaType, protobufFormat.mediaType}, ", "))
+	switch known := []string{jsonFormat.mediaType, yamlFormat.mediaType, protobufFormat.mediaType}; {
+	case first == nil && !strings.Contains(accept, "as=") && !c.res.custom:
+		err := notAcceptable("406: Not Acceptable\n\nAvailable representations: " + strings.Join(known, ", "))
+		err.ErrStatus.Details = &metav1.StatusDetails{}
+		return jsonFormat, whole, err
+	case first == nil:
+		return jsonFormat, whole, notAcceptable(onlyAccepted + strings.Join(known, ", "))
+	case c.verb == "watch":
+		return first, whole, notAcceptable(onlyAccepted + jsonFormat.mediaType + ";stream=watch, " + protobufFormat.mediaType + ";stream=watch")
+	default:
+		return first, whole, notAcceptable(onlyAccepted + strings.Join(known, ", "))
+	}
 }
 
 // formatOf returns the format of a media type, or nil.
@@ -63,16 +80,27 @@ func formatOf(mediaType string) *format {
 func viewAs(kind string, c call) (view, error) {
 	switch isList := c.verb == "list" || c.verb == "deletecollection"; {
 	case kind == partialKind.Kind && isList:
-		return metadataView{}, notAcceptable(fmt.Sprintf("you requested PartialObjectMetadata, but the requested object is a list (%sList)", c.res.gvk.Kind))
+		return metadataView{}, notAcceptable(fmt.Sprintf("you requested PartialObjectMetadata, but the requested object is a list (%s)", c.res.goType("List")))
+	case kind == partialListKind.Kind && !isList && c.res.custom:
+		return metadataView{}, internal("content is not a list")
 	case kind == partialListKind.Kind && !isList:
-		return metadataView{}, notAcceptable(fmt.Sprintf("you requested PartialObjectMetadataList, but the requested object is not a list (%s)", c.res.gvk.Kind))
+		return metadataView{}, notAcceptable(fmt.Sprintf("you requested PartialObjectMetadataList, but the requested object is not a list (%s)", c.res.goType("")))
 	case kind == partialKind.Kind || kind == partialListKind.Kind:
 		return metadataView{}, nil
 	}
 	return nil, nil
 }
 
-func notAcceptable(message string) error {
+// goType returns the API server's type of the resource's objects, or of their list.
+func (r *resource) goType(suffix string) string {
+	if r.custom {
+		return "*unstructured.Unstructured" + suffix
+	}
+	group, _, _ := strings.Cut(r.gvk.Group, ".")
+	return "*" + cmp.Or(group, "core") + "." + r.gvk.Kind + suffix
+}
+
+func notAcceptable(message string) *apierrors.StatusError {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: 406, Reason: metav1.StatusReasonNotAcceptable, Message: message,
 	}}

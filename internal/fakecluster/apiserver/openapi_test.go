@@ -35,7 +35,8 @@ func TestOpenAPI(t *testing.T) {
 			}
 			var gvk map[string]string
 			require.NoError(t, item.Patch.Extensions.GetObject("x-kubernetes-group-version-kind", &gvk), path)
-			require.Equal(t, gv, schema.GroupVersion{Group: gvk["group"], Version: gvk["version"]})
+			patches := schema.GroupVersion{Group: gvk["group"], Version: gvk["version"]}
+			require.Equal(t, gv, patches)
 			_, strategic := item.Patch.RequestBody.Content[string(types.StrategicMergePatchType)]
 			require.Equal(t, gv.Group != "example.com", strategic, path)
 			var names []string

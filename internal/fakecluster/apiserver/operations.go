@@ -41,6 +41,14 @@ var (
 // statusOperations are those of a status subresource.
 var statusOperations = map[string]operation{"get": getObject, "update": updateObject, "patch": patchObject}
 
+// noSubresource are the operations of a subresource that a custom resource does not have.
+// Unlike that of another resource, its path exists.
+var noSubresource = map[string]operation{"get": notFound, "create": notFound, "update": notFound, "patch": notFound, "delete": notFound}
+
+func notFound(_ context.Context, x *exchange) (*response, error) {
+	return nil, apierrors.NewNotFound(x.call.res.groupResource(), x.call.name)
+}
+
 // subresource is a subresource of a single resource.
 type subresource struct {
 	kind       schema.GroupVersionKind // zero for the kind of the resource
@@ -69,6 +77,8 @@ func (r *resource) operations(sub string) map[string]operation {
 		return standardOperations
 	case sub == "status" && r.hasStatus:
 		return statusOperations
+	case r.custom:
+		return noSubresource
 	}
 	return specialSubresources[r.groupResource()][sub].operations
 }
@@ -181,7 +191,12 @@ func updateObject(ctx context.Context, x *exchange) (*response, error) {
 func patchObject(ctx context.Context, x *exchange) (*response, error) {
 	mediaType, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
 	if known := patchTypes(x.call.res); !slices.Contains(known, mediaType) {
-		return nil, unknownFormat(known)
+		if x.call.res.custom {
+			return nil, unknownFormat(known)
+		}
+		err := unsupported("415: Unsupported Media Type")
+		err.ErrStatus.Details = &metav1.StatusDetails{}
+		return nil, err
 	}
 	data, err := x.body()
 	if err != nil {

@@ -27,7 +27,7 @@ const maxJSONPatchOperations = 10000
 // patch changes an object by JSON patch, JSON merge patch or strategic merge patch. It
 // returns warnings about fields that are unknown or twice in the patch.
 func (s *Server) patch(ctx context.Context, c call, pt types.PatchType, data []byte, opts metav1.PatchOptions) (rev *revision, warnings []error, err error) {
-	apply, err := patcher(c.res, pt, data, opts.FieldValidation)
+	apply, err := patcher(pt, data, opts.FieldValidation)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,18 +64,21 @@ func patchTypes(r *resource) []string {
 type patchFunc func(cur object) (obj object, strict []error, err error)
 
 // patcher parses a patch.
-func patcher(r *resource, pt types.PatchType, data []byte, validation string) (patchFunc, error) {
+func patcher(pt types.PatchType, data []byte, validation string) (patchFunc, error) {
 	if pt == types.JSONPatchType {
 		return jsonPatcher(data, validation)
 	}
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(data, &top); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+	if !json.Valid(data) {
+		return nil, apierrors.NewBadRequest("invalid JSON patch")
 	}
 	doc := map[string]any{}
 	strict, err := strictly(data, &doc, validation)
 	if err != nil {
 		return nil, err
+	}
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(data, &top); err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
 	}
 	shown := func([]byte) string { return fmt.Sprintf("%+v", doc) }
 	if pt == types.MergePatchType {
@@ -84,20 +87,26 @@ func patcher(r *resource, pt types.PatchType, data []byte, validation string) (p
 	if validation == metav1.FieldValidationStrict {
 		top = nil // its error shows the whole object
 	}
+	v := validator{validation: validation, strict: strict, shown: shown, converted: pt == types.StrategicMergePatchType}
+	merge := func(doc []byte, shape any) ([]byte, error) {
+		var out []byte
+		var err error
+		if pt == types.MergePatchType {
+			out, err = jsonpatch.MergePatch(doc, data)
+		} else {
+			out, err = strategicpatch.StrategicMergePatch(doc, data, shape)
+		}
+		if err != nil {
+			return nil, apierrors.NewBadRequest(err.Error())
+		}
+		return out, nil
+	}
 	return func(cur object) (object, []error, error) {
-		return rewrite(cur, top, validator{validation, strict, shown}, func(doc []byte, shape any) ([]byte, error) {
-			var out []byte
-			var err error
-			if pt == types.MergePatchType {
-				out, err = jsonpatch.MergePatch(doc, data)
-			} else {
-				out, err = strategicpatch.StrategicMergePatch(doc, data, shape)
-			}
-			if err != nil {
-				return nil, apierrors.NewBadRequest(err.Error())
-			}
-			return out, nil
-		})
+		obj, warnings, err := rewrite(cur, top, v, merge)
+		if apierrors.IsInvalid(err) && top != nil {
+			return rewrite(cur, nil, v, merge) // its error shows the whole object
+		}
+		return obj, warnings, err
 	}, nil
 }
 
@@ -123,7 +132,7 @@ func jsonPatcher(data []byte, validation string) (patchFunc, error) {
 	for i, e := range strict {
 		strict[i] = fmt.Errorf("json patch %w", e)
 	}
-	v := validator{validation, strict, func(patched []byte) string { return string(patched) }}
+	v := validator{validation: validation, strict: strict, shown: func(patched []byte) string { return string(patched) }}
 	return func(cur object) (object, []error, error) {
 		return rewrite(cur, nil, v, func(doc []byte, _ any) ([]byte, error) {
 			out, err := ops.Apply(doc)
@@ -201,7 +210,7 @@ func unknownFormat(accepted []string) error {
 	return unsupported("the body of the request was in an unknown format - accepted media types include: " + strings.Join(accepted, ", "))
 }
 
-func unsupported(message string) error {
+func unsupported(message string) *apierrors.StatusError {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusUnsupportedMediaType,
 		Reason: metav1.StatusReasonUnsupportedMediaType, Message: message,

@@ -70,6 +70,10 @@ func (x *exchange) decode(gvk schema.GroupVersionKind, into runtime.Object) erro
 	case err != nil:
 		return apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s)", gvk.Kind, err, beginning(raw)))
 	}
+	if isCustom && got.GroupVersion() != gvk.GroupVersion() {
+		return apierrors.NewBadRequest(fmt.Sprintf("the API version in the data (%s) does not match the expected API version (%s)",
+			got.GroupVersion(), gvk.GroupVersion()))
+	}
 	if isCustom {
 		return checkCustomType(*got, gvk, custom.GetName())
 	}
@@ -87,9 +91,9 @@ func beginning(raw []byte) string {
 	case len(raw) == 0:
 		return "<empty>"
 	case len(raw) > limit:
-		return fmt.Sprintf("%q ...", raw[:limit])
+		return string(raw[:limit]) + " ..."
 	}
-	return fmt.Sprintf("%q", raw)
+	return string(raw)
 }
 
 // options reads the options of the request from its query.

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -81,7 +82,9 @@ func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(c
 func checkRV(c call, obj, cur object) error {
 	rv := obj.GetResourceVersion()
 	if rv == "" && c.res.strategy.RequireResourceVersion {
-		return apierrors.NewInvalid(c.res.gvk.GroupKind(), c.name, field.ErrorList{field.Invalid(
+		// The registry has no kind at hand here, and uses the name of the resource.
+		named := schema.GroupKind{Group: c.res.gvr.Group, Kind: c.res.gvr.Resource}
+		return apierrors.NewInvalid(named, c.name, field.ErrorList{field.Invalid(
 			field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
 	}
 	if rv != "" && rv != cur.GetResourceVersion() {

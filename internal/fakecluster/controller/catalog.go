@@ -42,11 +42,8 @@ func (c *catalog) mapping(ctx context.Context, apiVersion, kind string) (*meta.R
 	if err := c.load(ctx); err != nil {
 		return nil, err
 	}
-	gv, err := schema.ParseGroupVersion(apiVersion)
-	if err != nil {
-		return nil, nil
-	}
-	mapping, err := c.mapper.RESTMapping(gv.WithKind(kind).GroupKind(), gv.Version)
+	gvk := schema.FromAPIVersionAndKind(apiVersion, kind) // of no group if it cannot be parsed
+	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
 		return nil, nil
 	}

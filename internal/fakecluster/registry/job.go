@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"maps"
 	"math"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -115,6 +116,10 @@ func prepareJob(job *batchv1.Job) {
 	}
 	if _, ok := job.Spec.Selector.MatchLabels[batchv1.ControllerUidLabel]; !ok {
 		job.Spec.Selector.MatchLabels[batchv1.ControllerUidLabel] = string(job.UID)
+	}
+	if len(job.Labels) == 0 {
+		// The API server sets the defaults again when it reads the stored Job.
+		job.Labels = maps.Clone(template.Labels)
 	}
 }
 

@@ -67,6 +67,13 @@ func StrategyFor(gvk schema.GroupVersionKind) Strategy {
 		st.RequireResourceVersion = true
 	}
 	st.NoGarbageCollection = gvk.Kind == "Event"
+	if gvk == corev1.SchemeGroupVersion.WithKind("Secret") {
+		st.defaults = func(o Object) {
+			if secret := As[*corev1.Secret](o); secret.Type == "" {
+				secret.Type = corev1.SecretTypeOpaque
+			}
+		}
+	}
 	return st
 }
 
