@@ -109,7 +109,9 @@ func TestNameIsTaken(t *testing.T) {
 			require.NoError(w, w.Admin().BatchV1().Jobs("ns").Delete(w.Context(), job.Name, metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)}))
 		}, nil, 2},
 		"of another owner": {func(w *simtest.World) {
-			put(w, func(job *batchv1.Job) { job.OwnerReferences[0].UID = "another" })
+			owner, err := w.Cluster.CreateOwner(w.Context(), "ns", "another") // a missing one would be collected with its Job
+			require.NoError(w, err)
+			put(w, func(job *batchv1.Job) { job.OwnerReferences = []metav1.OwnerReference{owner} })
 		}, kontinue.ErrNameConflict, 2},
 		"without an owner": {func(w *simtest.World) {
 			put(w, func(job *batchv1.Job) { job.OwnerReferences = nil })
