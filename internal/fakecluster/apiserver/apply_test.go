@@ -41,7 +41,7 @@ func TestApply(t *testing.T) {
 	made, err := configs.Apply(ctx, conf("a", "1", "b", "1"), metav1.ApplyOptions{FieldManager: "me"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"me Apply "}, managers(made))
-	require.Equal(t, `{"f:data":{"f:a":{},"f:b":{}}}`, made.ManagedFields[0].FieldsV1.GetRawString())
+	require.JSONEq(t, `{"f:data":{"f:a":{},"f:b":{}}}`, made.ManagedFields[0].FieldsV1.GetRawString())
 	same, err := configs.Apply(ctx, conf("a", "1", "b", "1"), metav1.ApplyOptions{FieldManager: "me"})
 	require.NoError(t, err)
 	require.Equal(t, made, same, "what changes nothing is not written")
