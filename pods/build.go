@@ -11,33 +11,33 @@ import (
 )
 
 const (
-	// MaxScriptBytes is the maximum length of a command text that [ScriptSpec]
+	// maxScriptBytes is the maximum length of a command text that [ScriptSpec]
 	// accepts, in bytes. Linux limits one argument of a new process to
 	// MAX_ARG_STRLEN = 131072 bytes including its terminating NUL; a longer one
 	// fails in the container with "argument list too long".
-	MaxScriptBytes = 128*1024 - 1
+	maxScriptBytes = 128*1024 - 1
 
 	// scriptContainer names the one container of a script's pod.
 	scriptContainer = "script"
 )
 
 // ErrScriptTooLong is wrapped by the error of [ScriptSpec] if the command text or
-// an element of the shell exceeds [MaxScriptBytes].
+// an element of the shell exceeds 128 KiB - 1.
 var ErrScriptTooLong = errors.New("script too long")
 
-// DefaultShell returns the default of [Script.Shell]: "/bin/sh", "-c". Each call
+// defaultShell returns the default of [Script.Shell]: "/bin/sh", "-c". Each call
 // returns a new slice.
-func DefaultShell() []string { return []string{"/bin/sh", "-c"} }
+func defaultShell() []string { return []string{"/bin/sh", "-c"} }
 
 // Script is a command text and the container that runs it.
 type Script struct {
 	// Image is the container image. Required.
 	Image string
 	// Command is the text that the shell receives unchanged as its last argument.
-	// Required; at most [MaxScriptBytes] bytes of valid UTF-8 without NUL.
+	// Required; at most 128 KiB - 1 bytes of valid UTF-8 without NUL.
 	Command string
 	// Shell is the program and its arguments before Command. Default:
-	// [DefaultShell].
+	// "/bin/sh", "-c".
 	Shell []string
 }
 
@@ -57,7 +57,7 @@ func ScriptSpec(s Script) (corev1.PodSpec, error) {
 	}
 	shell := s.Shell
 	if len(shell) == 0 {
-		shell = DefaultShell()
+		shell = defaultShell()
 	}
 	command := make([]string, 0, len(shell)+1)
 	for _, word := range shell {
@@ -83,10 +83,10 @@ func (s Script) validate() error {
 		return fmt.Errorf("script: Image %q begins or ends with white space", s.Image)
 	case strings.TrimSpace(s.Command) == "":
 		return errors.New("script: Command is empty: there is nothing to run")
-	case len(s.Command) > MaxScriptBytes:
+	case len(s.Command) > maxScriptBytes:
 		return fmt.Errorf("script: %w: Command has %d bytes, but a process argument on Linux holds at most %d: "+
 			"put the script in the image or in a ConfigMap volume and run it by its path",
-			ErrScriptTooLong, len(s.Command), MaxScriptBytes)
+			ErrScriptTooLong, len(s.Command), maxScriptBytes)
 	}
 	if err := transportable("Image", s.Image); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (s Script) validate() error {
 		if word == "" {
 			return fmt.Errorf("script: %s is empty: leave Shell empty for the default, or remove the element", field)
 		}
-		if len(word) > MaxScriptBytes {
+		if len(word) > maxScriptBytes {
 			return fmt.Errorf("script: %s: %w", field, ErrScriptTooLong)
 		}
 		if err := transportable(field, word); err != nil {

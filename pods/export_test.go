@@ -1,0 +1,6 @@
+package pods
+
+// For the tests.
+const MaxScriptBytes = maxScriptBytes
+
+var DefaultShell = defaultShell
