@@ -210,8 +210,8 @@ var typeConverter = sync.OnceValue(func() managedfields.TypeConverter {
 	return applyconfigurations.NewTypeConverter(scheme.Scheme)
 })
 
-// resetFields are the fields that a write of the subresource ignores, so that nobody
-// manages them by it.
+// resetFields are the fields that a write of the subresource ignores. The writer does not
+// become their manager.
 func (r *resource) resetFields(sub string) map[fieldpath.APIVersion]*fieldpath.Set {
 	reset := fieldpath.NewSet()
 	switch {

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -125,4 +126,34 @@ func BenchmarkCluster(b *testing.B) {
 		readers.Wait()
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/cluster")
+}
+
+// BenchmarkPersist measures the same writes with a journal.
+func BenchmarkPersist(b *testing.B) {
+	b.Run("CreateJob", func(b *testing.B) {
+		s := persisted(b, filepath.Join(b.TempDir(), "objects"))
+		c := s.Clientset()
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			createJob(b, c, testJob(fmt.Sprintf("job-%d", i)))
+			i++
+		}
+	})
+	b.Run("UpdatePodStatus", func(b *testing.B) {
+		s := persisted(b, filepath.Join(b.TempDir(), "objects"))
+		c := s.Clientset()
+		pod := createPod(b, c, testPod("a"))
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			pod.Status.Message = fmt.Sprint(i)
+			i++
+			var err error
+			pod, err = c.CoreV1().Pods(testNamespace).UpdateStatus(b.Context(), pod, metav1.UpdateOptions{})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // connection is a request that is being served: the http.ResponseWriter of the handler
@@ -51,6 +52,7 @@ func (x *connection) WriteHeader(code int) {
 	defer x.mu.Unlock()
 	if x.code == 0 {
 		x.code, x.sent = code, x.header.Clone()
+		x.sent.Set("Date", time.Now().UTC().Format(http.TimeFormat)) // as net/http does
 	}
 }
 

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -139,6 +140,17 @@ func (s *Server) checkNamespace(c call) error {
 			Field:   "metadata.namespace",
 		})
 		return err
+	}
+	return nil
+}
+
+// immortalNamespaces are those that cannot be deleted.
+var immortalNamespaces = map[string]bool{"default": true, "kube-system": true, "kube-public": true}
+
+// checkNamespaceDeletion is the part of NamespaceLifecycle for namespaces themselves.
+func (s *Server) checkNamespaceDeletion(c call) error {
+	if c.res == namespaces && s.opts.RequireNamespaces && immortalNamespaces[c.name] {
+		return apierrors.NewForbidden(namespaces.groupResource(), c.name, errors.New("this namespace may not be deleted"))
 	}
 	return nil
 }

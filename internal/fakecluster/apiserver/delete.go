@@ -30,6 +30,9 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 			if err := checkPreconditions(c, cur, opts.Preconditions); err != nil {
 				return nil, false, err
 			}
+			if err := s.checkNamespaceDeletion(c); err != nil {
+				return nil, false, err
+			}
 			if err := s.admit(ctx, c, nil, cur, dryRun); err != nil {
 				return nil, false, err
 			}
@@ -43,18 +46,24 @@ func (s *Server) delete(ctx context.Context, c call, opts metav1.DeleteOptions) 
 		case same && (how == keep || how == alreadyDeleting):
 			return stored, false, nil
 		case how == keep:
-			if next := s.swap(c, stored, obj); next != nil {
-				return next, false, nil
+			if next, err := s.swap(c, stored, obj); next != nil || err != nil {
+				return next, false, err
 			}
 		case how == markThenRemove && !same:
 			// An object of a type with graceful deletion is marked first even if its
 			// period is zero: watches see MODIFIED, then DELETED. It is deleted even
 			// if another client writes in between, since its period has passed.
-			if next := s.swap(c, stored, obj); next != nil {
+			next, err := s.swap(c, stored, obj)
+			if err != nil {
+				return nil, false, err
+			}
+			if next != nil {
 				last = next
 			}
-		case s.remove(c, stored):
-			return stored, true, nil
+		default:
+			if gone, err := s.remove(c, stored); gone || err != nil {
+				return stored, true, err
+			}
 		}
 	}
 }

@@ -236,7 +236,7 @@ func (s *Server) serveNonResource(w http.ResponseWriter, r *http.Request) {
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		x := &exchange{s: s, w: w, r: r, format: jsonFormat}
 		switch {
-		case read && (s.serveDiscovery(w, r) || s.serveOpenAPI(w, r)):
+		case read && (s.serveDiscovery(w, r) || s.serveOpenAPI(w, r) || s.serveOpenAPIv2(w, r)):
 		case s.groupServed(r.URL.Path):
 			x.send(nil, routeError(http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource"))
 		default:

@@ -74,7 +74,7 @@ func TestBadRequests(t *testing.T) {
 		"too large":            {"POST", jobs, inJSON, long, 413, metav1.StatusReasonRequestEntityTooLarge, "limit is 3145728"},
 		"limit":                {"GET", jobs + "?limit=many", "", "", 400, metav1.StatusReasonBadRequest, "many"},
 		"selector":             {"GET", jobs + "?labelSelector=%3D%3D", "", "", 400, metav1.StatusReasonBadRequest, "found '==', expected: !, identifier"},
-		"field selector":       {"GET", jobs + "?fieldSelector=spec.suspend%3Dtrue", "", "", 400, metav1.StatusReasonBadRequest, "field label not supported: spec.suspend"},
+		"field selector":       {"GET", jobs + "?fieldSelector=spec.suspend%3Dtrue", "", "", 400, metav1.StatusReasonBadRequest, `field label "spec.suspend" not supported for Job`},
 		"version to list from": {"GET", jobs + "?resourceVersion=new", "", "", 400, metav1.StatusReasonBadRequest, "invalid resource version"},
 		"continue token":       {"GET", jobs + "?continue=x", "", "", 400, metav1.StatusReasonBadRequest, "invalid continue token"},
 		"tail of a log":        {"GET", "/api/v1/namespaces/work/pods/p/log?tailLines=few", "", "", 400, metav1.StatusReasonBadRequest, "few"},

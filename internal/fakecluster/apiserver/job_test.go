@@ -95,7 +95,7 @@ func TestJobValidation(t *testing.T) {
 		{"container name", func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Name = "a_b" }, "spec.template.spec.containers[0].name", "RFC 1123 label"},
 		{"same container name", func(j *batchv1.Job) {
 			j.Spec.Template.Spec.InitContainers = []corev1.Container{{Name: "main", Image: "x"}}
-		}, "spec.template.spec.containers[0].name", "Duplicate value"},
+		}, "spec.template.spec.initContainers[0].name", "Duplicate value"},
 		{"mount without volume", func(j *batchv1.Job) {
 			j.Spec.Template.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "v", MountPath: "/v"}}
 		}, "spec.template.spec.containers[0].volumeMounts[0].name", "Not found"},

@@ -58,6 +58,12 @@ func (k Kind) resource() (*resource, error) {
 	}, nil
 }
 
+// CheckKinds returns an error for kinds with which [New] would panic.
+func CheckKinds(kinds []Kind) error {
+	_, err := newResourceMap(kinds)
+	return err
+}
+
 // resourceMap is the one table of resources: what is served, discovered and described.
 type resourceMap map[schema.GroupVersionResource]*resource
 
@@ -90,4 +96,19 @@ func (s *Server) CustomResources() []schema.GroupVersionResource {
 		}
 	}
 	return found
+}
+
+// Serves reports whether there are requests with that verb for a resource or subresource
+// of that name ("jobs", "pods/log"), in any group. Empty is any.
+func (s *Server) Serves(verb, resource string) bool {
+	base, sub, _ := cutResource(resource)
+	for gvr, r := range s.resources {
+		if base != "" && base != gvr.Resource {
+			continue
+		}
+		if operations := r.operations(sub); operations != nil && (verb == "" || operations[verb] != nil) {
+			return true
+		}
+	}
+	return false
 }

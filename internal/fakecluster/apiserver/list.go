@@ -22,10 +22,11 @@ type page struct {
 	rest []*revision
 }
 
-// token is the content of a continue token: which page, and how far.
+// token is the content of a continue token: which page, of which state, and how far.
 type token struct {
-	Page  int `json:"p"`
-	Start int `json:"s"`
+	Page  int    `json:"p"`
+	RV    uint64 `json:"v"`
+	Start int    `json:"s"`
 }
 
 // result is a list before it has a Go type.
@@ -70,7 +71,7 @@ func (s *Server) list(c call, opts metav1.ListOptions) (result, error) {
 	s.pages[id] = page{rv: now, rest: items}
 	delete(s.pages, id-maxPages)
 	s.mu.Unlock()
-	return cutPage(page{rv: now, rest: items}, token{Page: id}, opts, match == nil), nil
+	return cutPage(page{rv: now, rest: items}, token{Page: id, RV: now}, opts, match == nil), nil
 }
 
 func (s *Server) nextPage(opts metav1.ListOptions) (result, error) {
@@ -85,7 +86,7 @@ func (s *Server) nextPage(opts metav1.ListOptions) (result, error) {
 	s.mu.RLock()
 	p, ok := s.pages[tok.Page]
 	s.mu.RUnlock()
-	if !ok || tok.Start > len(p.rest) {
+	if !ok || p.rv != tok.RV || tok.Start > len(p.rest) {
 		return result{}, apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.")
 	}
 	return cutPage(p, tok, opts, opts.LabelSelector == "" && opts.FieldSelector == ""), nil
@@ -100,9 +101,9 @@ func cutPage(p page, tok token, opts metav1.ListOptions, count bool) result {
 		return out
 	}
 	out.items = out.items[:opts.Limit]
-	raw, err := json.Marshal(token{Page: tok.Page, Start: tok.Start + int(opts.Limit)})
+	raw, err := json.Marshal(token{Page: tok.Page, RV: p.rv, Start: tok.Start + int(opts.Limit)})
 	if err != nil {
-		panic("apiserver: two integers do not encode: " + err.Error())
+		panic("apiserver: three integers do not encode: " + err.Error())
 	}
 	out.meta.Continue = base64.RawURLEncoding.EncodeToString(raw)
 	if count {

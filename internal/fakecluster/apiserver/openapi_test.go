@@ -49,12 +49,12 @@ func TestOpenAPI(t *testing.T) {
 			}
 		}
 		for _, r := range s.resources {
-			if r.gvr.GroupVersion() == gv && r.gvk != reviewKind {
+			if r.gvr.GroupVersion() == gv && reviews[r.gvk] == nil {
 				require.True(t, patched[r.gvk.Kind], "%s", r.gvk)
 			}
 		}
 		for name, component := range doc.Components.Schemas {
-			require.NotEmpty(t, component.Type, name)
+			require.True(t, len(component.Type) > 0 || len(component.OneOf) == 2, name)
 		}
 	}
 }

@@ -2,12 +2,12 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,18 +32,25 @@ var namespaceOperations = map[string]operation{
 	"patch": patchObject, "delete": deleteObject,
 }
 
-// A review is not stored.
-var (
-	reviewKind       = authorizationv1.SchemeGroupVersion.WithKind("SelfSubjectAccessReview")
-	reviewOperations = map[string]operation{"create": postReview}
-)
-
 // statusOperations are those of a status subresource.
 var statusOperations = map[string]operation{"get": getObject, "update": updateObject, "patch": patchObject}
 
 // noSubresource are the operations of a subresource that a custom resource does not have.
 // Unlike that of another resource, its path exists.
 var noSubresource = map[string]operation{"get": notFound, "create": notFound, "update": notFound, "patch": notFound, "delete": notFound}
+
+// notServed are the operations of a connection to a container.
+var notServed = map[string]operation{"get": noConnection, "create": noConnection}
+
+func noConnection(ctx context.Context, x *exchange) (*response, error) {
+	if _, err := getObject(ctx, x); err != nil {
+		return nil, err
+	}
+	return nil, &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusNotImplemented, Reason: metav1.StatusReasonMethodNotAllowed,
+		Message: fmt.Sprintf("this cluster in memory does not serve pods/%s: its containers are local processes or scripts", x.call.sub),
+	}}
+}
 
 func notFound(_ context.Context, x *exchange) (*response, error) {
 	return nil, apierrors.NewNotFound(x.call.res.groupResource(), x.call.name)
@@ -61,6 +68,10 @@ var specialSubresources = map[schema.GroupResource]map[string]subresource{
 		"log":      {operations: map[string]operation{"get": getLog}},
 		"binding":  {corev1.SchemeGroupVersion.WithKind("Binding"), map[string]operation{"create": postBinding}},
 		"eviction": {policyv1.SchemeGroupVersion.WithKind("Eviction"), map[string]operation{"create": postEviction}},
+		// Their paths exist, so that kubectl is not left with a missing resource.
+		"attach":      {operations: notServed},
+		"exec":        {operations: notServed},
+		"portforward": {operations: notServed},
 	},
 	{Resource: "namespaces"}: {"finalize": {operations: map[string]operation{"update": updateObject}}},
 }
@@ -69,8 +80,8 @@ var specialSubresources = map[schema.GroupResource]map[string]subresource{
 // nil if there is no such subresource.
 func (r *resource) operations(sub string) map[string]operation {
 	switch {
-	case sub == "" && r.gvk == reviewKind:
-		return reviewOperations
+	case sub == "" && reviews[r.gvk] != nil:
+		return map[string]operation{"create": postReview}
 	case sub == "" && r == namespaces:
 		return namespaceOperations
 	case sub == "":
@@ -273,15 +284,4 @@ func postEviction(ctx context.Context, x *exchange) (*response, error) {
 		return nil, apierrors.NewBadRequest("name in URL does not match name in Eviction object")
 	}
 	return x.success(http.StatusCreated, nil, x.s.evict(ctx, x.call, &e))
-}
-
-// postReview is POST selfsubjectaccessreviews.
-func postReview(_ context.Context, x *exchange) (*response, error) {
-	var in authorizationv1.SelfSubjectAccessReview
-	if err := x.decode(x.call.res.gvk, &in); err != nil {
-		return nil, err
-	}
-	out := x.s.review(x.call.user, &in)
-	stripType(out)
-	return x.one(http.StatusCreated, &revision{object: out}, nil)
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -19,7 +18,10 @@ type Match struct {
 	Verb      string
 	Resource  string // "jobs", "pods/log"; "pods/*" is pods and its subresources
 	Namespace string
-	Name      string
+	// AllNamespaces matches only requests that name no namespace: cluster-wide lists and
+	// watches.
+	AllNamespaces bool
+	Name          string
 }
 
 func (m Match) matches(r Request, defaultUser string) bool {
@@ -31,6 +33,7 @@ func (m Match) matches(r Request, defaultUser string) bool {
 		(m.Verb == "" || m.Verb == "*" || m.Verb == r.Verb) &&
 		m.matchesResource(r.Resource) &&
 		(m.Namespace == "" || m.Namespace == r.Namespace) &&
+		(!m.AllNamespaces || r.Namespace == "") &&
 		(m.Name == "" || m.Name == r.Name)
 }
 
@@ -74,22 +77,6 @@ func forbidden(r Request) error {
 	gr.Resource = base
 	return apierrors.NewForbidden(gr, r.Name, fmt.Errorf("User %q cannot %s resource %q in API group %q %s",
 		r.User, r.Verb, r.Resource, r.Group, scope))
-}
-
-// review answers a SelfSubjectAccessReview from the deny rules.
-func (s *Server) review(user string, in *authorizationv1.SelfSubjectAccessReview) *authorizationv1.SelfSubjectAccessReview {
-	out := in.DeepCopy()
-	out.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: true, Reason: "no deny rule matches"}
-	if a := in.Spec.ResourceAttributes; a != nil {
-		r := Request{User: user, Verb: a.Verb, Group: a.Group, Resource: a.Resource, Namespace: a.Namespace, Name: a.Name}
-		if a.Subresource != "" {
-			r.Resource += "/" + a.Subresource
-		}
-		if s.authorize(r) != nil {
-			out.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: false}
-		}
-	}
-	return out
 }
 
 // Attributes is what an admission function sees of a write.

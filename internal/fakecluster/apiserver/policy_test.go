@@ -41,6 +41,13 @@ func TestDeny(t *testing.T) {
 	undo()
 	createJob(t, c, testJob("b"))
 
+	undo = s.Deny(Match{Verb: "list", Resource: "jobs", AllNamespaces: true})
+	_, err = c.BatchV1().Jobs("").List(t.Context(), metav1.ListOptions{})
+	require.EqualError(t, err, `jobs.batch is forbidden: User "u" cannot list resource "jobs" in API group "batch" at the cluster scope`)
+	_, err = c.BatchV1().Jobs(testNamespace).List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	undo()
+
 	defer s.Deny(Match{Resource: "pods/*"})()
 	require.False(t, allowed("get", "pods", "log"))
 	_, err = c.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})

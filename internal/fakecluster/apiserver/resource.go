@@ -74,8 +74,8 @@ var stableVersion = regexp.MustCompile(`^v[0-9]+$`)
 var partOfAnother = map[string]bool{
 	"Binding": true, "Eviction": true, "Scale": true, "TokenRequest": true, "PodStatusResult": true,
 	"RangeAllocation": true, "SerializedReference": true, "ComponentStatus": true,
-	"SubjectAccessReview": true, "LocalSubjectAccessReview": true, "SelfSubjectRulesReview": true,
-	"TokenReview": true, "SelfSubjectReview": true, "ImageReview": true, "AdmissionReview": true, "ConversionReview": true,
+	"SubjectAccessReview": true, "LocalSubjectAccessReview": true,
+	"TokenReview": true, "ImageReview": true, "AdmissionReview": true, "ConversionReview": true,
 }
 
 // knownResources maps every resource of client-go's scheme to its kind. It is
@@ -102,7 +102,7 @@ var knownResources = sync.OnceValue(func() resourceMap {
 			shortNames: shortNames[gvk.Kind],
 			categories: categoriesOf(gvk.Kind),
 			namespaced: !clusterScoped[gvk.Kind],
-			hasStatus:  gvk != reviewKind && reflect.ValueOf(o).Elem().FieldByName("Status").IsValid(),
+			hasStatus:  reviews[gvk] == nil && reflect.ValueOf(o).Elem().FieldByName("Status").IsValid(),
 			strategy:   registry.StrategyFor(gvk),
 		}
 	}

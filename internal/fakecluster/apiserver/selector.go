@@ -24,7 +24,7 @@ func matcher(r *resource, opts metav1.ListOptions) (func(object) bool, error) {
 	}
 	for _, req := range byField.Requirements() {
 		if _, ok := selectableFields(r.newObject())[req.Field]; !ok {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("field label not supported: %s", req.Field))
+			return nil, unknownField(r, req.Field)
 		}
 	}
 	switch {
@@ -37,6 +37,14 @@ func matcher(r *resource, opts metav1.ListOptions) (func(object) bool, error) {
 			return byLabel.Matches(labels.Set(o.GetLabels())) && byField.Matches(selectableFields(o))
 		}, nil
 	}
+}
+
+// unknownField is the error for a field selector. Jobs word it in their own way.
+func unknownField(r *resource, field string) error {
+	if r.gvk == batchv1.SchemeGroupVersion.WithKind("Job") {
+		return apierrors.NewBadRequest(fmt.Sprintf("field label %q not supported for Job", field))
+	}
+	return apierrors.NewBadRequest(fmt.Sprintf("field label not supported: %s", field))
 }
 
 // selectableFields returns the fields the API server can select the type by.

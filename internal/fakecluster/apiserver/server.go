@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/journal"
 )
 
 // DefaultUser is the identity of Server.Clientset, in Kubernetes' form of a
@@ -27,7 +29,8 @@ type Options struct {
 	// one minute, as the API server's watch cache.
 	BookmarkPeriod time.Duration
 	// RequireNamespaces makes a create in a namespace without a Namespace object
-	// fail with 404. Only "default" and "kube-system" exist then from the start.
+	// fail with 404. Those of a real cluster exist then from the start: default,
+	// kube-system, kube-public and kube-node-lease.
 	RequireNamespaces bool
 	// DisableWatchList rejects WatchList requests, so that informers use LIST then WATCH, as
 	// with a server before 1.34.
@@ -44,12 +47,15 @@ type Server struct {
 	opts      Options
 	resources resourceMap
 
-	mu      sync.RWMutex // the store: everything down to closed
-	rv      uint64       // the last resource version assigned, across all types
-	tables  tableMap
-	pages   map[int]page
-	pageSeq int
-	closed  bool
+	mu       sync.RWMutex // the store: everything down to closed
+	rv       uint64       // the last resource version assigned, across all types
+	restored uint64       // the resource version at which Persist has begun
+	tables   tableMap
+	journal  *journal.File // nil without Persist
+	path     string        // of the journal
+	pages    map[int]page
+	pageSeq  int
+	closed   bool
 
 	ids         *sequence
 	stats       *statistics
@@ -100,7 +106,7 @@ func New(opts Options) *Server {
 		clients:   map[string]kubernetes.Interface{},
 	}
 	if opts.RequireNamespaces {
-		s.bootstrapNamespaces("default", "kube-system")
+		s.bootstrapNamespaces("default", "kube-system", "kube-public", "kube-node-lease")
 	}
 	return s
 }
@@ -113,7 +119,8 @@ func (s *Server) ResourceVersion() string {
 }
 
 // Close ends every open request and waits for their goroutines. Later watches fail;
-// later reads and writes still work. It is idempotent.
+// later reads still work, and later writes unless there is a journal, which Close closes.
+// It is idempotent.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -126,4 +133,5 @@ func (s *Server) Close() {
 		w.end()
 	}
 	s.connections.close()
+	s.closeJournal()
 }

@@ -47,7 +47,7 @@ type table struct {
 func (s *Server) table(r *resource) *table {
 	t := s.tables[r.gvr]
 	if t == nil {
-		t = &table{res: r, spaces: map[string]map[string]*revision{}}
+		t = &table{res: r, spaces: map[string]map[string]*revision{}, compacted: s.restored}
 		s.tables[r.gvr] = t
 	}
 	return t
@@ -87,15 +87,12 @@ func (s *Server) insert(c call, obj object, check func() error) (*revision, erro
 	if t.spaces[namespace][name] != nil {
 		return nil, nil
 	}
-	space := t.spaces[namespace]
-	if space == nil {
-		space = map[string]*revision{}
-		t.spaces[namespace] = space
+	rev, err := s.commit(c, namespace, name, obj)
+	if err != nil {
+		return nil, err
 	}
-	rv := s.nextRV()
-	obj.SetResourceVersion(formatRV(rv))
-	rev := &revision{object: obj, rv: rv}
-	space[name] = rev
+	rv := rev.rv
+	t.put(rev)
 	s.record(t, &change{rv: rv, kind: watch.Added, obj: rev})
 	s.notifyObservers(c, Write{RV: rv, Type: watch.Added, New: obj})
 	return rev, nil
@@ -103,45 +100,71 @@ func (s *Server) insert(c call, obj object, check func() error) (*revision, erro
 
 // swap replaces old by obj if old is still the stored state: compare and swap. It
 // returns nil if it is not.
-func (s *Server) swap(c call, old *revision, obj object) *revision {
+func (s *Server) swap(c call, old *revision, obj object) (*revision, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table(c.res)
 	namespace, name := old.GetNamespace(), old.GetName()
 	if t.spaces[namespace][name] != old {
-		return nil
+		return nil, nil
 	}
-	rv := s.nextRV()
-	obj.SetResourceVersion(formatRV(rv))
-	rev := &revision{object: obj, rv: rv}
+	rev, err := s.commit(c, namespace, name, obj)
+	if err != nil {
+		return nil, err
+	}
+	rv := rev.rv
 	t.spaces[namespace][name] = rev
 	s.record(t, &change{rv: rv, kind: watch.Modified, obj: rev, prev: old})
 	s.notifyObservers(c, Write{RV: rv, Type: watch.Modified, Old: old.object, New: obj})
-	return rev
+	return rev, nil
 }
 
-// remove deletes old if it is still the stored state.
-func (s *Server) remove(c call, old *revision) bool {
+// remove deletes old if it is still the stored state, and reports whether it was.
+func (s *Server) remove(c call, old *revision) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table(c.res)
 	space := t.spaces[old.GetNamespace()]
 	if space[old.GetName()] != old {
-		return false
+		return false, nil
 	}
+	gone, err := s.commit(c, old.GetNamespace(), old.GetName(), nil)
+	if err != nil {
+		return false, err
+	}
+	rv := gone.rv
 	delete(space, old.GetName())
 	if len(space) == 0 {
 		delete(t.spaces, old.GetNamespace())
 	}
-	rv := s.nextRV()
 	s.record(t, &change{rv: rv, kind: watch.Deleted, obj: old, prev: old})
 	s.notifyObservers(c, Write{RV: rv, Type: watch.Deleted, Old: old.object})
-	return true
+	return true, nil
 }
 
-func (s *Server) nextRV() uint64 {
-	s.rv++
-	return s.rv
+// put adds a revision under its name.
+func (t *table) put(rev *revision) {
+	namespace := rev.GetNamespace()
+	space := t.spaces[namespace]
+	if space == nil {
+		space = map[string]*revision{}
+		t.spaces[namespace] = space
+	}
+	space[rev.GetName()] = rev
+}
+
+// commit gives a write its resource version and stores it in the journal, if there is
+// one. obj is nil for a deletion. The caller holds the lock, and makes the write visible.
+func (s *Server) commit(c call, namespace, name string, obj object) (*revision, error) {
+	rev := &revision{object: obj, rv: s.rv + 1}
+	if obj != nil {
+		obj.SetResourceVersion(formatRV(rev.rv))
+	}
+	if err := s.journalize(c.res, namespace, name, rev); err != nil {
+		return nil, err
+	}
+	s.rv = rev.rv
+	return rev, nil
 }
 
 // record appends the change to the history and offers it to the watches. It does

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,46 @@ func recordJobs(r *recorder) {
 	create("mount", func(j *batchv1.Job) {
 		j.Name = "b"
 		j.Spec.Template.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "v", MountPath: "/v"}}
+	})
+	create("mounts", func(j *batchv1.Job) {
+		j.Name = "b"
+		spec := &j.Spec.Template.Spec
+		spec.Volumes = []corev1.Volume{{Name: "v"}}
+		spec.Containers[0].VolumeMounts = []corev1.VolumeMount{
+			{Name: "v", MountPath: "/v", SubPath: "/abs"}, {Name: "v", MountPath: "/v", SubPath: "a/../b"},
+			{Name: "v", MountPath: "/w", SubPath: "a", SubPathExpr: "../a"},
+		}
+	})
+	create("volumes", func(j *batchv1.Job) {
+		j.Name = "b"
+		items := []corev1.KeyToPath{{}, {Key: "k", Path: "/k"}, {Key: "k", Path: "..k"}, {Key: "k", Path: "../k", Mode: ptr.To[int32](0o1000)}}
+		j.Spec.Template.Spec.Volumes = []corev1.Volume{
+			{Name: "s", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{DefaultMode: ptr.To[int32](-1), Items: items}}},
+			{Name: "c", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{Items: items}}},
+			{Name: "p", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{}}},
+			{Name: "j", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+				{Secret: &corev1.SecretProjection{}}, {ConfigMap: &corev1.ConfigMapProjection{Items: items[1:2]}},
+			}}}},
+		}
+	})
+	create("restart rules", func(j *batchv1.Job) {
+		j.Name = "b"
+		on := func(codes int) corev1.ContainerRestartRule {
+			return corev1.ContainerRestartRule{
+				Action:    corev1.ContainerRestartRuleActionRestartAllContainers,
+				ExitCodes: &corev1.ContainerRestartRuleOnExitCodes{Operator: corev1.ContainerRestartRuleOnExitCodesOpNotIn, Values: make([]int32, codes)},
+			}
+		}
+		spec := &j.Spec.Template.Spec
+		spec.InitContainers = []corev1.Container{
+			ruled("i", "", corev1.ContainerRestartRule{Action: corev1.ContainerRestartRuleActionRestart}),
+			ruled("n", "Maybe", corev1.ContainerRestartRule{Action: "Other", ExitCodes: &corev1.ContainerRestartRuleOnExitCodes{Operator: "Is"}}),
+		}
+		spec.Containers = []corev1.Container{
+			ruled("a", "", corev1.ContainerRestartRule{Action: corev1.ContainerRestartRuleActionRestart}),
+			ruled("m", corev1.ContainerRestartPolicyNever, slices.Repeat([]corev1.ContainerRestartRule{on(1)}, 21)...),
+			ruled("x", corev1.ContainerRestartPolicyNever, on(256)),
+		}
 	})
 	create("env", func(j *batchv1.Job) {
 		j.Name = "b"
@@ -203,4 +244,13 @@ func recordJobStatus(r *recorder) {
 		require.NoError(r.t, err)
 		r.answer("get status", &batchv1.Job{Status: out.Status, Spec: batchv1.JobSpec{BackoffLimit: out.Spec.BackoffLimit}}, nil)
 	}
+}
+
+// ruled returns a container with restart rules, and with a restart policy if it has one.
+func ruled(name string, policy corev1.ContainerRestartPolicy, rules ...corev1.ContainerRestartRule) corev1.Container {
+	c := corev1.Container{Name: name, Image: "busybox:1", RestartPolicyRules: rules}
+	if policy != "" {
+		c.RestartPolicy = &policy
+	}
+	return c
 }

@@ -66,14 +66,14 @@ func (s *Server) modify(ctx context.Context, c call, dryRun bool, makeNew func(c
 		switch {
 		case releases(obj, cur):
 			// The last finalizer is gone: the update is the deletion.
-			if s.remove(c, stored) {
-				return &revision{object: obj}, nil
+			if gone, err := s.remove(c, stored); gone || err != nil {
+				return &revision{object: obj}, err
 			}
 		case c.res.strategy.Equal(obj, cur):
 			return stored, nil
 		default:
-			if next := s.swap(c, stored, obj); next != nil {
-				return next, nil
+			if next, err := s.swap(c, stored, obj); next != nil || err != nil {
+				return next, err
 			}
 		}
 	}

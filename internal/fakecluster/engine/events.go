@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -25,9 +27,8 @@ func RecordEvent(ctx context.Context, client kubernetes.Interface, e Event) {
 	if namespace == "" {
 		namespace = metav1.NamespaceDefault
 	}
-	// The error is ignored: events are best-effort in a real cluster, too.
-	_, _ = client.CoreV1().Events(namespace).Create(ctx, &corev1.Event{
-		ObjectMeta:          metav1.ObjectMeta{GenerateName: e.About.Name + ".", Namespace: namespace},
+	event := &corev1.Event{
+		ObjectMeta:          metav1.ObjectMeta{Namespace: namespace},
 		InvolvedObject:      e.About,
 		Type:                e.Type,
 		Reason:              e.Reason,
@@ -38,5 +39,13 @@ func RecordEvent(ctx context.Context, client kubernetes.Interface, e Event) {
 		FirstTimestamp:      now,
 		LastTimestamp:       now,
 		Count:               1,
-	}, metav1.CreateOptions{})
+	}
+	// The name has the time in it, so that those of an object are listed in their order.
+	for at := time.Now().UnixNano(); ; at++ {
+		event.Name = fmt.Sprintf("%s.%x", e.About.Name, at)
+		// Other errors are ignored: events are best-effort in a real cluster, too.
+		if _, err := client.CoreV1().Events(namespace).Create(ctx, event, metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
+			return
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 )
 
 // backoff is the delay after a failed list or watch. It is short and constant: the
@@ -34,6 +35,8 @@ func Reflect[T Object, L runtime.Object](ctx context.Context, wg *sync.WaitGroup
 		WatchFuncWithContext: client.Watch,
 	}, client)
 	r := cache.NewReflectorWithOptions(lw, expected, reflected[T]{store}, cache.ReflectorOptions{Backoff: &backoff})
+	// The end of the cluster ends the watches, of which client-go would write to stderr.
+	ctx = klog.NewContext(ctx, klog.Logger{})
 	wg.Go(func() { r.RunWithContext(ctx) })
 }
 

@@ -23,7 +23,7 @@ type Store[T Object] struct {
 	objects map[types.UID]T
 	names   map[types.NamespacedName]types.UID
 	gone    map[types.UID]struct{}
-	owned   map[types.UID]map[types.UID]T
+	owned   map[types.UID]map[types.UID]T // those without a controller under ""
 	subs    []func(old, now T)
 
 	synced   chan struct{}
@@ -90,6 +90,10 @@ func (s *Store[T]) Owned(owner types.UID) []T {
 	}
 	return out
 }
+
+// Uncontrolled returns the objects without an owner that is their controller, in no
+// particular order.
+func (s *Store[T]) Uncontrolled() []T { return s.Owned("") }
 
 // List returns every object, in no particular order.
 func (s *Store[T]) List() []T {
@@ -167,11 +171,11 @@ func (s *Store[T]) replace(list []T, listVersion uint64) {
 func (s *Store[T]) link(obj T) {
 	s.objects[obj.GetUID()] = obj
 	s.names[types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}] = obj.GetUID()
-	for _, ref := range obj.GetOwnerReferences() {
-		set := s.owned[ref.UID]
+	for _, owner := range owners(obj) {
+		set := s.owned[owner]
 		if set == nil {
 			set = map[types.UID]T{}
-			s.owned[ref.UID] = set
+			s.owned[owner] = set
 		}
 		set[obj.GetUID()] = obj
 	}
@@ -182,13 +186,27 @@ func (s *Store[T]) unlink(obj T) {
 	if s.names[key] == obj.GetUID() {
 		delete(s.names, key)
 	}
-	for _, ref := range obj.GetOwnerReferences() {
-		set := s.owned[ref.UID]
+	for _, owner := range owners(obj) {
+		set := s.owned[owner]
 		delete(set, obj.GetUID())
 		if len(set) == 0 {
-			delete(s.owned, ref.UID)
+			delete(s.owned, owner)
 		}
 	}
+}
+
+// owners returns the UIDs of the owners, and "" if none of them is the controller.
+func owners(obj metav1.Object) []types.UID {
+	var uids []types.UID
+	controlled := false
+	for _, ref := range obj.GetOwnerReferences() {
+		uids = append(uids, ref.UID)
+		controlled = controlled || ref.Controller != nil && *ref.Controller
+	}
+	if !controlled {
+		uids = append(uids, "")
+	}
+	return uids
 }
 
 func newer[T Object](a, b T) bool {

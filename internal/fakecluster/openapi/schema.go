@@ -124,7 +124,16 @@ func ownEncoding(t reflect.Type) object {
 	})
 	switch {
 	case ok:
-		out := object{"type": described.OpenAPISchemaType()[0]}
+		out := object{}
+		if several, ok := described.(interface{ OpenAPIV3OneOfTypes() []string }); ok {
+			var types []object
+			for _, name := range several.OpenAPIV3OneOfTypes() {
+				types = append(types, object{"type": name})
+			}
+			out["oneOf"] = types
+		} else {
+			out["type"] = described.OpenAPISchemaType()[0]
+		}
 		if format := described.OpenAPISchemaFormat(); format != "" {
 			out["format"] = format
 		}

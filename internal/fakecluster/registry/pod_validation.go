@@ -20,29 +20,22 @@ func validatePodSpec(spec *corev1.PodSpec, at *field.Path) field.ErrorList {
 	if len(spec.Containers) == 0 {
 		errs = append(errs, field.Required(at.Child("containers"), ""))
 	}
-	volumes := map[string]bool{}
-	for i, v := range spec.Volumes {
-		p := at.Child("volumes").Index(i).Child("name")
-		switch {
-		case v.Name == "":
-			errs = append(errs, field.Required(p, ""))
-		case volumes[v.Name]:
-			errs = append(errs, field.Duplicate(p, v.Name))
-		default:
-			errs = append(errs, invalidIf(p, v.Name, validation.IsDNS1123Label(v.Name))...)
-		}
-		volumes[v.Name] = true
-	}
+	volumes, invalid := validateVolumes(spec.Volumes, at.Child("volumes"))
+	errs = append(errs, invalid...)
 	names := map[string]bool{}
+	for i := range spec.Containers {
+		c, p := &spec.Containers[i], at.Child("containers").Index(i)
+		errs = append(errs, validateContainer(c, p, names, volumes)...)
+		errs = append(errs, validateRestartPolicy(c, p)...)
+	}
 	for i := range spec.InitContainers {
 		c, p := &spec.InitContainers[i], at.Child("initContainers").Index(i)
 		errs = append(errs, validateContainer(c, p, names, volumes)...)
-		if r := c.RestartPolicy; r != nil && *r != corev1.ContainerRestartPolicyAlways {
-			errs = append(errs, field.NotSupported(p.Child("restartPolicy"), *r, []corev1.ContainerRestartPolicy{corev1.ContainerRestartPolicyAlways}))
+		if c.RestartPolicy == nil && len(c.RestartPolicyRules) > 0 {
+			errs = append(errs, needsRestartPolicy(p))
+			continue
 		}
-	}
-	for i := range spec.Containers {
-		errs = append(errs, validateContainer(&spec.Containers[i], at.Child("containers").Index(i), names, volumes)...)
+		errs = append(errs, validateRestartPolicy(c, p)...)
 	}
 	switch spec.RestartPolicy {
 	case corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever:
@@ -99,17 +92,7 @@ func validateContainer(c *corev1.Container, at *field.Path, names, volumes map[s
 			errs = append(errs, field.Invalid(p.Child("valueFrom"), "", "may not be specified when `value` is not empty"))
 		}
 	}
-	for i, m := range c.VolumeMounts {
-		p := at.Child("volumeMounts").Index(i)
-		if m.Name == "" {
-			errs = append(errs, field.Required(p.Child("name"), ""))
-		} else if !volumes[m.Name] {
-			errs = append(errs, field.NotFound(p.Child("name"), m.Name))
-		}
-		if m.MountPath == "" {
-			errs = append(errs, field.Required(p.Child("mountPath"), ""))
-		}
-	}
+	errs = append(errs, validateMounts(c.VolumeMounts, volumes, at.Child("volumeMounts"))...)
 	for name, request := range c.Resources.Requests {
 		if limit, ok := c.Resources.Limits[name]; ok && request.Cmp(limit) > 0 {
 			errs = append(errs, field.Invalid(at.Child("resources", "requests"), request.String(),
@@ -163,25 +146,14 @@ func validatePodUpdate(o, c Object, sub string) field.ErrorList {
 	return errs
 }
 
-// validatePodStatus: a terminated container of a pod that never restarts it stays terminated.
+// validatePodStatus: a container that has ended for good stays terminated.
 func validatePodStatus(pod, cur *corev1.Pod) field.ErrorList {
-	var errs field.ErrorList
-	if cur.Spec.RestartPolicy == corev1.RestartPolicyAlways {
+	spec := &cur.Spec
+	if MayRestartAll(spec) {
 		return nil
 	}
-	at := field.NewPath("status", "containerStatuses")
-	now := map[string]corev1.ContainerState{}
-	for _, s := range pod.Status.ContainerStatuses {
-		now[s.Name] = s.State
-	}
-	for i, s := range cur.Status.ContainerStatuses {
-		old := s.State.Terminated
-		if old == nil || cur.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && old.ExitCode != 0 {
-			continue
-		}
-		if state, ok := now[s.Name]; ok && state.Terminated == nil {
-			errs = append(errs, field.Forbidden(at.Index(i).Child("state"), "may not be transitioned to non-terminated state"))
-		}
-	}
-	return errs
+	at := field.NewPath("status")
+	return append(
+		validateTransitions(pod.Status.ContainerStatuses, cur.Status.ContainerStatuses, spec.Containers, spec.RestartPolicy, at.Child("containerStatuses")),
+		validateTransitions(pod.Status.InitContainerStatuses, cur.Status.InitContainerStatuses, spec.InitContainers, spec.RestartPolicy, at.Child("initContainerStatuses"))...)
 }
