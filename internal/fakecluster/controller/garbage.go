@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,7 +45,7 @@ func subscribe[T engine.Object](m *Manager, kind int, store *engine.Store[T]) {
 }
 
 func (m *Manager) objectSeen(s subject, obj metav1.Object) {
-	m.owners.arrived(resident{s, obj.GetNamespace()})
+	m.owners.arrived(resident{s, obj.GetNamespace(), obj.GetName()})
 	if obj.GetDeletionTimestamp() != nil {
 		if waitsForDependents(obj) || orphansDependents(obj) {
 			m.garbage.Add(s)
@@ -158,6 +159,9 @@ func (m *Manager) deleteUnowned(ctx context.Context, s subject, obj metav1.Objec
 	waiting := false
 	for _, ref := range refs {
 		standing := m.standing(obj, ref)
+		if m.elsewhere(obj, ref) {
+			m.warnOfNamespace(ctx, s, obj, ref)
+		}
 		if standing == standingUnknown {
 			var err error
 			if standing, err = m.verify(ctx, obj, ref); err != nil {
@@ -191,6 +195,19 @@ func (m *Manager) deleteUnowned(ctx context.Context, s subject, obj metav1.Objec
 		return nil
 	}
 	return ignoreGone(err)
+}
+
+// warnOfNamespace records that an owner is not in the namespace of its dependent.
+func (m *Manager) warnOfNamespace(ctx context.Context, s subject, obj metav1.Object, ref metav1.OwnerReference) {
+	k := m.kinds[s.kind]
+	engine.RecordEvent(ctx, m.client, engine.Event{
+		About: corev1.ObjectReference{
+			Kind: k.name, APIVersion: k.group, Namespace: obj.GetNamespace(), Name: obj.GetName(), UID: obj.GetUID(),
+		},
+		Type: corev1.EventTypeWarning, Reason: "OwnerRefInvalidNamespace", Component: "garbage-collector-controller",
+		Message: fmt.Sprintf("ownerRef [%s/%s, namespace: %s, name: %s, uid: %s] does not exist in namespace %q",
+			ref.APIVersion, ref.Kind, obj.GetNamespace(), ref.Name, ref.UID, obj.GetNamespace()),
+	})
 }
 
 func (m *Manager) hasDependents(uid types.UID) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +26,11 @@ func (m *Manager) syncJob(ctx context.Context, uid types.UID) error {
 		m.forget(uid)
 		return nil
 	}
-	f := m.look(job)
+	pods, err := m.claim(ctx, job)
+	if err != nil {
+		return err
+	}
+	f := m.look(job, pods)
 	verdict := f.judge()
 	// Everything below edits f.job.Status; what is stored so far is compared
 	// with it to write only changes.
@@ -74,22 +77,18 @@ func withOwnStatus(job *batchv1.Job) *batchv1.Job {
 	return &shared
 }
 
-func (m *Manager) look(job *batchv1.Job) *facts {
+func (m *Manager) look(job *batchv1.Job, pods []*corev1.Pod) *facts {
 	m.mu.Lock()
 	known := m.backoffs[job.UID]
 	m.mu.Unlock()
 	f := &facts{
 		job:     withOwnStatus(job),
-		pods:    m.cache.Pods.Owned(job.UID),
+		pods:    pods,
 		now:     time.Now(),
 		backoff: known,
 		base:    m.opts.PodBackoff,
 		limit:   m.opts.PodBackoffMax,
 	}
-	f.pods = slices.DeleteFunc(f.pods, func(pod *corev1.Pod) bool {
-		owner, ok := jobOf(pod)
-		return !ok || owner != job.UID || pod.Namespace != job.Namespace
-	})
 	f.gather()
 	return f
 }

@@ -19,6 +19,8 @@ import (
 // kind is one kind of object the garbage collector knows.
 type kind struct {
 	gvr    schema.GroupVersionResource
+	name   string // in owner references; unknown for a custom resource
+	group  string // with the version, in owner references
 	get    func(types.UID) (metav1.Object, bool)
 	owned  func(types.UID) []metav1.Object
 	list   func() []metav1.Object
@@ -32,9 +34,11 @@ type writer[T runtime.Object] interface {
 	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
 }
 
-func newKind[T engine.Object, W writer[T]](gvr schema.GroupVersionResource, store *engine.Store[T], in func(namespace string) W) kind {
+func newKind[T engine.Object, W writer[T]](gvr schema.GroupVersionResource, name string, store *engine.Store[T], in func(namespace string) W) kind {
 	return kind{
-		gvr: gvr,
+		gvr:   gvr,
+		name:  name,
+		group: gvr.GroupVersion().String(),
 		get: func(uid types.UID) (metav1.Object, bool) {
 			obj, ok := store.Get(uid)
 			return obj, ok
@@ -72,14 +76,14 @@ func (w metadataWriter) Delete(ctx context.Context, name string, opts metav1.Del
 // kinds lists what the garbage collector watches.
 func kinds(client kubernetes.Interface, partial metadata.Interface, cache *engine.Cache) []kind {
 	all := []kind{
-		newKind(batchv1.SchemeGroupVersion.WithResource("jobs"), cache.Jobs, client.BatchV1().Jobs),
-		newKind(corev1.SchemeGroupVersion.WithResource("pods"), cache.Pods, client.CoreV1().Pods),
-		newKind(corev1.SchemeGroupVersion.WithResource("configmaps"), cache.ConfigMaps, client.CoreV1().ConfigMaps),
-		newKind(corev1.SchemeGroupVersion.WithResource("secrets"), cache.Secrets, client.CoreV1().Secrets),
-		newKind(coordinationv1.SchemeGroupVersion.WithResource("leases"), cache.Leases, client.CoordinationV1().Leases),
+		newKind(batchv1.SchemeGroupVersion.WithResource("jobs"), "Job", cache.Jobs, client.BatchV1().Jobs),
+		newKind(corev1.SchemeGroupVersion.WithResource("pods"), "Pod", cache.Pods, client.CoreV1().Pods),
+		newKind(corev1.SchemeGroupVersion.WithResource("configmaps"), "ConfigMap", cache.ConfigMaps, client.CoreV1().ConfigMaps),
+		newKind(corev1.SchemeGroupVersion.WithResource("secrets"), "Secret", cache.Secrets, client.CoreV1().Secrets),
+		newKind(coordinationv1.SchemeGroupVersion.WithResource("leases"), "Lease", cache.Leases, client.CoordinationV1().Leases),
 	}
 	for _, gvr := range cache.CustomResources() {
-		all = append(all, newKind(gvr, cache.Custom[gvr], func(namespace string) metadataWriter {
+		all = append(all, newKind(gvr, "", cache.Custom[gvr], func(namespace string) metadataWriter {
 			return metadataWriter{partial.Resource(gvr).Namespace(namespace)}
 		}))
 	}

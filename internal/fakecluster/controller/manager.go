@@ -7,6 +7,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -61,6 +63,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	backoffs map[types.UID]backoff // of unfinished Jobs
+	foreign  map[schema.GroupVersionResource]*engine.Store[*metav1.PartialObjectMetadata]
 
 	wg sync.WaitGroup
 }
@@ -92,6 +95,7 @@ func New(client kubernetes.Interface, partial metadata.Interface, cache *engine.
 		garbage:    engine.NewQueue[subject](opts.RetryBase, retryMax),
 		namespaces: engine.NewQueue[types.UID](opts.RetryBase, retryMax),
 		backoffs:   map[types.UID]backoff{},
+		foreign:    map[schema.GroupVersionResource]*engine.Store[*metav1.PartialObjectMetadata]{},
 		owners:     newOwnerBook(),
 		kinds:      kinds(client, partial, cache),
 		known:      catalog{client: client.Discovery()},
@@ -129,8 +133,8 @@ func (m *Manager) shutDown() {
 func (m *Manager) subscribe() {
 	m.cache.Jobs.Subscribe(m.jobChanged)
 	m.cache.Pods.Subscribe(m.podChanged)
-	m.cache.Namespaces.Subscribe(func(_, ns *corev1.Namespace) {
-		if ns != nil && ns.DeletionTimestamp != nil {
+	m.cache.Namespaces.Subscribe(func(old, ns *corev1.Namespace) {
+		if ns != nil && (old == nil || ns.DeletionTimestamp != nil) {
 			m.namespaces.Add(ns.UID)
 		}
 	})
@@ -161,15 +165,29 @@ func (m *Manager) podChanged(old, pod *corev1.Pod) {
 	}
 	uid, ok := jobOf(pod)
 	if !ok {
-		if tracked(pod) {
-			m.orphans.Add(pod.UID)
-		}
+		m.podOrphaned(old, pod)
 		return
 	}
 	if job, known := m.cache.Jobs.Get(uid); tracked(pod) && (!known || !managed(job)) {
 		m.orphans.Add(pod.UID)
 	}
 	m.jobs.AddAfter(uid, m.opts.SyncBatch)
+}
+
+// podOrphaned syncs the Jobs that would adopt the pod, and the one that has lost it.
+func (m *Manager) podOrphaned(old, pod *corev1.Pod) {
+	if tracked(pod) {
+		m.orphans.Add(pod.UID)
+	}
+	jobs := m.adopters(pod)
+	if old != nil {
+		if owner, owned := jobOf(old); owned {
+			jobs = append(jobs, owner)
+		}
+	}
+	for _, job := range jobs {
+		m.jobs.AddAfter(job, m.opts.SyncBatch)
+	}
 }
 
 func (m *Manager) forget(job types.UID) {

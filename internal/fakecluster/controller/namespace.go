@@ -5,17 +5,22 @@ import (
 	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// syncNamespace deletes the contents of a namespace that is being deleted and, once it
-// is empty, finalizes it. It runs again when a remaining object is deleted.
+// syncNamespace gives a new namespace its ServiceAccount. It deletes the contents of one
+// that is being deleted and, once it is empty, finalizes it. It runs again when a remaining
+// object is deleted.
 func (m *Manager) syncNamespace(ctx context.Context, uid types.UID) error {
 	ns, ok := m.cache.Namespaces.Get(uid)
-	if !ok || ns.DeletionTimestamp == nil {
+	if !ok {
 		return nil
+	}
+	if ns.DeletionTimestamp == nil {
+		return m.createAccount(ctx, ns.Name)
 	}
 	var errs []error
 	left := 0
@@ -55,6 +60,18 @@ func (m *Manager) syncNamespace(ctx context.Context, uid types.UID) error {
 	_, err = m.client.CoreV1().Namespaces().Finalize(ctx, empty, metav1.UpdateOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("finalizing namespace %s: %w", ns.Name, err)
+	}
+	return nil
+}
+
+// createAccount creates the ServiceAccount "default", as the service account controller
+// does.
+func (m *Manager) createAccount(ctx context.Context, namespace string) error {
+	_, err := m.client.CoreV1().ServiceAccounts(namespace).Create(ctx, &corev1.ServiceAccount{
+		ObjectMeta: metav1.ObjectMeta{Name: "default"},
+	}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return fmt.Errorf("creating the service account of namespace %s: %w", namespace, err)
 	}
 	return nil
 }

@@ -9,7 +9,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
 // subject is an object in the garbage collector's queue.
@@ -23,14 +26,14 @@ type ownerBook struct {
 	mu    sync.Mutex
 	alive map[types.UID]resident
 	gone  map[types.UID]struct{}
-	// trusted are owners of a kind that is not watched. They were seen alive, or cannot
-	// be looked up.
+	// trusted are owners of a kind that is not in kinds. They were seen alive, or cannot be
+	// looked up.
 	trusted map[types.UID]struct{}
 }
 
 type resident struct {
 	subject
-	namespace string
+	namespace, name string
 }
 
 func newOwnerBook() *ownerBook {
@@ -87,21 +90,32 @@ const (
 	standingGone
 )
 
-// standing returns what the cache says.
+// standing returns what the cache says. Of a reference that does not describe the object
+// with its UID the API server has the last word.
 func (m *Manager) standing(obj metav1.Object, ref metav1.OwnerReference) standing {
 	r, alive, s := m.owners.find(ref.UID)
 	if !alive {
 		return s
 	}
 	switch owner, ok := m.kinds[r.kind].get(ref.UID); {
-	case obj.GetNamespace() == "" && r.namespace != "":
-		return standingSolid // a reference that is not valid
-	case r.namespace != "" && r.namespace != obj.GetNamespace():
-		return standingGone // an owner must be in the dependent's namespace
+	case !m.describes(ref, r), r.namespace != "" && r.namespace != obj.GetNamespace():
+		return standingUnknown
 	case ok && waitsForDependents(owner):
 		return standingWaiting
 	}
 	return s
+}
+
+// describes reports whether a reference has the coordinates of the owner.
+func (m *Manager) describes(ref metav1.OwnerReference, r resident) bool {
+	k := m.kinds[r.kind]
+	return ref.Name == r.name && ref.APIVersion == k.group && (k.name == "" || ref.Kind == k.name)
+}
+
+// elsewhere reports whether the owner is in another namespace than its dependent.
+func (m *Manager) elsewhere(obj metav1.Object, ref metav1.OwnerReference) bool {
+	r, alive, _ := m.owners.find(ref.UID)
+	return alive && r.namespace != "" && r.namespace != obj.GetNamespace()
 }
 
 // verify asks the API server for an owner that the cache does not show. An object may
@@ -121,6 +135,12 @@ func (m *Manager) verify(ctx context.Context, obj metav1.Object, ref metav1.Owne
 	case mapping.Scope.Name() == meta.RESTScopeNameRoot:
 		namespace = ""
 	}
+	watched := slices.ContainsFunc(m.kinds, func(k kind) bool { return k.gvr == mapping.Resource })
+	if !watched {
+		if err := m.watchOwners(ctx, mapping.Resource); err != nil {
+			return standingUnknown, err
+		}
+	}
 	owner, err := m.partial.Resource(mapping.Resource).Namespace(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -132,8 +152,33 @@ func (m *Manager) verify(ctx context.Context, obj metav1.Object, ref metav1.Owne
 	case waitsForDependents(owner):
 		return standingWaiting, nil
 	}
-	if !slices.ContainsFunc(m.kinds, func(k kind) bool { return k.gvr == mapping.Resource }) {
+	if !watched {
 		m.owners.trust(ref.UID)
 	}
 	return standingSolid, nil
+}
+
+// watchOwners watches a kind of which no object is collected, from the first owner of that
+// kind on. It returns when what exists has been listed, so that no deletion of an owner that
+// is read later is missed.
+func (m *Manager) watchOwners(ctx context.Context, gvr schema.GroupVersionResource) error {
+	m.mu.Lock()
+	store := m.foreign[gvr]
+	if store == nil {
+		store = engine.NewStore[*metav1.PartialObjectMetadata]()
+		store.Subscribe(func(old, obj *metav1.PartialObjectMetadata) {
+			if obj == nil {
+				m.DeleteOwner(old.UID)
+			}
+		})
+		m.foreign[gvr] = store
+		engine.Reflect(ctx, &m.wg, store, m.partial.Resource(gvr))
+	}
+	m.mu.Unlock()
+	select {
+	case <-store.Synced():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -163,8 +163,15 @@ func (m *Manager) syncOrphan(ctx context.Context, uid types.UID) error {
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("reading the Job of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
+		return m.releasePod(ctx, pod)
 	}
-	return m.releasePod(ctx, pod)
+	// A Job may adopt it meanwhile.
+	unowned := func(pod *corev1.Pod) bool {
+		_, owned := jobOf(pod)
+		return !owned && tracked(pod)
+	}
+	_, err := m.changeOwner(ctx, pod, unowned, func(pod *corev1.Pod) { pod.Finalizers = withoutFinalizer(pod).Finalizers })
+	return err
 }
 
 func controllerName(pod *corev1.Pod) string {
