@@ -26,12 +26,16 @@ const TerminationMessageEnv = "TERMINATION_MESSAGE_PATH"
 //
 // The environment holds PATH, HOME (the temporary directory),
 // TERMINATION_MESSAGE_PATH and the container's variables, and nothing of this
-// program's environment. Images are not pulled and volumes not mounted; a container
-// without a command cannot be started, since the image's entrypoint is not known.
+// program's environment. Images are not pulled and volumes not mounted, but a word of
+// the command that is the path of a file of a Secret or ConfigMap becomes that of a copy. A
+// container without a command cannot be started, since the image's entrypoint is not known.
 // When a process ends, the rest of its process group is killed.
 type Processes struct {
+	dir    string // of the temporary directories
 	mu     sync.Mutex
 	live   map[*process]struct{}
+	pods   map[types.UID]*podVolumes
+	claims map[types.UID]string // directories of PersistentVolumeClaims
 	closed bool
 	wg     sync.WaitGroup
 	starts starter
@@ -39,14 +43,26 @@ type Processes struct {
 
 // NewProcesses returns a Processes. Close it to kill the running processes.
 func NewProcesses() *Processes {
-	return &Processes{live: map[*process]struct{}{}}
+	return &Processes{live: map[*process]struct{}{}, pods: map[types.UID]*podVolumes{}, claims: map[types.UID]string{}}
+}
+
+// NewProcessesIn is NewProcesses with temporary directories in dir, which belongs to it.
+// What an earlier one has left there, because its program was killed, is removed, and on
+// Linux the processes that are left are killed.
+func NewProcessesIn(dir string) (*Processes, error) {
+	p := NewProcesses()
+	p.dir = dir
+	if err := killLeft(dir); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	return p, os.MkdirAll(dir, 0o700)
 }
 
 // Pull implements Runtime: every image is there.
 func (p *Processes) Pull(Spec, time.Duration) Pull { return Pull{Done: true} }
-
-// Forget implements Runtime.
-func (p *Processes) Forget(types.UID) {}
 
 // Start implements Runtime.
 func (p *Processes) Start(spec Spec, exited func(Exit)) (Process, error) {
@@ -56,7 +72,7 @@ func (p *Processes) Start(spec Spec, exited func(Exit)) (Process, error) {
 		return nil, &StartError{Message: "the cluster is stopping"}
 	}
 	proc := &process{exited: exited, gone: make(chan struct{})}
-	if err := proc.start(&p.starts, spec); err != nil {
+	if err := proc.start(&p.starts, p.dir, spec, p.pods[spec.Pod.UID]); err != nil {
 		proc.cleanup()
 		return nil, err
 	}
@@ -85,6 +101,15 @@ func (p *Processes) Close() {
 	}
 	p.wg.Wait()
 	p.starts.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, volumes := range p.pods {
+		volumes.remove()
+	}
+	for _, dir := range p.claims {
+		// What cannot be removed stays in the temporary directory.
+		_ = os.RemoveAll(dir)
+	}
 }
 
 // process is one running command.
@@ -101,13 +126,13 @@ type process struct {
 	timer  *time.Timer
 }
 
-func (p *process) start(starts *starter, spec Spec) error {
-	dir, err := os.MkdirTemp("", "kontinue-container-")
+func (p *process) start(starts *starter, parent string, spec Spec, volumes *podVolumes) error {
+	dir, err := os.MkdirTemp(parent, "kontinue-container-")
 	if err != nil {
 		return &StartError{Message: "creating the working directory: " + err.Error()}
 	}
 	p.dir = dir
-	if p.cmd, err = command(spec, dir); err != nil {
+	if p.cmd, err = command(spec, dir, volumes); err != nil {
 		return err
 	}
 	read, write, err := os.Pipe()
@@ -130,9 +155,9 @@ func (p *process) start(starts *starter, spec Spec) error {
 	return nil
 }
 
-// command prepares the container's command: command and args with $(VAR)
-// expanded, a clean environment, a working directory below dir.
-func command(spec Spec, dir string) (*exec.Cmd, error) {
+// command prepares the container's command: command and args with $(VAR) expanded, a clean
+// environment, a working directory below dir or in a volume.
+func command(spec Spec, dir string, volumes *podVolumes) (*exec.Cmd, error) {
 	c := spec.Container
 	if len(c.Command) == 0 {
 		return nil, &StartError{Message: fmt.Sprintf("container %q has no command, and the entrypoint of image %q is not known to a cluster that runs local processes: set the command", c.Name, c.Image)}
@@ -148,11 +173,27 @@ func command(spec Spec, dir string) (*exec.Cmd, error) {
 			args = append(args, Expand(arg, lookup))
 		}
 	}
+	where, err := volumes.mounts(c, lookup)
+	if err != nil {
+		return nil, &StartError{Message: err.Error()}
+	}
+	if err := os.WriteFile(messageFile(dir), nil, 0o600); err != nil {
+		return nil, &StartError{Message: "creating the termination message file: " + err.Error()}
+	}
+	if c.TerminationMessagePath != "" {
+		where.add(c.TerminationMessagePath, messageFile(dir))
+	}
+	for i := range args {
+		args[i] = where.replace(args[i])
+	}
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, TerminationMessageEnv + "=" + messageFile(dir)}
 	for _, v := range spec.Env {
-		env = append(env, v.Name+"="+v.Value)
+		env = append(env, v.Name+"="+where.replace(v.Value))
 	}
-	workdir := filepath.Join(dir, "work", filepath.Join("/", c.WorkingDir))
+	workdir, mounted := where.dir(c.WorkingDir)
+	if !mounted {
+		workdir = filepath.Join(dir, "work", filepath.Join("/", c.WorkingDir))
+	}
 	if err := os.MkdirAll(workdir, 0o700); err != nil {
 		return nil, &StartError{Message: "creating the working directory: " + err.Error()}
 	}

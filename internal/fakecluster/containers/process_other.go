@@ -5,6 +5,7 @@ package containers
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -13,6 +14,12 @@ type Processes struct{}
 
 // NewProcesses returns a Processes whose containers all fail to start.
 func NewProcesses() *Processes { return &Processes{} }
+
+// NewProcessesIn returns a Processes whose containers all fail to start.
+func NewProcessesIn(string) (*Processes, error) { return NewProcesses(), nil }
+
+// Mount implements Runtime.
+func (*Processes) Mount(*corev1.Pod, []Volume) error { return nil }
 
 // Pull implements Runtime.
 func (*Processes) Pull(Spec, time.Duration) Pull { return Pull{Done: true} }

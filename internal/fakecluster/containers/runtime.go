@@ -35,8 +35,27 @@ type Spec struct {
 	Restart int
 	// Env is the complete environment, references and $(VAR) resolved.
 	Env []EnvVar
+	// Files are the contents of the files in those volumes of the container that show
+	// objects of the cluster, by their paths in the container.
+	Files map[string]string
 	// Log receives the container's stdout and stderr.
 	Log io.Writer
+}
+
+// Volume is what a volume of a pod holds, as far as the cluster knows.
+type Volume struct {
+	Name string
+	// Files are those of a volume that shows objects of the cluster, such as a Secret, by
+	// their paths in the volume.
+	Files map[string]File
+	// Claim is the UID of the PersistentVolumeClaim, if the volume is one.
+	Claim types.UID
+}
+
+// File is a file in a Volume.
+type File struct {
+	Data string
+	Mode int32 // permission bits
 }
 
 // Each calls f with every container of the pod and its role: init containers and
@@ -95,15 +114,19 @@ type Process interface {
 }
 
 // Runtime runs containers. Its methods are called by several goroutines and
-// return without waiting.
+// return without waiting. The calls for one pod do not overlap.
 type Runtime interface {
+	// Mount is called before the first container of a pod with volumes starts, until it
+	// returns nil, and again when the files of a volume have changed. volumes are those of
+	// the pod's spec, in its order.
+	Mount(pod *corev1.Pod, volumes []Volume) error
 	// Pull is called before a container starts, until it returns Done. age is the time
 	// since the first call for this instance.
 	Pull(spec Spec, age time.Duration) Pull
 	// Start starts an instance. exited is called exactly once when it has
 	// ended, possibly before Start returns, unless Start returns an error.
 	Start(spec Spec, exited func(Exit)) (Process, error)
-	// Forget drops the state of a deleted pod.
+	// Forget drops the state of a pod that has ended or is gone.
 	Forget(pod types.UID)
 	// Close kills the running instances and waits for them.
 	Close()

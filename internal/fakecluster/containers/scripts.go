@@ -31,18 +31,13 @@ type Scripts struct {
 	Default func(Spec) (Script, bool)
 
 	mu      sync.Mutex
-	rules   []*rule
-	chosen  map[types.UID]map[instanceKey]Script
+	rules   []*Rule
+	chosen  map[types.UID]map[instanceKey]choice
+	ran     map[Ran]struct{}
 	live    map[*actor]struct{}
 	images  map[string]bool // whether the name is valid
 	closed  bool
 	running sync.WaitGroup // of Script.Do
-}
-
-type rule struct {
-	match   Match
-	scripts []Script
-	used    map[string]int // instances begun, by Job (or pod), index and container
 }
 
 type instanceKey struct {
@@ -53,46 +48,54 @@ type instanceKey struct {
 // NewScripts returns a Scripts without rules.
 func NewScripts() *Scripts {
 	return &Scripts{
-		chosen: map[types.UID]map[instanceKey]Script{},
+		chosen: map[types.UID]map[instanceKey]choice{},
+		ran:    map[Ran]struct{}{},
 		live:   map[*actor]struct{}{},
 		images: map[string]bool{},
 	}
 }
 
-// On sets the scripts of the containers that match. The first instance of a container
+// On sets the scripts of the containers that match, and returns the rule. The first instance of a container
 // of a Job uses the first script, the second one (a restart, or the same container in
 // the Job's next pod) the second script, etc. The last script repeats. Rules added
 // later take precedence.
-func (s *Scripts) On(match Match, scripts ...Script) {
+func (s *Scripts) On(match Match, scripts ...Script) *Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(scripts) == 0 {
 		scripts = []Script{{}}
 	}
-	s.rules = append(s.rules, &rule{match: match, scripts: scripts, used: map[string]int{}})
+	r := &Rule{match: match, scripts: scripts, used: map[string]int{}}
+	s.rules = append(s.rules, r)
+	return r
 }
 
 // script returns the script of an instance; the choice is made once.
-func (s *Scripts) script(spec Spec) Script {
+func (s *Scripts) script(spec Spec) choice {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := instanceKey{spec.Container.Name, spec.Restart}
-	if script, ok := s.chosen[spec.Pod.UID][key]; ok {
-		return script
+	if chosen, ok := s.chosen[spec.Pod.UID][key]; ok {
+		return chosen
 	}
-	script := s.choose(spec)
+	chosen := s.choose(spec)
 	if s.chosen[spec.Pod.UID] == nil {
-		s.chosen[spec.Pod.UID] = map[instanceKey]Script{}
+		s.chosen[spec.Pod.UID] = map[instanceKey]choice{}
 	}
-	s.chosen[spec.Pod.UID][key] = script
-	return script
+	s.chosen[spec.Pod.UID][key] = chosen
+	return chosen
 }
 
-func (s *Scripts) choose(spec Spec) Script {
+func (s *Scripts) choose(spec Spec) choice {
 	for i := len(s.rules) - 1; i >= 0; i-- {
 		r := s.rules[i]
 		if !r.match.matches(spec) {
 			continue
+		}
+		for _, earlier := range s.rules[:i] {
+			if !earlier.hidden.Load() && earlier.match.matches(spec) {
+				earlier.hidden.Store(true)
+			}
 		}
 		owner := spec.Pod.Labels[batchv1.JobNameLabel]
 		if owner == "" {
@@ -101,17 +104,17 @@ func (s *Scripts) choose(spec Spec) Script {
 		key := spec.Pod.Namespace + "/" + owner + "/" + spec.Pod.Annotations[batchv1.JobCompletionIndexAnnotation] + "/" + spec.Container.Name
 		n := r.used[key]
 		r.used[key] = n + 1
-		return r.scripts[min(n, len(r.scripts)-1)]
+		return choice{r.scripts[min(n, len(r.scripts)-1)], r}
 	}
 	if s.Default != nil {
 		if script, ok := s.Default(spec); ok {
-			return script
+			return choice{Script: script}
 		}
 	}
 	if spec.Role == RoleSidecar {
-		return Script{Run: Forever, TermCode: ExitKilled}
+		return choice{Script: Script{Run: Forever, TermCode: ExitKilled}}
 	}
-	return Script{}
+	return choice{}
 }
 
 // Unschedulable implements Delayer.
@@ -123,6 +126,7 @@ func (s *Scripts) Unschedulable(pod *corev1.Pod, age time.Duration) (time.Durati
 		if left := script.Unschedulable - age; wait > 0 || script.Unschedulable == 0 || left <= 0 {
 			return
 		}
+		s.mark(pod, c, script)
 		wait, message = script.Unschedulable-age, script.UnschedulableMessage
 		if message == "" {
 			message = "0/1 nodes are available: 1 Insufficient cpu."
@@ -131,16 +135,20 @@ func (s *Scripts) Unschedulable(pod *corev1.Pod, age time.Duration) (time.Durati
 	return wait, message
 }
 
+// Mount implements Runtime: every volume is there.
+func (*Scripts) Mount(*corev1.Pod, []Volume) error { return nil }
+
 // Pull implements Runtime.
 func (s *Scripts) Pull(spec Spec, age time.Duration) Pull {
 	script := s.script(spec)
+	s.mark(spec.Pod, spec.Container, script)
 	if script.PullError != "" {
 		lasts := script.PullErrorFor
 		if lasts == 0 {
 			lasts = Forever
 		}
 		if age < lasts {
-			return failingPull(script, spec.Container.Image, age, lasts)
+			return failingPull(script.Script, spec.Container.Image, age, lasts)
 		}
 		age -= lasts
 	}
@@ -198,7 +206,7 @@ func (s *Scripts) Start(spec Spec, exited func(Exit)) (Process, error) {
 	if script.StartError != "" {
 		return nil, &StartError{Message: script.StartError}
 	}
-	a := &actor{scripts: s, script: script, log: spec.Log, exited: exited}
+	a := &actor{scripts: s, script: script.Script, log: spec.Log, exited: exited}
 	if !s.enter(a, spec) {
 		return nil, &StartError{Message: "the cluster is stopping"}
 	}
