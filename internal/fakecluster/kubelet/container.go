@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -54,6 +55,7 @@ type container struct {
 	process   containers.Process
 	gone      bool // the process has ended, which the kubelet may not have noticed
 	stopping  bool
+	reset     bool      // removed with all others, and not started again yet
 	asked     time.Time // when the runtime was first called for this instance
 	notBefore time.Time // end of the crash back-off
 	crashes   int
@@ -78,7 +80,11 @@ func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration
 	if c.asked.IsZero() {
 		c.asked = now
 	}
-	spec := containers.Spec{Pod: w.pod, Container: c.spec, Role: c.role, Restart: int(c.restarts)}
+	restarts := c.restarts
+	if c.last != nil && !c.reset {
+		restarts++
+	}
+	spec := containers.Spec{Pod: w.pod, Container: c.spec, Role: c.role, Restart: int(restarts)}
 	if pull := k.runtime.Pull(spec, now.Sub(c.asked)); !pull.Done {
 		c.await(pull.Reason, pull.Message)
 		return max(pull.Wait, 0)
@@ -88,14 +94,18 @@ func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration
 		c.await(reasonConfigError, err.Error())
 		return 0 // an event of the Secret or ConfigMap triggers it
 	}
-	c.log = w.openLog(c.spec.Name, k.opts.LogLimit)
-	spec.Env, spec.Log = env, c.log
+	c.restarts = restarts
+	c.log = w.openLog(c.spec.Name, k.opts.LogLimit, k.newLogFile(w.uid, c.spec.Name, restarts))
+	spec.Env, spec.Log, spec.Files = env, c.log, k.mountedFiles(w, c.spec)
+	w.note(c, "Pulled", fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", c.spec.Image))
+	w.note(c, "Created", "Container created")
 	instance := w.nextInstance()
-	c.waiting, c.stopping, c.gone = nil, false, false
+	c.waiting, c.stopping, c.gone, c.reset = nil, false, false, false
 	c.running = &corev1.ContainerStateRunning{StartedAt: seconds(now)}
 	w.instances[c] = instance
 	c.process, err = k.runtime.Start(spec, func(exit containers.Exit) { k.exited(w, c, instance, exit) })
 	if err == nil {
+		w.note(c, "Started", "Container started")
 		return 0
 	}
 	var refused *containers.StartError
@@ -151,10 +161,10 @@ func (c *container) end(w *podWorker, exit containers.Exit, now time.Time) {
 	delete(w.instances, c)
 }
 
-// again restarts the container after its crash back-off, or at once if delay is 0.
+// again restarts the container after its crash back-off, or at once if delay is 0. The
+// restart counts once the next instance is started, as in the kubelet.
 func (c *container) again(delay time.Duration, now time.Time) {
 	c.last, c.terminated = c.terminated, nil
-	c.restarts++
 	c.asked = time.Time{}
 	c.notBefore = now.Add(delay)
 	c.waiting = nil
@@ -165,15 +175,16 @@ func (c *container) again(delay time.Duration, now time.Time) {
 	}
 }
 
-// crashDelay is the back-off after the instance that just ended.
+// crashDelay is the back-off after the instance that just ended. The first restart is not
+// delayed, as by a real kubelet.
 func (c *container) crashDelay(scale float64) time.Duration {
 	ran := c.terminated.FinishedAt.Sub(c.terminated.StartedAt.Time)
 	if ran >= crashReset {
 		c.crashes = 0
 	}
-	delay := crashBackoff
+	delay := time.Duration(0)
 	for range c.crashes {
-		delay = min(2*delay, crashBackoffMax)
+		delay = min(max(2*delay, crashBackoff), crashBackoffMax)
 	}
 	c.crashes++
 	return time.Duration(float64(delay) * scale)
@@ -185,7 +196,6 @@ func (c *container) lost() {
 	c.waiting = nil
 	if c.last != nil {
 		c.terminated, c.last = c.last, nil
-		c.restarts--
 		return
 	}
 	c.terminated = &corev1.ContainerStateTerminated{
@@ -196,8 +206,11 @@ func (c *container) lost() {
 }
 
 // stop signals the running instance to end.
-func (c *container) stop(grace time.Duration) {
+func (c *container) stop(w *podWorker, grace time.Duration) {
 	if c.process != nil && !c.gone && (!c.stopping || grace == 0) {
+		if !c.stopping {
+			w.note(c, "Killing", "Stopping container "+c.spec.Name)
+		}
 		c.stopping = true
 		c.process.Stop(grace)
 	}

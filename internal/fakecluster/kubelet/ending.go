@@ -58,14 +58,14 @@ func (w *podWorker) stopAll(now time.Time) bool {
 	for _, c := range w.containers {
 		if c.role != containers.RoleSidecar && c.isAlive() {
 			mains++
-			c.stop(grace)
+			c.stop(w, grace)
 		}
 	}
 	if mains == 0 {
 		// Sidecars are stopped one at a time, in reverse order.
 		for i := len(w.containers) - 1; i >= 0; i-- {
 			if c := w.containers[i]; c.role == containers.RoleSidecar && c.isAlive() {
-				c.stop(grace)
+				c.stop(w, grace)
 				return true
 			}
 		}
@@ -139,4 +139,11 @@ func (w *podWorker) deadline(now time.Time) (time.Duration, bool) {
 // fail ends the pod for a reason of the kubelet.
 func (w *podWorker) fail(reason, message string, conditions ...corev1.PodCondition) {
 	w.ending, w.reason, w.message, w.extra = true, reason, message, conditions
+}
+
+// killAll kills every instance at once, like the death of the node.
+func (w *podWorker) killAll() {
+	for _, c := range w.containers {
+		c.stop(w, 0)
+	}
 }

@@ -1,7 +1,6 @@
 package kubelet
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -124,6 +123,10 @@ func (w *podWorker) field(path string) (string, error) {
 		}
 	}
 	switch path {
+	case "metadata.labels":
+		return formatMap(pod.Labels), nil
+	case "metadata.annotations":
+		return formatMap(pod.Annotations), nil
 	case "metadata.name":
 		return pod.Name, nil
 	case "metadata.namespace":
@@ -144,6 +147,15 @@ func (w *podWorker) field(path string) (string, error) {
 	return "", fmt.Errorf("unsupported fieldPath %q", path)
 }
 
+// formatMap writes labels or annotations as a file of a downward API volume has them.
+func formatMap(m map[string]string) string {
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		lines = append(lines, fmt.Sprintf("%s=%q", key, m[key]))
+	}
+	return strings.Join(lines, "\n")
+}
+
 func resourceField(c *corev1.Container, ref *corev1.ResourceFieldSelector) string {
 	side, name, _ := strings.Cut(ref.Resource, ".")
 	list := c.Resources.Requests
@@ -157,32 +169,6 @@ func resourceField(c *corev1.Container, ref *corev1.ResourceFieldSelector) strin
 		return fmt.Sprint((quantity.MilliValue() + divisor.MilliValue() - 1) / divisor.MilliValue())
 	}
 	return fmt.Sprint((quantity.Value() + unit - 1) / unit)
-}
-
-// missingMount returns the message of the FailedMount event if a volume of the
-// pod cannot be mounted.
-func (k *Kubelet) missingMount(w *podWorker) string {
-	for _, v := range w.pod.Spec.Volumes {
-		var err error
-		switch {
-		case v.Secret != nil:
-			_, err = k.secret(w.pod.Namespace, v.Secret.SecretName, v.Secret.Optional)
-		case v.ConfigMap != nil:
-			_, err = k.configMap(w.pod.Namespace, v.ConfigMap.Name, v.ConfigMap.Optional)
-		}
-		if err != nil {
-			return fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", v.Name, err)
-		}
-	}
-	return ""
-}
-
-// warnMounts records a FailedMount event, once for each message.
-func (k *Kubelet) warnMounts(ctx context.Context, w *podWorker) {
-	if w.lastMount != "" && w.lastMount != w.mountEvent {
-		w.mountEvent = w.lastMount
-		k.event(ctx, w, "kubelet", "FailedMount", w.lastMount)
-	}
 }
 
 // env keeps variables in the order in which they were first set.

@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -34,9 +35,15 @@ type Options struct {
 	// LogLimit is how many bytes of a container instance's log are kept, the
 	// newest ones; default DefaultLogLimit.
 	LogLimit int
+	// LogDir is a directory in which the logs are kept too, so that a Kubelet that is
+	// started with the same one later still has those of pods that exist. Default: none.
+	LogDir string
 	// BackoffScale multiplies the delays before a crashed container is started
 	// again (10 s doubling to 5 min); default 1.
 	BackoffScale float64
+	// NormalEvents also records events of type Normal (Scheduled, Pulled, Created, Started
+	// and Killing); Warnings are always recorded.
+	NormalEvents bool
 	// StatusDelay is the time from the end of a container until the pod's status
 	// shows it. It does not apply to containers that the kubelet stops. Default 0.
 	StatusDelay time.Duration
@@ -118,12 +125,15 @@ func New(client kubernetes.Interface, cache *engine.Cache, runtime containers.Ru
 func (k *Kubelet) Start(ctx context.Context) error {
 	nodes := k.opts.Nodes
 	if len(nodes) == 0 {
-		nodes = []Node{{Name: "node-1"}}
+		nodes = []Node{{Name: "node-1", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
 	}
 	for _, n := range nodes {
 		if err := k.AddNode(ctx, n); err != nil {
 			return err
 		}
+	}
+	if err := k.removeLostLogs(); err != nil {
+		return err
 	}
 	for range k.opts.Workers {
 		k.wg.Go(func() { engine.Work(ctx, k.queue, k.sync) })
@@ -137,6 +147,11 @@ func (k *Kubelet) Wait() {
 	k.wg.Wait()
 	k.queue.ShutDown() // in case it was never started
 	k.runtime.Close()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, w := range k.workers {
+		w.closeLogs()
+	}
 }
 
 // sync syncs one pod.
@@ -147,6 +162,9 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 		return nil
 	}
 	w := k.workerFor(pod)
+	if w.showsPod && !(maps.Equal(w.pod.Labels, pod.Labels) && maps.Equal(w.pod.Annotations, pod.Annotations)) {
+		w.changed.Store(true)
+	}
 	w.pod = pod
 	now := time.Now()
 	if wait := w.collect(k, now); wait > 0 {
@@ -162,6 +180,9 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 		w.killAll()
 		return nil
 	}
+	if k.rebooted(w) { // possibly within one turn of this pod
+		w.killAll()
+	}
 	if terminal(pod) && !w.done.Load() {
 		// Another controller ended it, such as the pod garbage collector.
 		w.killAll()
@@ -169,13 +190,17 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 	}
 	if w.done.Load() && terminal(pod) {
 		k.release(w)
+		if w.alive() == 0 {
+			k.runtime.Forget(uid)
+		}
 		return k.remove(ctx, w)
 	}
 	if w.startTime.IsZero() {
-		if err := k.fetchReferences(ctx, pod); err != nil {
+		if err := k.fetchReferences(ctx, w); err != nil {
 			return err
 		}
 		w.startTime = now
+		w.reboot(k, now)
 	}
 	if message, asked := k.takeEviction(uid); asked && !w.done.Load() {
 		w.fail(reasonEvicted, message, disruption(evictionCondition, message))
@@ -184,6 +209,7 @@ func (k *Kubelet) sync(ctx context.Context, uid types.UID) error {
 		k.queue.AddAfter(uid, next)
 	}
 	k.warnMounts(ctx, w)
+	k.recordNotes(ctx, w)
 	return k.writeStatus(ctx, w, now)
 }
 
@@ -236,13 +262,6 @@ func (k *Kubelet) remove(ctx context.Context, w *podWorker) error {
 	return nil
 }
 
-// killAll kills every instance at once, like the death of the node.
-func (w *podWorker) killAll() {
-	for _, c := range w.containers {
-		c.stop(0)
-	}
-}
-
 func (k *Kubelet) workerFor(pod *corev1.Pod) *podWorker {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -268,7 +287,7 @@ func (k *Kubelet) forget(uid types.UID) {
 		return // its exits lead back here
 	}
 	k.release(w)
-	w.dropLogs()
+	k.dropLogs(w)
 	k.mu.Lock()
 	delete(k.workers, uid)
 	delete(k.unplaced, uid)

@@ -17,6 +17,7 @@ type logBuffer struct {
 	limit int
 
 	mu      sync.Mutex
+	disk    *logFile // nil if it is in memory only
 	chunks  []chunk
 	first   int // sequence number of chunks[0]
 	size    int
@@ -34,11 +35,11 @@ type chunk struct {
 
 func (c chunk) whole() bool { return len(c.text) > 0 && c.text[len(c.text)-1] == '\n' }
 
-func newLogBuffer(limit int) *logBuffer { return &logBuffer{limit: limit} }
+func newLogBuffer(limit int, disk *logFile) *logBuffer { return &logBuffer{limit: limit, disk: disk} }
 
 // Write appends p. It never fails.
 func (b *logBuffer) Write(p []byte) (int, error) {
-	n, now := len(p), time.Now()
+	all, now := p, time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(p) > 0 {
@@ -52,8 +53,9 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	for b.size > b.limit && len(b.chunks) > 1 {
 		b.drop()
 	}
+	b.disk.append(b, all, now)
 	b.notify()
-	return n, nil
+	return len(all), nil
 }
 
 func (b *logBuffer) append(piece []byte, now time.Time) {
@@ -85,6 +87,7 @@ func (b *logBuffer) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
+	b.disk.close()
 	b.notify()
 }
 

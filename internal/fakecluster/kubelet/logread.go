@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -61,7 +62,15 @@ func (k *Kubelet) logOf(pod *corev1.Pod, containerName string, previous bool) (*
 	if w != nil {
 		logs = w.logsOf(containerName)
 	}
+	if logs.now == nil {
+		var err error
+		if logs, err = k.storedLogs(pod, containerName); err != nil {
+			return nil, apierrors.NewInternalError(err)
+		}
+	}
 	switch {
+	case previous && logs.now != nil && waits(pod, containerName):
+		return logs.now, nil // the last instance is the previous one until the next has started
 	case previous && logs.old == nil:
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("previous terminated container %q in pod %q not found", containerName, pod.Name))
 	case previous:
@@ -82,23 +91,25 @@ func (w *podWorker) logsOf(container string) logPair {
 }
 
 // openLog gives a new instance of the container its log.
-func (w *podWorker) openLog(container string, limit int) *logBuffer {
+func (w *podWorker) openLog(container string, limit int, disk *logFile) *logBuffer {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buffer := newLogBuffer(limit)
+	buffer := newLogBuffer(limit, disk)
 	w.logs[container] = logPair{now: buffer, old: w.logs[container].now}
 	return buffer
 }
 
 func waitingReason(pod *corev1.Pod, name string) string {
-	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
-		for _, c := range list {
-			if c.Name == name && c.State.Waiting != nil && c.State.Waiting.Reason != "" {
-				return c.State.Waiting.Reason
-			}
-		}
+	if s := statusOf(pod, name); s != nil && s.State.Waiting != nil && s.State.Waiting.Reason != "" {
+		return s.State.Waiting.Reason
 	}
 	return reasonContainerCreating
+}
+
+// waits reports whether the container waits to be started.
+func waits(pod *corev1.Pod, name string) bool {
+	s := statusOf(pod, name)
+	return s != nil && s.State.Waiting != nil
 }
 
 func hasContainer(pod *corev1.Pod, name string) bool {
@@ -257,12 +268,22 @@ func (w *podWorker) terminationMessage(c *container, exit containers.Exit) strin
 	return message[:min(len(message), limit)]
 }
 
-// dropLogs forgets the logs of a pod that is gone.
-func (w *podWorker) dropLogs() {
+// closeLogs ends the logs, at which readers that follow them stop.
+func (w *podWorker) closeLogs() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, logs := range w.logs {
 		logs.now.close()
 	}
+}
+
+// dropLogs forgets the logs of a pod that is gone.
+func (k *Kubelet) dropLogs(w *podWorker) {
+	w.closeLogs()
+	w.mu.Lock()
 	w.logs = map[string]logPair{}
+	w.mu.Unlock()
+	if k.opts.LogDir != "" {
+		_ = os.RemoveAll(k.podLogs(w.uid)) // the next start tries again
+	}
 }

@@ -26,6 +26,7 @@ type node struct {
 	Node
 	ip     string
 	dead   bool
+	boots  int // how often it was started again
 	pods   map[*podWorker]struct{}
 	cpu    int64 // milli, requested by its pods
 	memory int64 // bytes, requested by its pods
@@ -48,8 +49,12 @@ func (k *Kubelet) AddNode(ctx context.Context, n Node) error {
 	k.nodes[n.Name] = added
 	k.order = append(k.order, added)
 	k.mu.Unlock()
-	_, err := k.client.CoreV1().Nodes().Create(ctx, nodeObject(added, corev1.ConditionTrue), metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
+	nodes, object := k.client.CoreV1().Nodes(), nodeObject(added, corev1.ConditionTrue)
+	_, err := nodes.Create(ctx, object, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		_, err = nodes.UpdateStatus(ctx, object, metav1.UpdateOptions{})
+	}
+	if err != nil {
 		return fmt.Errorf("creating node %s: %w", n.Name, err)
 	}
 	k.retryUnscheduled()
@@ -60,11 +65,29 @@ func (k *Kubelet) AddNode(ctx context.Context, n Node) error {
 // status is no longer written and their deletion does not complete. The Node's Ready
 // condition becomes Unknown.
 func (k *Kubelet) KillNode(ctx context.Context, name string) error {
+	return k.setDead(ctx, name, true, corev1.ConditionUnknown)
+}
+
+// RestartNode starts a node that KillNode has killed, as after a reboot: the kubelet
+// reports that the containers are dead, completes the deletion of its pods, and takes
+// new ones.
+func (k *Kubelet) RestartNode(ctx context.Context, name string) error {
+	if err := k.setDead(ctx, name, false, corev1.ConditionTrue); err != nil {
+		return err
+	}
+	k.retryUnscheduled()
+	return nil
+}
+
+func (k *Kubelet) setDead(ctx context.Context, name string, dead bool, ready corev1.ConditionStatus) error {
 	k.mu.Lock()
 	n := k.nodes[name]
 	var pods []*podWorker
 	if n != nil {
-		n.dead = true
+		if n.dead && !dead {
+			n.boots++
+		}
+		n.dead = dead
 		for w := range n.pods {
 			pods = append(pods, w)
 		}
@@ -76,7 +99,7 @@ func (k *Kubelet) KillNode(ctx context.Context, name string) error {
 	for _, w := range pods {
 		k.queue.Add(w.uid)
 	}
-	_, err := k.client.CoreV1().Nodes().UpdateStatus(ctx, nodeObject(n, corev1.ConditionUnknown), metav1.UpdateOptions{})
+	_, err := k.client.CoreV1().Nodes().UpdateStatus(ctx, nodeObject(n, ready), metav1.UpdateOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("writing the status of node %s: %w", name, err)
 	}

@@ -20,10 +20,21 @@ func (k *Kubelet) place(w *podWorker, name string) bool {
 	if w.boundTo == "" && !w.done.Load() { // bound by hand
 		n.take(w)
 	}
-	w.node = n
+	w.node, w.boots = n, n.boots
 	k.addresses++
 	w.podIP = fmt.Sprintf("10.%d.%d.%d", 244+k.addresses>>16&7, k.addresses>>8&255, k.addresses&255)
 	delete(k.unplaced, w.uid)
+	return true
+}
+
+// rebooted reports whether the pod's node was started again since the last call.
+func (k *Kubelet) rebooted(w *podWorker) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w.node == nil || w.boots == w.node.boots {
+		return false
+	}
+	w.boots = w.node.boots
 	return true
 }
 
@@ -35,12 +46,16 @@ func (k *Kubelet) dead(w *podWorker) bool {
 
 // admitted reports whether the pod may start its containers: it has a slot, if
 // those are limited, and its volumes can be mounted.
-func (w *podWorker) admitted(k *Kubelet) bool {
-	if w.ranMain || w.running() > 0 {
-		return true
-	}
-	if w.lastMount = k.missingMount(w); w.lastMount != "" {
-		return false
+func (w *podWorker) admitted(k *Kubelet, next *soonest) bool {
+	if !w.mounted {
+		w.changed.Store(false)
+		w.lastMount = ""
+		if err := k.mount(w); err != nil {
+			w.lastMount = err.Error()
+			next.in(mountRetry)
+			return false
+		}
+		w.mounted = true
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -95,6 +110,7 @@ func (k *Kubelet) retryWaiting(namespace string) {
 	var uids []types.UID
 	for uid, w := range k.workers {
 		if w.namespace == namespace && !w.done.Load() && w.references {
+			w.changed.Store(true)
 			uids = append(uids, uid)
 		}
 	}

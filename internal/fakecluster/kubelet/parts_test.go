@@ -15,7 +15,7 @@ import (
 
 func TestLogBufferSplitsAndDrops(t *testing.T) {
 	t.Parallel()
-	b := newLogBuffer(40 << 10)
+	b := newLogBuffer(40<<10, nil)
 	long := strings.Repeat("x", 20<<10)
 	for _, piece := range []string{"a", "b\nc", "d\n", long + "\n", "end"} {
 		n, err := b.Write([]byte(piece))
@@ -43,7 +43,7 @@ func TestLogBufferSplitsAndDrops(t *testing.T) {
 func TestFollowSkipsWhatWasDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newLogBuffer(10)
+		b := newLogBuffer(10, nil)
 		r := newLogReader(b, &corev1.PodLogOptions{Follow: true}, time.Now())
 		_, err := b.Write([]byte("0123456789\nabc\n"))
 		require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestFollowSkipsWhatWasDropped(t *testing.T) {
 func TestFollowWaitsForTheLineToEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newLogBuffer(1000)
+		b := newLogBuffer(1000, nil)
 		r := newLogReader(b, &corev1.PodLogOptions{Follow: true}, time.Now())
 		time.AfterFunc(time.Second, func() { _, _ = b.Write([]byte("half")) })
 		time.AfterFunc(2*time.Second, func() { _, _ = b.Write([]byte(" done\n")) })

@@ -10,8 +10,12 @@ import (
 
 // fetchReferences reads the ConfigMaps and Secrets that a pod refers to into the
 // cache, as a kubelet does for a new pod: its containers must see all writes from before
-// the pod was created, and a watch may be behind.
-func (k *Kubelet) fetchReferences(ctx context.Context, pod *corev1.Pod) error {
+// the pod was created, and a watch may be behind. It also finds the pod's claims.
+func (k *Kubelet) fetchReferences(ctx context.Context, w *podWorker) error {
+	pod := w.pod
+	if err := k.findClaims(ctx, w); err != nil {
+		return err
+	}
 	configMaps, secrets := references(&pod.Spec)
 	if err := fetch(ctx, configMaps, k.client.CoreV1().ConfigMaps(pod.Namespace).Get, k.cache.ConfigMaps.Put); err != nil {
 		return err
@@ -42,6 +46,17 @@ func references(spec *corev1.PodSpec) (configMaps, secrets map[string]bool) {
 		}
 		if v.Secret != nil {
 			secrets[v.Secret.SecretName] = true
+		}
+		if v.Projected == nil {
+			continue
+		}
+		for _, source := range v.Projected.Sources {
+			if source.ConfigMap != nil {
+				configMaps[source.ConfigMap.Name] = true
+			}
+			if source.Secret != nil {
+				secrets[source.Secret.Name] = true
+			}
 		}
 	}
 	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {

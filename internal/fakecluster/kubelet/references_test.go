@@ -38,7 +38,7 @@ func TestReferencesAreFetched(t *testing.T) {
 		},
 		EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "creds"}}}},
 	}}}}
-	require.NoError(t, k.fetchReferences(t.Context(), pod))
+	require.NoError(t, k.fetchReferences(t.Context(), newPodWorker(pod)))
 	env, err := k.resolveEnv(newPodWorker(pod), &pod.Spec.Containers[0])
 	require.NoError(t, err)
 	require.Equal(t, []containers.EnvVar{{Name: "token", Value: "t"}, {Name: "READY", Value: "yes"}}, env)

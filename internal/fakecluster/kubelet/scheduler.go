@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
-	"github.com/kontinue/kontinue/internal/fakecluster/engine"
 )
 
 // schedule binds the pod to a node, or writes why it cannot be.
@@ -32,15 +31,24 @@ func (k *Kubelet) schedule(ctx context.Context, w *podWorker) error {
 			return k.refuse(ctx, w, message)
 		}
 	}
+	refusal, err := k.bindClaims(ctx, w)
+	if err != nil {
+		return err
+	}
+	if refusal != "" {
+		k.queue.AddAfter(w.uid, claimRetry)
+		return k.refuse(ctx, w, refusal)
+	}
 	n, refusal := k.choose(w)
 	if n == nil {
 		return k.refuse(ctx, w, refusal)
 	}
-	err := k.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
+	err = k.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: n.Name},
 	}, metav1.CreateOptions{})
 	if err == nil {
+		k.normalEvent(ctx, w, "default-scheduler", "", "Scheduled", fmt.Sprintf("Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, n.Name))
 		return nil // the watch delivers the bound pod
 	}
 	k.mu.Lock()
@@ -185,19 +193,4 @@ func requests(spec *corev1.PodSpec) (cpu, memory int64) {
 		memory += c.Resources.Requests.Memory().Value()
 	}
 	return max(cpu, initCPU), max(memory, initMemory)
-}
-
-// event records a warning about the pod.
-func (k *Kubelet) event(ctx context.Context, w *podWorker, component, reason, message string) {
-	host := ""
-	if w.node != nil {
-		host = w.node.Name
-	}
-	engine.RecordEvent(ctx, k.client, engine.Event{
-		About: corev1.ObjectReference{
-			Kind: "Pod", APIVersion: "v1", Namespace: w.pod.Namespace, Name: w.pod.Name,
-			UID: w.pod.UID, ResourceVersion: w.pod.ResourceVersion,
-		},
-		Type: corev1.EventTypeWarning, Reason: reason, Message: message, Component: component, Host: host,
-	})
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
 // status builds the pod's status from the state of its containers. What others
@@ -49,7 +50,7 @@ func (w *podWorker) status(now time.Time) corev1.PodStatus {
 	}
 	// The kubelet sorts these, and leaves the init containers in their order.
 	slices.SortFunc(s.ContainerStatuses, func(a, b corev1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) })
-	w.conditions(&s, initialized, ready, now)
+	w.conditions(&s, initialized || w.wasInitialized(), ready, now)
 	return s
 }
 
@@ -94,6 +95,9 @@ func (w *podWorker) conditions(s *corev1.PodStatus, initialized, ready bool, now
 	set(corev1.PodReady, ready, reason, message)
 	set(corev1.ContainersReady, ready, reason, message)
 	set(corev1.PodScheduled, true, "", "")
+	if registry.MayRestartAll(&w.pod.Spec) {
+		setCondition(s, w.restartingAll(phase), now)
+	}
 	if !w.done.Load() {
 		return
 	}
@@ -106,7 +110,7 @@ func (w *podWorker) conditions(s *corev1.PodStatus, initialized, ready bool, now
 // reason and the condition DisruptionTarget, until no container can run any more.
 func (w *podWorker) phase() corev1.PodPhase {
 	if !w.done.Load() {
-		if w.ranMain && w.mainsBegan() {
+		if w.begun() {
 			return corev1.PodRunning
 		}
 		return corev1.PodPending
@@ -128,11 +132,12 @@ func (w *podWorker) finalPhase() corev1.PodPhase {
 	return corev1.PodSucceeded
 }
 
-// mainsBegan reports whether every main container has been started at least once;
-// until then the pod's phase is Pending.
-func (w *podWorker) mainsBegan() bool {
+// begun reports whether every container has been started at least once, and no init
+// container is running, as it does again when all containers are restarted. Until then the
+// pod's phase is Pending.
+func (w *podWorker) begun() bool {
 	for _, c := range w.containers {
-		if c.role == containers.RoleMain && !c.isRunning() && !c.ended() && c.last == nil {
+		if c.role != containers.RoleSidecar && !c.isRunning() && !c.ended() && c.last == nil || c.role == containers.RoleInit && c.isRunning() {
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
+	"github.com/kontinue/kontinue/internal/fakecluster/registry"
 )
 
 // podWorker is the state of one pod in the kubelet. Only the goroutine that holds the
@@ -17,24 +18,32 @@ type podWorker struct {
 	uid        types.UID
 	namespace  string
 	references bool        // it refers to Secrets or ConfigMaps
+	changed    atomic.Bool // one of them, or the pod, may not be what the volumes show
 	done       atomic.Bool // the final phase has been reached
 	pod        *corev1.Pod // the version being worked on
 	node       *node
+	boots      int // of the node, when it was last looked at
 
 	containers []*container // init containers and sidecars in order, then main
 	instances  map[*container]int
 	instance   int
 
-	firstSeen   time.Time // by the scheduler
-	boundTo     string    // the node the scheduler chose, if it did
-	lastRefusal string    // the scheduler's last message
-	startTime   time.Time // when the kubelet first saw the pod
-	slot        bool      // holds one of the slots of a limited kubelet
-	queued      bool      // waits for one
-	ranMain     bool      // a main container has been started
-	lastMount   string    // why a volume cannot be mounted
-	mountEvent  string    // the message of the last FailedMount event
+	firstSeen   time.Time            // by the scheduler
+	boundTo     string               // the node the scheduler chose, if it did
+	lastRefusal string               // the scheduler's last message
+	startTime   time.Time            // when the kubelet first saw the pod
+	slot        bool                 // holds one of the slots of a limited kubelet
+	queued      bool                 // waits for one
+	ranMain     bool                 // a main container has been started
+	mounted     bool                 // the volumes are mounted
+	claims      map[string]types.UID // of PersistentVolumeClaims, by name
+	showsPod    bool                 // in a volume
+	lastMount   string               // why a volume cannot be mounted
+	mountEvent  string               // the message of the last FailedMount event
 	podIP       string
+
+	resetting bool      // all containers are being restarted
+	resetAt   time.Time // when they are killed for that
 
 	ending   bool      // containers are being stopped for good
 	killing  bool      // the kubelet stops them, and publishes nothing until all have ended
@@ -46,6 +55,7 @@ type podWorker struct {
 	extra    []corev1.PodCondition // that go with it
 	removed  bool                  // the pod has been removed from the API server
 
+	notes  []note     // events to record
 	unseen []exitNote // of processes that have ended, which the kubelet has not noticed
 
 	mu    sync.Mutex
@@ -56,6 +66,7 @@ type podWorker struct {
 func newPodWorker(pod *corev1.Pod) *podWorker {
 	w := &podWorker{uid: pod.UID, namespace: pod.Namespace, pod: pod, instances: map[*container]int{}, logs: map[string]logPair{}}
 	w.references = len(pod.Spec.Volumes) > 0
+	w.showsPod = showsPod(&pod.Spec)
 	w.containers = containersOf(pod)
 	for _, c := range w.containers {
 		w.references = w.references || len(c.spec.Env) > 0 || len(c.spec.EnvFrom) > 0
@@ -102,8 +113,14 @@ func (w *podWorker) step(k *Kubelet, now time.Time) time.Duration {
 		w.terminate(k, now, &next)
 		return next.d
 	}
-	if !w.admitted(k) {
+	if !w.admitted(k, &next) {
 		return next.d
+	}
+	if w.restartAll(k, now, &next) {
+		return next.d
+	}
+	if w.changed.Swap(false) {
+		k.remount(w)
 	}
 	if w.initialize(k, now, &next) {
 		w.runMain(k, now, &next)
@@ -122,7 +139,7 @@ func (w *podWorker) initialize(k *Kubelet, now time.Time, next *soonest) bool {
 		if !done && c.role == containers.RoleInit {
 			break // in order: a later one has to wait
 		}
-		if c.role == containers.RoleSidecar && !done && !c.isRunning() && c.restarts == 0 {
+		if c.role == containers.RoleSidecar && !done && !c.isRunning() && (c.last == nil || c.reset) {
 			break
 		}
 		w.syncContainer(k, c, now, next)
@@ -181,18 +198,13 @@ func (w *podWorker) syncContainer(k *Kubelet, c *container, now time.Time, next 
 	}
 }
 
-// restarts reports whether the container, having ended, is started again.
+// restarts reports whether the container, having ended, is started again. An init container
+// that has succeeded is not, whatever its policy says.
 func (w *podWorker) restarts(c *container) bool {
-	failed := c.terminated.ExitCode != 0
-	switch {
-	case c.role == containers.RoleSidecar:
-		return true
-	case w.pod.Spec.RestartPolicy == corev1.RestartPolicyNever:
+	if c.role == containers.RoleInit && c.terminated.ExitCode == 0 {
 		return false
-	case c.role == containers.RoleInit, w.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure:
-		return failed
 	}
-	return true
+	return registry.ShouldRestart(c.spec, w.pod.Spec.RestartPolicy, c.terminated.ExitCode)
 }
 
 // soonest keeps the shortest of the waits it is given.
