@@ -80,6 +80,12 @@ func (c *Cluster) KillNode(ctx context.Context, name string) error {
 	return c.kubelet.KillNode(ctx, name)
 }
 
+// RestartNode starts a node again that KillNode has killed, as after a reboot: the
+// containers that ran there are dead.
+func (c *Cluster) RestartNode(ctx context.Context, name string) error {
+	return c.kubelet.RestartNode(ctx, name)
+}
+
 // RemoveNode kills a node and removes it from the cluster; the pod garbage
 // collector then fails and removes its pods.
 func (c *Cluster) RemoveNode(ctx context.Context, name string) error {
@@ -87,8 +93,7 @@ func (c *Cluster) RemoveNode(ctx context.Context, name string) error {
 }
 
 // checkServiceAccount is the ServiceAccount admission plugin: the service account of a
-// pod must exist. It applies to namespaces in which the account "default" exists, so
-// that tests without accounts need no setup.
+// pod must exist. Each namespace has the account "default", also one that was never created.
 func (c *Cluster) checkServiceAccount(ctx context.Context, a *apiserver.Attributes) error {
 	pod, ok := a.Object.(*corev1.Pod)
 	if !ok || a.Verb != "create" || a.Resource != "pods" {
@@ -98,21 +103,10 @@ func (c *Cluster) checkServiceAccount(ctx context.Context, a *apiserver.Attribut
 	if name == "" || name == "default" {
 		return nil
 	}
-	accounts := c.client.CoreV1().ServiceAccounts(pod.Namespace)
-	if known, err := found(accounts.Get(ctx, "default", metav1.GetOptions{})); err != nil || !known {
-		return err
-	}
-	if known, err := found(accounts.Get(ctx, name, metav1.GetOptions{})); err != nil || known {
-		return err
-	}
-	return apierrors.NewForbidden(corev1.Resource("pods"), pod.Name,
-		fmt.Errorf("error looking up service account %s/%s: serviceaccount %q not found", pod.Namespace, name, name))
-}
-
-// found reports whether the object exists, and returns other errors than not found.
-func found(_ *corev1.ServiceAccount, err error) (bool, error) {
+	_, err := c.client.CoreV1().ServiceAccounts(pod.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return apierrors.NewForbidden(corev1.Resource("pods"), pod.Name,
+			fmt.Errorf("error looking up service account %s/%s: serviceaccount %q not found", pod.Namespace, name, name))
 	}
-	return err == nil, err
+	return err
 }

@@ -115,7 +115,7 @@ func TestNodeDiesInTheWindow(t *testing.T) {
 		require.NoError(t, c.KillNode(t.Context(), "node-1"))
 		after(time.Hour)
 		pod := &podsOf(t, c, "job")[0]
-		require.Equal(t, corev1.PodRunning, pod.Status.Phase, "nobody is left to write the phase")
+		require.Equal(t, corev1.PodRunning, pod.Status.Phase, "no kubelet writes the phase")
 		gone := watchEnd(t, c, pod.Name)
 		require.NoError(t, c.RemoveNode(t.Context(), "node-1"))
 		last := <-gone

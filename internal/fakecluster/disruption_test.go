@@ -171,6 +171,33 @@ func TestDeadNodeHoldsTheJob(t *testing.T) {
 	})
 }
 
+// TestNodeComesBack: the deletion of a pod on a dead node completes when the node is
+// restarted, its container is not started again, and the node takes other pods.
+func TestNodeComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		c.On(containers.Match{Job: "job"}, containers.Script{Run: containers.Forever})
+		create(t, c, newJob("job"))
+		pod := waitPod(t, c, "job", running)
+		require.NoError(t, c.KillNode(t.Context(), "node-1"))
+		require.NoError(t, c.DeletePod(t.Context(), ns, pod.Name))
+		create(t, c, newJob("next"))
+		after(time.Hour)
+		require.Equal(t, corev1.PodRunning, podsOf(t, c, "job")[0].Status.Phase)
+		require.Equal(t, corev1.PodPending, podsOf(t, c, "next")[0].Status.Phase)
+
+		gone := watchEnd(t, c, pod.Name)
+		require.NoError(t, c.RestartNode(t.Context(), "node-1"))
+		last := <-gone
+		require.Equal(t, corev1.PodFailed, last.Status.Phase)
+		require.EqualValues(t, 137, last.Status.ContainerStatuses[0].State.Terminated.ExitCode)
+		require.Equal(t, "Failed/BackoffLimitExceeded", outcome(ended(t, c, "job")))
+		require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "next")))
+		require.Error(t, c.RestartNode(t.Context(), "no-such-node"))
+	})
+}
+
 func TestLostNode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -148,9 +148,17 @@ func (c *Cluster) APIServer() *apiserver.Server { return c.server }
 
 // On sets the scripts of the containers that match; see containers.Scripts.On. It
 // panics if the cluster's containers do not follow scripts.
-func (c *Cluster) On(match containers.Match, scripts ...containers.Script) {
+func (c *Cluster) On(match containers.Match, scripts ...containers.Script) *containers.Rule {
 	if c.scripts == nil {
 		panic("fakecluster: On needs a cluster whose Runtime is containers.Scripts")
 	}
-	c.scripts.On(match, scripts...)
+	return c.scripts.On(match, scripts...)
+}
+
+// Ran returns the containers that have begun, if the cluster's containers follow scripts.
+func (c *Cluster) Ran() []containers.Ran {
+	if c.scripts == nil {
+		return nil
+	}
+	return c.scripts.Ran()
 }

@@ -54,24 +54,70 @@ func TestOwnerGone(t *testing.T) {
 	})
 }
 
-// TestUnseenOwner: an owner of a kind that the API server does not have is left alone,
-// and one that it has is looked up.
-func TestUnseenOwner(t *testing.T) {
+// TestOwnerReferences: a Job is collected unless its reference describes an object that
+// exists. One of a kind that the API server does not have says nothing.
+func TestOwnerReferences(t *testing.T) {
 	t.Parallel()
-	for _, owner := range []metav1.OwnerReference{
-		{APIVersion: "example.org/v1", Kind: "Execution", Name: "x", UID: "its-uid"},
-		{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "its-uid"},
+	type ref = metav1.OwnerReference
+	for name, tc := range map[string]struct {
+		edit func(*ref)
+		kept bool
+	}{
+		"as it is":                {func(*ref) {}, true},
+		"other UID":               {func(r *ref) { r.UID = "stale" }, false},
+		"other name":              {func(r *ref) { r.Name = "y" }, false},
+		"other kind":              {func(r *ref) { r.Kind = "Secret" }, false},
+		"other version":           {func(r *ref) { r.APIVersion = "v2" }, true},
+		"unknown kind":            {func(r *ref) { r.APIVersion, r.Kind = "example.org/v1", "Execution" }, true},
+		"unknown kind, other UID": {func(r *ref) { r.APIVersion, r.Kind, r.UID = "example.org/v1", "Execution", "u" }, true},
+		"a node":                  {func(r *ref) { r.Kind, r.Name = "Node", "node-1" }, false}, // of another UID
+		"an account":              {func(r *ref) { r.Kind, r.Name = "ServiceAccount", "absent" }, false},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			c := newCluster(t, fakecluster.Options{})
-			create(t, c, newJob("child", func(job *batchv1.Job) { job.OwnerReferences = []metav1.OwnerReference{owner} }))
-			after(time.Minute)
-			require.Equal(t, owner.Kind == "Execution", exists(t, c, "child"))
-			c.DeleteOwner("its-uid")
-			after(time.Minute)
-			require.False(t, exists(t, c, "child"))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t, fakecluster.Options{})
+				owner, err := c.CreateOwner(t.Context(), ns, "x")
+				require.NoError(t, err)
+				tc.edit(&owner)
+				create(t, c, newJob("child", ownedBy(owner)))
+				after(time.Minute)
+				require.Equal(t, tc.kept, exists(t, c, "child"))
+				c.DeleteOwner(owner.UID)
+				after(time.Minute)
+				require.False(t, exists(t, c, "child"))
+			})
 		})
 	}
+}
+
+// TestOwnerOfForeignKind: the collector notices the end of owners of a kind that it does not
+// collect, also of one in no namespace.
+func TestOwnerOfForeignKind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		core := c.Clientset().CoreV1()
+		node, err := core.Nodes().Get(t.Context(), "node-1", metav1.GetOptions{})
+		require.NoError(t, err)
+		create(t, c, newJob("of-node", ownedBy(metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: node.Name, UID: node.UID})))
+		for _, name := range []string{"first", "second"} {
+			account, err := core.ServiceAccounts(ns).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+			require.NoError(t, err)
+			create(t, c, newJob("of-"+name, ownedBy(metav1.OwnerReference{APIVersion: "v1", Kind: "ServiceAccount", Name: name, UID: account.UID})))
+		}
+		after(time.Minute)
+		require.True(t, exists(t, c, "of-node"))
+		for _, name := range []string{"first", "second"} {
+			require.True(t, exists(t, c, "of-"+name))
+			require.NoError(t, core.ServiceAccounts(ns).Delete(t.Context(), name, metav1.DeleteOptions{}))
+			after(time.Minute)
+			require.False(t, exists(t, c, "of-"+name))
+		}
+		require.NoError(t, core.Nodes().Delete(t.Context(), node.Name, metav1.DeleteOptions{}))
+		after(time.Minute)
+		require.False(t, exists(t, c, "of-node"))
+	})
 }
 
 func TestOneOfTwoOwnersGone(t *testing.T) {
@@ -101,6 +147,8 @@ func TestOwnerInAnotherNamespace(t *testing.T) {
 		create(t, c, newJob("child", func(job *batchv1.Job) { job.OwnerReferences = []metav1.OwnerReference{owner} }))
 		after(time.Minute)
 		require.False(t, exists(t, c, "child"), "an owner must be in the namespace of its dependent")
+		require.Contains(t, messages(t, c, "OwnerRefInvalidNamespace"),
+			`ownerRef [v1/ConfigMap, namespace: work, name: execution, uid: `+string(owner.UID)+`] does not exist in namespace "work"`)
 	})
 }
 
@@ -195,6 +243,26 @@ func TestNamespaceDeletion(t *testing.T) {
 	})
 }
 
+// TestDefaultServiceAccount: a namespace gets its account when it is created, and it goes
+// with the namespace.
+func TestDefaultServiceAccount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{})
+		accounts := c.Clientset().CoreV1().ServiceAccounts("team")
+		for range 2 {
+			require.NoError(t, c.CreateNamespace(t.Context(), "team", nil))
+			synctest.Wait()
+			_, err := accounts.Get(t.Context(), "default", metav1.GetOptions{})
+			require.NoError(t, err)
+			require.NoError(t, c.DeleteNamespace(t.Context(), "team"))
+			after(time.Minute)
+			_, err = accounts.Get(t.Context(), "default", metav1.GetOptions{})
+			require.True(t, apierrors.IsNotFound(err), "%v", err)
+		}
+	})
+}
+
 func TestPodDeletedByHand(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(*testing.T, *fakecluster.Cluster, string){
@@ -230,8 +298,6 @@ func TestPodRefused(t *testing.T) {
 		c := newCluster(t, fakecluster.Options{})
 		ctx := t.Context()
 		accounts := c.Clientset().CoreV1().ServiceAccounts(ns)
-		_, err := accounts.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
-		require.NoError(t, err)
 		create(t, c, newJob("job", func(job *batchv1.Job) { job.Spec.Template.Spec.ServiceAccountName = "deployer" }))
 		after(10 * time.Second)
 		require.Empty(t, podsOf(t, c, "job"))

@@ -376,14 +376,41 @@ func TestCrashLoop(t *testing.T) {
 			job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 		}))
 		pod := waitPod(t, c, "job", waitsWith("CrashLoopBackOff"))
-		require.EqualValues(t, 1, pod.Status.ContainerStatuses[0].RestartCount)
+		require.EqualValues(t, 1, pod.Status.ContainerStatuses[0].RestartCount, "the first restart is at once, and the next one counts from its start on")
 		require.EqualValues(t, 1, pod.Status.ContainerStatuses[0].LastTerminationState.Terminated.ExitCode)
+		require.Equal(t, "crashed\n", logsOf(t, c, pod.Name, corev1.PodLogOptions{Previous: true}))
 		require.Equal(t, corev1.PodRunning, pod.Status.Phase)
 		job := ended(t, c, "job")
 		require.Equal(t, "Complete/CompletionsReached", outcome(job))
-		require.Equal(t, 31*time.Second, time.Since(began), "10 s, 20 s, then a second of running")
+		require.Equal(t, 11*time.Second, time.Since(began), "none, 10 s, then a second of running")
 		require.Zero(t, job.Status.Failed)
 		require.Equal(t, "well\n", logsOf(t, c, pod.Name, corev1.PodLogOptions{}))
 		require.Equal(t, "crashed\n", logsOf(t, c, pod.Name, corev1.PodLogOptions{Previous: true}))
+	})
+}
+
+// TestNormalEvents: with them, kubectl describe shows the course of a pod in its order.
+func TestNormalEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, fakecluster.Options{Kubelet: kubelet.Options{NormalEvents: true}})
+		c.On(containers.Match{}, containers.Script{Run: time.Hour})
+		create(t, c, newJob("a", func(job *batchv1.Job) { job.Spec.ActiveDeadlineSeconds = ptr.To[int64](60) }))
+		ended(t, c, "a")
+		synctest.Wait()
+		list, err := c.Clientset().CoreV1().Events(ns).List(t.Context(), metav1.ListOptions{FieldSelector: "type=Normal"})
+		require.NoError(t, err)
+		var got []string
+		for _, e := range list.Items {
+			got = append(got, e.Source.Component+" "+e.InvolvedObject.FieldPath+" "+e.Reason)
+			require.NotEmpty(t, e.Message)
+		}
+		require.Equal(t, []string{
+			"default-scheduler  Scheduled",
+			"kubelet spec.containers{main} Pulled",
+			"kubelet spec.containers{main} Created",
+			"kubelet spec.containers{main} Started",
+			"kubelet spec.containers{main} Killing",
+		}, got)
 	})
 }

@@ -223,3 +223,16 @@ func TestMuchOutputIsBounded(t *testing.T) {
 	require.Greater(t, len(log), 60<<10)
 	require.True(t, strings.HasSuffix(log, "\n99999\n100000\n"))
 }
+
+// TestProcessRunsMountedFile: a word of the command that is the path of a file in a volume
+// becomes that of a copy.
+func TestProcessRunsMountedFile(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, fakecluster.Options{LocalProcesses: true})
+	createSecret(t, c, "creds", map[string]string{"token": "echo from the file"})
+	create(t, c, newJob("job", mountSecret, func(job *batchv1.Job) {
+		job.Spec.Template.Spec.Containers[0].Command = []string{"/bin/sh", "/run/a/b"}
+	}))
+	require.Equal(t, "Complete/CompletionsReached", outcome(ended(t, c, "job")))
+	require.Equal(t, "from the file\n", logsOf(t, c, podsOf(t, c, "job")[0].Name, corev1.PodLogOptions{}))
+}

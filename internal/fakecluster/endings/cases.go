@@ -105,7 +105,50 @@ func byThemselves() []Case {
 	failed.From = func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && pod.Status.InitContainerStatuses[0].State.Running != nil
 	}
-	return []Case{success, failure, two, sidecar, failed}
+	return []Case{success, failure, two, sidecar, failed, restartsAll()}
+}
+
+// restartsAll is a case of a container that exits with 42 in its first run, which restarts
+// all containers.
+func restartsAll() Case {
+	again := func(first, second string) string {
+		return "if [ -e /work/again ]; then " + second + "; fi; " + first
+	}
+	runs := func(first, second containers.Exit) containers.Script {
+		return containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
+			timer := time.NewTimer(long * time.Second)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			if spec.Restart > 0 {
+				return second
+			}
+			return first
+		}}
+	}
+	main := container("main", again(fmt.Sprintf("sleep %d; touch /work/again; exit 42", long), fmt.Sprintf("sleep %d; exit 0", long)))
+	c := of("restart-all", "the container exits with 42, for which a rule restarts all containers of the pod", main, runs(containers.Exit{Code: 42}, containers.Exit{}))
+	other := container("other", again("sleep 100", fmt.Sprintf("sleep %d; exit 0", long)))
+	c = c.beside(other, containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
+		if spec.Restart == 0 {
+			<-ctx.Done()
+			return containers.Exit{Code: containers.ExitKilled}
+		}
+		return runs(containers.Exit{}, containers.Exit{}).Do(ctx, spec)
+	}}, false, false)
+	spec := &c.Job.Spec.Template.Spec
+	spec.Containers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyNever)
+	spec.Containers[0].RestartPolicyRules = []corev1.ContainerRestartRule{{
+		Action:    corev1.ContainerRestartRuleActionRestartAllContainers,
+		ExitCodes: &corev1.ContainerRestartRuleOnExitCodes{Operator: corev1.ContainerRestartRuleOnExitCodesOpIn, Values: []int32{42}},
+	}}
+	spec.Volumes = []corev1.Volume{{Name: "work", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+	for i := range spec.Containers {
+		spec.Containers[i].VolumeMounts = []corev1.VolumeMount{{Name: "work", MountPath: "/work"}}
+	}
+	return c
 }
 
 func byDeadline() []Case {
