@@ -51,9 +51,24 @@ const (
 	// AnnotationDescription holds the step's description.
 	AnnotationDescription = Prefix + "description"
 	// AnnotationCanceled is "true" once the Job was asked to stop. It distinguishes a
-	// cancellation from a timeout: the Job controller writes DeadlineExceeded for both.
+	// cancellation from a timeout: the Job controller writes DeadlineExceeded for both. It is
+	// [CanceledAfterEnd] if the Job had ended before.
 	AnnotationCanceled = Prefix + "canceled"
+	// AnnotationGaveUp holds why the Job was stopped before its pods had started (compact
+	// JSON, see package record).
+	AnnotationGaveUp = Prefix + "gave-up"
+	// AnnotationTraceParent holds the trace context of the step that created the Job, as a
+	// W3C traceparent. It is no part of what was submitted.
+	AnnotationTraceParent = Prefix + "traceparent"
 )
+
+// LabelQueue is the label by which Kueue finds the Jobs of a LocalQueue. It is not of
+// kontinue: users may set it themselves.
+const LabelQueue = "kueue.x-k8s.io/queue-name"
+
+// CanceledAfterEnd is the value of [AnnotationCanceled] on a Job that had ended when its step
+// was canceled: its result stands, and no other run of the step follows it.
+const CanceledAfterEnd = "ended"
 
 // TemplateAnnotations returns the keys of the annotations that the pod template
 // carries as well.
@@ -85,11 +100,22 @@ type Metadata struct {
 	Record string
 	// RecordedLabel reports whether the Job carries [LabelRecorded].
 	RecordedLabel bool
+	// Queued reports whether the Job carries [LabelQueue].
+	Queued bool
 	// TTLSeconds is the user's ttlSecondsAfterFinished; nil when the user set none.
 	TTLSeconds *int32
 	// Canceled reports whether the Job was asked to stop.
 	Canceled bool
+	// CancelRequested reports whether the step was canceled, before the Job's end or after it.
+	CancelRequested bool
+	// GaveUp is why the Job was stopped since its pods did not start; empty for any other.
+	GaveUp string
+	// TraceParent is the W3C traceparent of the step that created the Job; empty without one.
+	TraceParent string
 }
+
+// Stopped reports whether a worker has stopped the Job.
+func (m Metadata) Stopped() bool { return m.Canceled || m.GaveUp != "" }
 
 // MetadataOf reads kontinue's metadata from a Job. If the pod template has a value, too,
 // it takes precedence, since the Job's own may have been edited or removed. A missing or
@@ -104,7 +130,11 @@ func MetadataOf(job *batchv1.Job) Metadata {
 		SpecHash:     first(AnnotationSpecHash, template.Annotations, annotations),
 		Record:       annotations[AnnotationRecord],
 		Canceled:     annotations[AnnotationCanceled] == "true",
+		GaveUp:       annotations[AnnotationGaveUp],
+		Queued:       labels[LabelQueue] != "",
+		TraceParent:  TraceParent(annotations[AnnotationTraceParent]),
 	}
+	m.CancelRequested = m.Canceled || annotations[AnnotationCanceled] == CanceledAfterEnd
 	_, m.RecordedLabel = labels[LabelRecorded]
 	if ttl, err := strconv.ParseInt(annotations[AnnotationTTL], 10, 32); err == nil && ttl >= 0 {
 		seconds := int32(ttl)

@@ -73,7 +73,7 @@ func TestMetadataOf(t *testing.T) {
 			},
 		}, want: identity.Metadata{
 			Group: "blue", ExecutionUID: "u-1", Step: "helm", Attempt: 3, SpecHash: "sha256:ab",
-			Record: `{"v":1}`, TTLSeconds: &ttl, Canceled: true,
+			Record: `{"v":1}`, TTLSeconds: &ttl, Canceled: true, CancelRequested: true,
 		}},
 		"recorded": {
 			meta: metav1.ObjectMeta{Labels: map[string]string{identity.LabelRecorded: ""}},

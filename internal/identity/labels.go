@@ -31,6 +31,11 @@ func ExecutionSelector(uid types.UID) string {
 	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelExecutionUID: string(uid)})
 }
 
+// StepSelector returns the label selector of the Jobs and pods of one step of an Execution.
+func StepSelector(uid types.UID, step string) string {
+	return selector(labels.Set{LabelManagedBy: ManagedBy, LabelExecutionUID: string(uid), LabelStep: step})
+}
+
 // selector renders an equality selector; labels.Set sorts its keys, so the text
 // is the same each time.
 func selector(s labels.Set) string { return labels.SelectorFromValidatedSet(s).String() }

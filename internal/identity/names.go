@@ -50,6 +50,9 @@ func RunOf(e Execution, step, job string) (run int, ok bool) {
 
 var runSuffix = regexp.MustCompile(`-r([1-9][0-9]*)-[a-z2-7]+$`)
 
+// SecretName returns the name of the Secret that a Job owns: a function of the Job's name.
+func SecretName(job string) string { return job + "-files" }
+
 // StepName returns the name of an unnamed step: its ordinal in the function,
 // counted from 1. These names are reserved; see [ValidateStepName].
 func StepName(ordinal int) string { return unnamedPrefix + strconv.Itoa(ordinal) }

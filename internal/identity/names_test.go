@@ -106,3 +106,11 @@ func TestRunOf(t *testing.T) {
 		require.False(t, ok, name)
 	}
 }
+
+// TestSecretName: a Job of an earlier version refers to its Secret by this name.
+func TestSecretName(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "deploy-helm-abc-files", identity.SecretName("deploy-helm-abc"))
+	longest := identity.JobName(identity.Execution{Name: strings.Repeat("e", 200), UID: "u"}, strings.Repeat("s", 63), 7)
+	require.LessOrEqual(t, len(identity.SecretName(longest)), 63)
+}

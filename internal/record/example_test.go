@@ -6,8 +6,7 @@ import (
 	"github.com/kontinue/kontinue/internal/record"
 )
 
-// A worker records how a step's Job ended. A worker of the next attempt reads the record,
-// and re-stamps it with its attempt before it returns the result.
+// A worker records how a step's Job ended, and another one reads the record.
 func Example() {
 	text, err := record.Record{Failed: true, Reason: "BackoffLimitExceeded", FailedPods: 1, Pods: []byte(`{"v":1}`)}.Encode()
 	if err != nil {
@@ -15,10 +14,6 @@ func Example() {
 		return
 	}
 	fmt.Println(text)
-	if text, err = record.Restamp(text, 1); err != nil {
-		fmt.Println(err)
-		return
-	}
 	r, err := record.Decode(text)
 	fmt.Println(r.Reason, "attempt:", r.Attempt, err)
 
@@ -26,6 +21,6 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// {"v":1,"attempt":0,"failed":true,"reason":"BackoffLimitExceeded","failedPods":1,"pods":{"v":1}}
-	// BackoffLimitExceeded attempt: 1 <nil>
+	// BackoffLimitExceeded attempt: 0 <nil>
 	// the record has a later version than this program reads: version 2, not 1
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -20,13 +19,15 @@ var ErrNewer = errors.New("the record has a later version than this program read
 type Record struct {
 	// Version is set by Encode.
 	Version int `json:"v"`
-	// Attempt of the Execution that the record was written in, or a later one that
-	// returned it.
+	// Attempt of the Execution that the record was written in.
 	Attempt int `json:"attempt"`
 	// Failed reports whether the Job failed.
 	Failed bool `json:"failed,omitempty"`
 	// Canceled reports whether the Job was asked to stop.
 	Canceled bool `json:"canceled,omitempty"`
+	// GaveUp reports whether a worker stopped the Job since its pods did not start, or did
+	// not stop. Reason and Message are then those of that problem.
+	GaveUp bool `json:"gaveUp,omitempty"`
 	// Reason and Message are those of the Job's terminal condition.
 	Reason string `json:"reason,omitempty"`
 	// Message, and likewise Reason, is at most 1 KiB long.
@@ -37,6 +38,9 @@ type Record struct {
 	FailedPods int32 `json:"failedPods,omitempty"`
 	// Lost counts the pods that the Job counted and no worker observed.
 	Lost int `json:"lost,omitempty"`
+	// ManagedBy is the controller of a Job that another one than Kubernetes' own has run, so
+	// that its pods are not in this cluster.
+	ManagedBy string `json:"managedBy,omitempty"`
 	// Early reports whether the record was made when the pod had ended and the Job had no
 	// condition yet. Reason and Message are then those that its controller will write.
 	Early bool `json:"early,omitempty"`
@@ -95,31 +99,4 @@ func Decode(text string) (Record, error) {
 func Readable(text string) bool {
 	_, err := Decode(text)
 	return text != "" && err == nil
-}
-
-// Restamp returns the text of a record with at least this attempt. It changes no other
-// byte and keeps unknown fields.
-func Restamp(text string, attempt int) (string, error) {
-	fields := json.NewDecoder(strings.NewReader(text))
-	opening, err := fields.Token()
-	if opening != json.Delim('{') {
-		return text, errors.Join(errors.New("the record is no JSON object"), err)
-	}
-	for err == nil && fields.More() {
-		var key json.Token
-		var value json.RawMessage
-		if key, err = fields.Token(); err == nil {
-			err = fields.Decode(&value)
-		}
-		if err != nil || key != "attempt" {
-			continue
-		}
-		stored, err := strconv.Atoi(string(value))
-		if err != nil || stored >= attempt {
-			return text, err
-		}
-		end := int(fields.InputOffset())
-		return text[:end-len(value)] + strconv.Itoa(attempt) + text[end:], nil
-	}
-	return text, errors.Join(errors.New("the record has no attempt"), err)
 }
