@@ -3,6 +3,8 @@ package kubeclient
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -18,6 +20,12 @@ type Options struct {
 	// Component is appended to client-go's user agent, such as "kontinue/default".
 	// Default: nothing.
 	Component string
+	// Clock, if set, is called with the time of each response by the API server's clock,
+	// which has whole seconds.
+	Clock func(time.Time)
+	// Observe, if set, is called with each request when its response has begun. It must
+	// return quickly.
+	Observe func(Request)
 }
 
 // New returns a clientset. It works on a copy of config.
@@ -54,12 +62,38 @@ func New(config *rest.Config, o Options) (kubernetes.Interface, error) {
 		rc.WarningHandlerWithContext = warnings{QuietLogger(o.Logger)}
 	}
 	rc.Wrap(listwatch.CloseIdle(listwatch.DefaultIdleTimeout))
+	if o.Clock != nil {
+		rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return dated{next, o.Clock} })
+	}
+	if o.Observe != nil {
+		rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return observed{next, o.Observe} })
+	}
 	clientset, err := kubernetes.NewForConfig(rc)
 	if err != nil {
 		return nil, err
 	}
 	return clientset, nil
 }
+
+// dated reads the header Date of each response.
+type dated struct {
+	http.RoundTripper
+	clock func(time.Time)
+}
+
+func (d dated) RoundTrip(req *http.Request) (*http.Response, error) {
+	response, err := d.RoundTripper.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if t, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		d.clock(t)
+	}
+	return response, nil
+}
+
+// WrappedRoundTripper lets client-go find the transport below.
+func (d dated) WrappedRoundTripper() http.RoundTripper { return d.RoundTripper }
 
 // warnings logs the API server's warnings (KEP-1693); client-go's own handler would
 // write them to standard error.

@@ -21,8 +21,10 @@ type Error struct {
 
 // Error names verb, resource and namespace, and how to grant a missing right.
 func (e *Error) Error() string {
-	msg := fmt.Sprintf("%s %s in namespace %q: %s", e.Verb, e.Resource, e.Namespace, plain.Text(e.Err.Error()))
+	msg := fmt.Sprintf("%s %s %s: %s", e.Verb, e.Resource, In(e.Namespace), plain.Text(e.Err.Error()))
 	switch {
+	case apierrors.IsForbidden(e.Err) && e.Namespace == "":
+		return msg + fmt.Sprintf(" (grant verb %q on resource %q in a ClusterRole that a ClusterRoleBinding binds)", e.Verb, e.Resource)
 	case apierrors.IsForbidden(e.Err):
 		return msg + fmt.Sprintf(" (grant verb %q on resource %q in a Role of that namespace)", e.Verb, e.Resource)
 	case apierrors.IsUnauthorized(e.Err):
@@ -30,6 +32,14 @@ func (e *Error) Error() string {
 	default:
 		return msg
 	}
+}
+
+// In says where a request is for: a namespace, of which an empty one stands for all.
+func In(namespace string) string {
+	if namespace == "" {
+		return "in all namespaces"
+	}
+	return fmt.Sprintf("in namespace %q", namespace)
 }
 
 // Unwrap returns Err.

@@ -7,23 +7,31 @@ import (
 	"sync"
 	"sync/atomic"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 )
 
-// Config has the requests of one resource. All fields but Bookmarks, Keep,
-// Progress and Changed are required.
+// Config has the requests of one resource. All fields but Namespace, Trial, Bookmarks,
+// Wanted, Keep, Progress and Changed are required.
 type Config struct {
-	// Resource and Namespace are for errors and log lines.
+	// Resource and Namespace are for errors and log lines. An empty Namespace stands for
+	// all namespaces.
 	Resource, Namespace string
 	// List and Watch send one request each. They add the selectors.
 	List  func(context.Context, metav1.ListOptions) (runtime.Object, error)
 	Watch func(context.Context, metav1.ListOptions) (watch.Interface, error)
+	// Trial says that a right may be missing, for which its owner has an alternative: until a
+	// watch is open, a 403 is no warning.
+	Trial bool
 	// Bookmarks says that the server is known to send bookmarks, so that a watch which
 	// brings nothing for three minutes is broken. Otherwise the first one shows it.
 	Bookmarks bool
+	// Wanted reports whether an object is one of those that the ListerWatcher is for. The
+	// others are dropped on arrival, in a list before Keep sees them. Default: all are.
+	Wanted func(runtime.Object) bool
 	// Keep begins a list. The function that it returns is called for each object of
 	// each page, and returns what the reflector gets instead; nil leaves the object
 	// out. Default: objects are kept as they are.
@@ -46,6 +54,7 @@ type ListerWatcher struct {
 
 	mu     sync.Mutex
 	opened bool    // a watch was open at some time
+	opens  int     // so many watches were opened
 	most   int     // objects that a list has read
 	err    *Error  // the last request failed, or the watch broke off; nil once one is open
 	stream *stream // of the watch that was opened last
@@ -92,6 +101,9 @@ func (l *ListerWatcher) WatchWithContext(ctx context.Context, opts metav1.ListOp
 	return retryTransient(ctx, func() (watch.Interface, error) {
 		w, err := l.open(ctx, opts)
 		l.record("watch", err)
+		if err == nil && l.cfg.Wanted != nil {
+			w = newWanted(w, l.cfg.Wanted)
+		}
 		return w, err
 	})
 }
@@ -130,7 +142,7 @@ func (l *ListerWatcher) record(verb string, err error) {
 	default:
 		l.err = l.failure(verb, err)
 	}
-	now := l.err
+	now, trial := l.err, l.cfg.Trial && !l.opened
 	l.mu.Unlock()
 	if first {
 		l.cfg.Progress()
@@ -139,6 +151,8 @@ func (l *ListerWatcher) record(verb string, err error) {
 	case now == before:
 	case now == nil:
 		l.cfg.Logger.Info("watch is open again")
+	case trial && apierrors.IsForbidden(now):
+		l.cfg.Logger.Debug("forbidden", "error", now)
 	case before == nil || before.cause() != now.cause():
 		l.cfg.Logger.Warn("informer will list and watch again", "error", now)
 	}
@@ -173,4 +187,5 @@ func (l *ListerWatcher) setStream(s *stream) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stream = s
+	l.opens++
 }

@@ -60,6 +60,9 @@ func (l *ListerWatcher) listPages(ctx context.Context) (runtime.Object, error) {
 		}
 		if err := meta.EachListItem(page, func(obj runtime.Object) error {
 			objects++
+			if l.cfg.Wanted != nil && !l.cfg.Wanted(obj) {
+				return nil
+			}
 			if obj = keep(obj); obj != nil {
 				all.Items = append(all.Items, obj)
 			}
