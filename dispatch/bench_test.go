@@ -45,7 +45,7 @@ func bound(b *testing.B, n int) (*dispatch.Dispatcher[int], []types.UID) {
 	uids := make([]types.UID, n)
 	for i := range uids {
 		uids[i] = types.UID(fmt.Sprintf("6f1ed002-ab5b-4a0f-8f7c-%012x", i))
-		f, err := d.Register(func(int) bool { return false })
+		f, err := d.Register(func(int) bool { return false }, func() {})
 		if err != nil {
 			b.Fatal(err)
 		}

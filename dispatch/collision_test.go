@@ -14,7 +14,7 @@ func TestHashCollision(t *testing.T) {
 	d := New[int]()
 	seen := map[types.UID]int{}
 	future := func(uid types.UID) *Future[int] {
-		f, err := d.Register(func(n int) bool { seen[uid] += n; return true })
+		f, err := d.Register(func(n int) bool { seen[uid] += n; return true }, func() {})
 		require.NoError(t, err)
 		return f
 	}

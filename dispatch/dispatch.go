@@ -25,7 +25,6 @@ type Dispatcher[E any] struct {
 	mu     sync.RWMutex // guards closed and cause
 	closed bool
 	cause  error
-	done   chan struct{}
 }
 
 // shard holds the bound futures, keyed by the hash of their UID. The hash selects
@@ -40,7 +39,7 @@ type shard[E any] struct {
 
 // New returns an open dispatcher.
 func New[E any]() *Dispatcher[E] {
-	d := &Dispatcher[E]{seed: maphash.MakeSeed(), done: make(chan struct{})}
+	d := &Dispatcher[E]{seed: maphash.MakeSeed()}
 	for i := range d.shards {
 		d.shards[i].futures = make(map[uint64]*Future[E])
 	}
@@ -54,19 +53,20 @@ func (d *Dispatcher[E]) shard(uid types.UID) (*shard[E], uint64) {
 
 // Register returns a future that is not yet bound to a UID. Once it is bound, the
 // dispatcher calls apply for each event of that UID, one at a time. apply updates
-// the waiter's state and reports whether to wake the waiter. It runs on the
-// goroutine that calls [Dispatcher.Dispatch], so it must return quickly, and it
-// must not call methods of the dispatcher or of the future.
+// the waiter's state and reports whether to wake the waiter, for which the dispatcher
+// then calls wake. [Dispatcher.Close] calls it too. Both functions run on the goroutine
+// that calls [Dispatcher.Dispatch] or Close, so they must return quickly, and they must
+// not call methods of the dispatcher or of the future. Calls of wake may be concurrent.
 //
 // After [Dispatcher.Close], Register returns the cause given to Close. The waiter
 // must call [Future.Cancel] when it is done.
-func (d *Dispatcher[E]) Register(apply func(E) (wake bool)) (*Future[E], error) {
+func (d *Dispatcher[E]) Register(apply func(E) (wake bool), wake func()) (*Future[E], error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.closed {
 		return nil, d.cause
 	}
-	return &Future[E]{dispatcher: d, apply: apply, ready: make(chan struct{}, 1)}, nil
+	return &Future[E]{dispatcher: d, apply: apply, wake: wake}, nil
 }
 
 // Dispatch passes event to every future that is bound to uid and wakes those
@@ -84,7 +84,7 @@ func (d *Dispatcher[E]) Dispatch(uid types.UID, event E) {
 	}
 }
 
-// Close closes the Done channel of every future. From then on [Future.Err],
+// Close wakes the waiter of every bound future. From then on [Future.Err],
 // [Dispatcher.Register] and [Future.Bind] return cause, or [ErrClosed] if cause is
 // nil. Bound futures still receive events until they are canceled. Only the first
 // call has an effect.
@@ -93,10 +93,26 @@ func (d *Dispatcher[E]) Close(cause error) {
 		cause = ErrClosed
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+	first := !d.closed
+	if first {
+		d.closed, d.cause = true, cause
+	}
+	d.mu.Unlock()
+	if !first {
 		return
 	}
-	d.closed, d.cause = true, cause
-	close(d.done)
+	for i := range d.shards { // nothing is bound any more
+		d.shards[i].wake()
+	}
+}
+
+// wake wakes the waiters of all futures of a shard.
+func (s *shard[E]) wake() {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, f := range s.futures {
+		for ; f != nil; f = f.next {
+			f.wake()
+		}
+	}
 }

@@ -25,7 +25,7 @@ func collect(t *testing.T, d *dispatch.Dispatcher[int]) (*dispatch.Future[int], 
 	f, err := d.Register(func(e int) bool {
 		got = append(got, e)
 		return true
-	})
+	}, func() {})
 	require.NoError(t, err)
 	t.Cleanup(f.Cancel)
 	return f, &got
@@ -79,23 +79,21 @@ func TestEveryFutureOfOneUIDGetsEveryEvent(t *testing.T) {
 	}
 }
 
-func TestWakeUpsCoalesceAndNeverBlock(t *testing.T) {
+func TestWakesWhenApplyAsksForIt(t *testing.T) {
 	t.Parallel()
 	d := dispatch.New[int]()
-	sum := 0
-	f, err := d.Register(func(e int) bool { sum += e; return e > 1 })
+	sum, woken := 0, 0
+	f, err := d.Register(func(e int) bool { sum += e; return e > 1 }, func() { woken++ })
 	require.NoError(t, err)
 	defer f.Cancel()
 	require.NoError(t, f.Bind("a"))
 	d.Dispatch("a", 1)
-	require.Empty(t, f.Ready(), "apply returned false, but the waiter was woken")
+	require.Zero(t, woken, "apply returned false, but the waiter was woken")
 	for range 1000 {
 		d.Dispatch("a", 2)
 	}
-	require.Len(t, f.Ready(), 1)
-	<-f.Ready()
+	require.Equal(t, 1000, woken)
 	f.Do(func() { require.Equal(t, 2001, sum) })
-	require.Empty(t, f.Ready())
 }
 
 func TestCloseEndsEveryFuture(t *testing.T) {
@@ -108,17 +106,27 @@ func TestCloseEndsEveryFuture(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := dispatch.New[int]()
-			bound, _ := collect(t, d)
-			unbound, _ := collect(t, d)
-			require.NoError(t, bound.Bind("a"))
+			woken := 0
+			register := func(uid types.UID) *dispatch.Future[int] {
+				f, err := d.Register(func(int) bool { return false }, func() { woken++ })
+				require.NoError(t, err)
+				if uid != "" {
+					require.NoError(t, f.Bind(uid))
+				}
+				t.Cleanup(f.Cancel)
+				return f
+			}
+			bound, unbound := register("a"), register("")
+			register("a")
+			register("b")
+			register("c").Cancel()
 			require.NoError(t, bound.Err())
 			d.Close(tc.cause)
 			d.Close(errors.New("a second close changes nothing"))
-			<-bound.Done()
-			<-unbound.Done()
+			require.Equal(t, 3, woken, "each that is bound, once")
 			require.ErrorIs(t, bound.Err(), tc.want)
 			require.ErrorIs(t, unbound.Bind("b"), tc.want)
-			_, err := d.Register(func(int) bool { return false })
+			_, err := d.Register(func(int) bool { return false }, func() {})
 			require.ErrorIs(t, err, tc.want)
 		})
 	}
@@ -149,7 +157,7 @@ func TestModel(t *testing.T) {
 			switch rnd.IntN(4) {
 			case 0:
 				w := &waiter{}
-				f, err := d.Register(func(e int) bool { w.got = append(w.got, e); return true })
+				f, err := d.Register(func(e int) bool { w.got = append(w.got, e); return true }, func() {})
 				require.NoError(t, err)
 				require.NoError(t, f.Bind(uid))
 				w.future = f
@@ -198,8 +206,8 @@ func TestNoEventIsLostAroundBind(t *testing.T) {
 		for i := range waiters {
 			uid := types.UID(fmt.Sprint(i))
 			wg.Go(func() {
-				seen := false
-				f, err := d.Register(func(int) bool { seen = true; return true })
+				seen, woken := false, make(chan struct{}, 1)
+				f, err := d.Register(func(int) bool { seen = true; return true }, func() { woken <- struct{}{} })
 				if err != nil {
 					return
 				}
@@ -210,7 +218,7 @@ func TestNoEventIsLostAroundBind(t *testing.T) {
 				if _, ok := store.Load(uid); ok {
 					f.Do(func() { seen = true })
 				} else {
-					<-f.Ready()
+					<-woken
 				}
 				f.Do(func() {
 					if seen {

@@ -11,11 +11,11 @@ func Example() {
 	d := dispatch.New[string]()
 	defer d.Close(nil)
 
-	count := 0
+	count, woken := 0, make(chan struct{}, 1)
 	future, err := d.Register(func(string) (wake bool) {
 		count++
 		return count == 3
-	})
+	}, func() { woken <- struct{}{} })
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -29,7 +29,7 @@ func Example() {
 	for _, event := range []string{"created", "running", "finished"} {
 		d.Dispatch("0d1f6a5c", event)
 	}
-	<-future.Ready()
+	<-woken
 	future.Do(func() { fmt.Println("woken after", count, "events") })
 	// Output: woken after 3 events
 }

@@ -11,7 +11,7 @@ import (
 // must not be called concurrently. The other methods are safe for concurrent use.
 type Future[E any] struct {
 	dispatcher *Dispatcher[E]
-	ready      chan struct{}
+	wake       func()
 
 	mu    sync.Mutex // serializes apply and Do
 	apply func(E) bool
@@ -53,10 +53,7 @@ func (f *Future[E]) offer(event E) {
 	wake := f.apply(event)
 	f.mu.Unlock()
 	if wake {
-		select {
-		case f.ready <- struct{}{}:
-		default: // a wake-up is pending already, and the waiter will see this state too
-		}
+		f.wake()
 	}
 }
 
@@ -67,13 +64,6 @@ func (f *Future[E]) Do(fn func()) {
 	defer f.mu.Unlock()
 	fn()
 }
-
-// Ready returns a channel that receives a value after apply has returned true for
-// one or more events.
-func (f *Future[E]) Ready() <-chan struct{} { return f.ready }
-
-// Done returns a channel that is closed by [Dispatcher.Close].
-func (f *Future[E]) Done() <-chan struct{} { return f.dispatcher.done }
 
 // Err returns the cause given to [Dispatcher.Close] ([ErrClosed] for nil), or nil
 // while the dispatcher is open.

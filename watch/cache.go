@@ -2,6 +2,17 @@ package watch
 
 import "k8s.io/apimachinery/pkg/types"
 
+// Running returns the number of cached Jobs that have not ended and are not suspended.
+func (w *Watcher) Running() int {
+	s := w.store()
+	if s == nil {
+		return 0
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.running
+}
+
 // Job returns the cached Job of that name. False means that it is not in the cache, not
 // that it does not exist.
 func (w *Watcher) Job(namespace, name string) (*Job, bool) {

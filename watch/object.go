@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"slices"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +35,9 @@ type Job struct {
 	// OwnerUID is the UID of the Job's controller owner reference, or empty. It
 	// identifies the Execution, since labels can be copied to another Job.
 	OwnerUID types.UID
+	// Contents is a hash of what the Job's containers run, which is valid in this process:
+	// see [identity.Contents].
+	Contents uint64
 	// Suspended is spec.suspend.
 	Suspended bool
 	// BackoffLimit is spec.backoffLimit, and MaxFailedIndexes spec.maxFailedIndexes, or
@@ -42,12 +47,20 @@ type Job struct {
 	Deadline *int64
 	// PodFailurePolicy is spec.podFailurePolicy; nil means none, as most have.
 	PodFailurePolicy *batchv1.PodFailurePolicy
-	// Managed reports whether spec.managedBy names another controller than Kubernetes' own.
-	Managed bool
+	// ManagedBy is spec.managedBy if that names another controller than Kubernetes' own, and
+	// otherwise empty.
+	ManagedBy string
 	// Status is the Job's status as the API server sent it.
 	Status batchv1.JobStatus
 
 	template string // what trimTemplate leaves, in the API's own encoding
+}
+
+// running reports whether the Job has not ended and is not suspended.
+func (j *Job) running() bool {
+	return !j.Suspended && !slices.ContainsFunc(j.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
+	})
 }
 
 // Template returns the spec of the Job's pod template, reduced to the restart policy, the

@@ -5,92 +5,134 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/tools/cache"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
-
-	"github.com/kontinue/kontinue/internal/listwatch"
 )
-
-// resource is one of the two kinds of objects that are listed and watched.
-type resource struct {
-	name, namespace string
-	object          runtime.Object
-	listerWatcher   *listwatch.ListerWatcher
-	events          cache.ResourceEventHandler
-	log             *slog.Logger
-	begun           atomic.Bool
-	synced          []cache.DoneChecker // set by begin
-}
 
 // run is one start of the informers; client-go's cannot be started twice.
 type run struct {
-	factory   informers.SharedInformerFactory
-	store     *store
-	resources [2]*resource // Jobs and Pods, in the order in which they begin
-	begin     func(*resource)
-	changed   chan struct{}
-	patience  time.Duration // for how long the start may get no further; 0: for ever
-	idle      *time.Timer   // fires after that
-	stopping  <-chan struct{}
+	store    *store
+	changed  chan struct{}
+	log      *slog.Logger
+	patience time.Duration // for how long the start may get no further; 0: for ever
+	idle     *time.Timer   // fires after that
+
+	informers context.Context // ends with end
 	cancel    context.CancelFunc
-	ending    sync.Once
+	each      func() []*pair // instead of the cluster-wide pair if that is forbidden, or nil
+
+	mu    sync.Mutex
+	pairs []*pair
+	ended bool
+
 	ready     chan struct{} // closed when the result of Start is known
 	err       error
 	abandoned bool          // because the caller's context ended
 	gone      chan struct{} // closed when every goroutine has ended
 }
 
-// newRun starts the informer of Jobs.
+// newRun returns a run whose informers have not begun.
 func (w *Watcher) newRun() *run {
-	// The informers live from Start to Stop, independently of Start's context: that of
-	// an fx hook is canceled when the application has started.
-	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
-	factory := informers.NewSharedInformerFactoryWithOptions(w.cfg.Clientset, 0, informers.WithNamespace(w.cfg.Namespace))
-	store := newStore(w.cfg.Handler, w.cfg.Readable)
 	r := &run{
-		factory: factory, store: store, stopping: ctx.Done(), cancel: cancel,
-		ready: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}, 1),
+		store: newStore(w.cfg.Handler, w.cfg.Readable), log: w.cfg.Logger, changed: make(chan struct{}, 1),
 		patience: w.cfg.StartTimeout, idle: time.NewTimer(w.cfg.StartTimeout),
-		begin: func(res *resource) {
-			res.inform(factory)
-			res.begun.Store(true)
-			factory.StartWithContext(ctx)
-		},
+		ready: make(chan struct{}), gone: make(chan struct{}),
 	}
 	if r.patience <= 0 {
 		r.idle.Stop()
 	}
-	r.resources = [2]*resource{w.jobs(r), w.pods(r)}
-	r.begin(r.resources[0])
+	// The informers live from Start to Stop, independently of Start's context: that of
+	// an fx hook is canceled when the application has started.
+	r.informers, r.cancel = context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(w.cfg.Logger.Handler())))
+	switch namespaces := slices.Clone(w.cfg.Namespaces); len(namespaces) {
+	case 0:
+		r.pairs = []*pair{w.pair(r, w.cfg.Namespace, nil)}
+	case 1:
+		r.pairs = []*pair{w.pair(r, namespaces[0], nil)}
+	default:
+		r.pairs = []*pair{w.pair(r, metav1.NamespaceAll, namespaces)}
+		r.each = func() (pairs []*pair) {
+			for _, namespace := range namespaces {
+				pairs = append(pairs, w.pair(r, namespace, nil))
+			}
+			return pairs
+		}
+	}
 	return r
 }
 
-// await waits until caches, handlers and watches are ready. The informer of Pods starts
-// after the handler has seen the Jobs, which determine the Pods to keep.
+// await waits until caches, handlers and watches are ready. It opens watches for each of
+// several namespaces if cluster-wide ones are forbidden.
 func (r *run) await(ctx context.Context) error {
-	for i, res := range r.resources {
-		if i > 0 {
-			r.begin(res)
-		}
-		if err := r.awaitOpen(ctx, r.resources[:i+1]); err != nil {
-			return err
-		}
+	err := r.awaitPairs(ctx)
+	var refused *Error
+	if r.each == nil || !errors.As(err, &refused) || !apierrors.IsForbidden(refused) {
+		return err
+	}
+	r.log.Info("cluster-wide watches are forbidden: each namespace gets its own", "error", err)
+	if err := r.narrow(ctx); err != nil {
+		return err
+	}
+	return r.awaitPairs(ctx)
+}
+
+// narrow replaces the cluster-wide pair. The store begins anew: what the one has shown may
+// be gone when the others begin.
+func (r *run) narrow(ctx context.Context) error {
+	all := r.pairs[0] // only narrow changes them
+	all.cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		all.factory.Shutdown()
+	}()
+	if err := r.awaitDone(ctx, ended); err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // both may be done
+		return r.unready(context.Cause(ctx))
+	}
+	r.store.clear()
+	r.gotFurther()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return ErrStopped
+	}
+	r.pairs = r.each()
+	return nil
+}
+
+// awaitPairs begins the informers and waits for them. Those of Pods start after the handler
+// has seen the Jobs, which determine the Pods to keep.
+func (r *run) awaitPairs(ctx context.Context) error {
+	all := r.resources()
+	jobs := all[:len(all)/2]
+	if err := r.awaitResources(ctx, jobs, jobs); err != nil {
+		return err
+	}
+	return r.awaitResources(ctx, all[len(jobs):], all)
+}
+
+// awaitResources begins some of the informers and waits until they are synced and the
+// watches of all are open.
+func (r *run) awaitResources(ctx context.Context, begin, all []*resource) error {
+	for _, res := range begin {
+		res.begin()
+	}
+	if err := r.awaitOpen(ctx, all); err != nil {
+		return err
+	}
+	for _, res := range begin {
 		for _, s := range res.synced {
-			select {
-			case <-s.Done():
-			case <-r.stopping:
-				return ErrStopped
-			case <-r.idle.C:
-				return r.unready(r.idleError())
-			case <-ctx.Done():
-				return r.unready(context.Cause(ctx))
+			if err := r.awaitDone(ctx, s.Done()); err != nil {
+				return err
 			}
 		}
 	}
@@ -114,15 +156,23 @@ func (r *run) awaitOpen(ctx context.Context, resources []*resource) error {
 		if waiting == 0 {
 			return nil
 		}
-		select {
-		case <-r.changed:
-		case <-r.stopping:
-			return ErrStopped
-		case <-r.idle.C:
-			return r.unready(r.idleError())
-		case <-ctx.Done():
-			return r.unready(context.Cause(ctx))
+		if err := r.awaitDone(ctx, r.changed); err != nil {
+			return err
 		}
+	}
+}
+
+// awaitDone waits for a value or the end of a channel.
+func (r *run) awaitDone(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-r.informers.Done():
+		return ErrStopped
+	case <-r.idle.C:
+		return r.unready(fmt.Errorf("no progress within StartTimeout (%s): %w", r.patience, context.DeadlineExceeded))
+	case <-ctx.Done():
+		return r.unready(context.Cause(ctx))
 	}
 }
 
@@ -134,45 +184,59 @@ func (r *run) gotFurther() {
 	}
 }
 
-func (r *run) idleError() error {
-	return fmt.Errorf("no progress within StartTimeout (%s): %w", r.patience, context.DeadlineExceeded)
-}
-
 // unready returns why Start gives up: the failed requests, if there are any.
 func (r *run) unready(cause error) error {
 	errs := []error{fmt.Errorf("watch: caches are not synced: %w", cause)}
-	for _, res := range r.resources {
-		if err := res.problem("no answer to list and watch"); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.problems("no answer to list and watch")...)...)
 }
 
-// problem returns why a resource is not healthy, or nil; silent is what to say when its
-// watch was never open and no request has failed.
-func (res *resource) problem(silent string) error {
-	opened, err := res.listerWatcher.State()
-	switch {
-	case err != nil:
-		return (*Error)(err)
-	case opened:
-		return nil
-	case !res.begun.Load():
-		return fmt.Errorf("list and watch of %s in namespace %q have not begun: they follow the jobs", res.name, res.namespace)
-	default:
-		return fmt.Errorf("%s of %s in namespace %q", silent, res.name, res.namespace)
+// maxProblems is how many watches an error names: each of hundreds of namespaces may have
+// the same problem.
+const maxProblems = 4
+
+// problems returns what is wrong with the watches.
+func (r *run) problems(silent string) (errs []error) {
+	more := 0
+	for _, res := range r.resources() {
+		switch err := res.problem(silent); {
+		case err == nil:
+		case len(errs) < maxProblems:
+			errs = append(errs, err)
+		default:
+			more++
+		}
 	}
+	if more > 0 {
+		errs = append(errs, fmt.Errorf("and the same or another problem with %d more watches", more))
+	}
+	return errs
+}
+
+// resources returns those of Jobs and, in the same order, those of Pods.
+func (r *run) resources() []*resource {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*resource, 2*len(r.pairs))
+	for i, p := range r.pairs {
+		all[i], all[len(r.pairs)+i] = p.jobs, p.pods
+	}
+	return all
 }
 
 // end stops the informers; gone is closed when their goroutines have ended.
 func (r *run) end() {
 	r.cancel()
 	r.idle.Stop()
-	r.ending.Do(func() {
-		go func() {
-			defer close(r.gone)
-			r.factory.Shutdown()
-		}()
-	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return
+	}
+	r.ended = true
+	go func(pairs []*pair) {
+		defer close(r.gone)
+		for _, p := range pairs {
+			p.factory.Shutdown()
+		}
+	}(r.pairs)
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // store holds the living Jobs of a watcher and their Pods, and calls the handler for
-// each change, after it has stored it. Jobs come from one goroutine and Pods from
-// another.
+// each change, after it has stored it. The Jobs of a namespace come from one goroutine and
+// its Pods from another.
 //
 // It cannot be client-go's indexers: those hold the Pods of a finished Job, 6.5 KB each,
 // for as long as the API server does. For a waiting step it also needs half of their
@@ -26,6 +26,8 @@ type store struct {
 	done  map[string]recording     // by namespace/name: see Watcher.Recorded
 	pods  map[string]*storedPod    // by namespace/name
 	byJob map[types.UID]*storedPod // by the UID of their Job
+
+	running int // of the Jobs
 }
 
 // storedJob is a Job in the store. Jobs of one step, its runs, form a list; so do
@@ -49,11 +51,17 @@ type storedPod struct {
 }
 
 func newStore(handler Handler, readable func(record string) bool) *store {
-	return &store{
-		handler: handler, readable: readable, seed: maphash.MakeSeed(),
-		jobs: map[string]*storedJob{}, steps: map[uint64]*storedJob{}, done: map[string]recording{},
-		pods: map[string]*storedPod{}, byJob: map[types.UID]*storedPod{},
-	}
+	s := &store{handler: handler, readable: readable, seed: maphash.MakeSeed()}
+	s.clear()
+	return s
+}
+
+// clear drops everything, without a call of the handler.
+func (s *store) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.jobs, s.steps, s.done = map[string]*storedJob{}, map[uint64]*storedJob{}, map[string]recording{}
+	s.pods, s.byJob = map[string]*storedPod{}, map[types.UID]*storedPod{}
 }
 
 func (s *store) stepKey(namespace string, execution types.UID, step string) uint64 {
@@ -67,11 +75,16 @@ func (s *store) recorded(job *Job) bool {
 	return job.RecordedLabel || job.Record != "" && s.readable(job.Record)
 }
 
-// putJob stores the state of a Job. A delete and a create under one name can arrive as
-// one change.
+// putJob stores the state of a Job, unless it precedes the stored one: no event need
+// follow that restores the latter. A delete and a create under one name can arrive as one
+// change.
 func (s *store) putJob(key string, job *Job) {
 	recorded := s.recorded(job)
 	s.mu.Lock()
+	if stored := s.jobs[key]; stored != nil && stored.job.UID == job.UID && precedes(job.ResourceVersion, stored.job.ResourceVersion) {
+		s.mu.Unlock()
+		return
+	}
 	before := s.unlinkJob(key)
 	if own, ok := s.done[key]; ok {
 		if own.uid == job.UID && !recorded && precedes(job.ResourceVersion, own.version) {
@@ -89,6 +102,9 @@ func (s *store) putJob(key string, job *Job) {
 		step := s.stepKey(job.Namespace, job.ExecutionUID, job.Step)
 		stored := &storedJob{job: job, next: s.steps[step]}
 		s.jobs[key], s.steps[step] = stored, stored
+		if job.running() {
+			s.running++
+		}
 	}
 	s.mu.Unlock()
 	if before != nil && before.UID != job.UID {
@@ -144,6 +160,9 @@ func (s *store) unlinkJob(key string) *Job {
 	}
 	delete(s.jobs, key)
 	job := stored.job
+	if job.running() {
+		s.running--
+	}
 	step := s.stepKey(job.Namespace, job.ExecutionUID, job.Step)
 	if head := s.steps[step]; head != stored {
 		for ; head.next != stored; head = head.next {
@@ -189,11 +208,16 @@ func (s *store) superfluous(key string, pod *Pod) bool {
 	return !s.living(pod) && (stored == nil || stored.pod.UID != pod.UID)
 }
 
-// putPod stores the state of a Pod, unless it has finished and its Job is not living.
+// putPod stores the state of a Pod, unless it precedes the stored one, or the Pod has
+// finished and its Job is not living.
 func (s *store) putPod(key string, pod *Pod) {
 	s.mu.Lock()
 	drop := pod.finished() && !s.living(pod)
 	stored := s.pods[key]
+	if stored != nil && stored.pod.UID == pod.UID && precedes(pod.ResourceVersion, stored.pod.ResourceVersion) {
+		s.mu.Unlock()
+		return
+	}
 	if stored != nil && stored.pod.UID == pod.UID && stored.pod.JobUID == pod.JobUID && !drop {
 		stored.pod = pod // the common case
 		s.mu.Unlock()

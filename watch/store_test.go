@@ -150,3 +150,30 @@ func TestRecordedJobLeavesAtOnce(t *testing.T) {
 		require.Equal(t, 1, shown(), "the record was removed since")
 	})
 }
+
+// TestEarlierStateIsIgnored: an event that arrives late does not replace a later state.
+func TestEarlierStateIsIgnored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := job("run", "uid-0", "9")
+		p := pod("p", "pod-0", "10", j, corev1.PodRunning)
+		client := fake.NewClientset(j, p)
+		w, r := start(t, client)
+		r.take()
+		j.ResourceVersion, p.ResourceVersion, p.Status.Phase = "7", "8", corev1.PodPending
+		_, err := client.BatchV1().Jobs("ns").Update(t.Context(), j, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		_, err = client.CoreV1().Pods("ns").Update(t.Context(), p, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, r.take())
+		got, _ := w.Job("ns", "run")
+		require.Equal(t, "9", got.ResourceVersion)
+		require.Equal(t, corev1.PodRunning, w.Pods("ns", "uid-0")[0].Phase)
+		j.ResourceVersion, j.UID = "6", "uid-1"
+		_, err = client.BatchV1().Jobs("ns").Update(t.Context(), j, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		synctest.Wait()
+		require.NotEmpty(t, r.take(), "another Job")
+	})
+}

@@ -58,12 +58,15 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 	out := &Job{
 		Meta:      t.meta(&job.ObjectMeta),
 		Metadata:  identity.MetadataOf(job),
+		Contents:  identity.Contents(&job.Spec.Template.Spec),
 		Suspended: job.Spec.Suspend != nil && *job.Spec.Suspend,
 		Status:    job.Status,
 
 		BackoffLimit: or(job.Spec.BackoffLimit, defaultBackoffLimit), MaxFailedIndexes: or(job.Spec.MaxFailedIndexes, -1),
 		PodFailurePolicy: job.Spec.PodFailurePolicy,
-		Managed:          job.Spec.ManagedBy != nil && *job.Spec.ManagedBy != batchv1.JobControllerName,
+	}
+	if by := job.Spec.ManagedBy; by != nil && *by != batchv1.JobControllerName {
+		out.ManagedBy = t.intern(*by)
 	}
 	template := trimTemplate(&job.Spec.Template.Spec)
 	if packed, err := template.Marshal(); err == nil {
@@ -71,6 +74,7 @@ func (t *trimmer) job(job *batchv1.Job) *Job {
 	}
 	out.Group, out.ExecutionUID = t.intern(out.Group), t.internUID(out.ExecutionUID)
 	out.Step, out.SpecHash, out.Record = t.clone(out.Step), t.clone(out.SpecHash), t.clone(out.Record)
+	out.TraceParent = t.clone(out.TraceParent)
 	if t != nil && t.detached {
 		t.detach(&out.Status)
 		out.PodFailurePolicy = out.PodFailurePolicy.DeepCopy()
@@ -177,8 +181,9 @@ func trimRunning(out, pod *corev1.Pod) {
 	}
 	for _, c := range pod.Status.Conditions {
 		// A condition that is True is not needed, except for the one that announces a
-		// disruption.
-		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget {
+		// disruption, and while a pod has not started the one that says when it was bound.
+		bound := c.Type == corev1.PodScheduled && pod.Status.Phase == corev1.PodPending
+		if c.Status != corev1.ConditionTrue || c.Type == corev1.DisruptionTarget || bound {
 			out.Status.Conditions = append(out.Status.Conditions, c)
 		}
 	}

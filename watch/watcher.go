@@ -8,22 +8,15 @@ import (
 	"sync"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
-
-	"github.com/kontinue/kontinue/internal/listwatch"
 )
 
 // Handler receives every change of the watched Jobs and Pods. Its methods are called
-// from the informers' goroutines, one at a time for Jobs and one at a time for Pods, in
-// the order of the API server within each of the two and in no order between them. They
-// must be quick, must not block and must be idempotent: a relist repeats states.
+// from the informers' goroutines: one at a time for the Jobs of a namespace and one at a
+// time for its Pods, in the order of the API server within each of the two, and in no order
+// between them or between namespaces. Two calls for one Job, or for one Pod, never overlap.
+// The methods must be safe for concurrent use, must be quick, must not block and must be
+// idempotent: a relist repeats states.
 type Handler interface {
 	// JobChanged is called for a Job that was added or modified. If the Job has its
 	// record, the cache no longer holds it.
@@ -45,6 +38,10 @@ type Config struct {
 	Clientset kubernetes.Interface
 	// Namespace is where the Jobs and Pods are; empty stands for all namespaces.
 	Namespace string
+	// Namespaces are several, instead of Namespace. Two cluster-wide watches serve all of
+	// them, of which the objects of other namespaces are dropped on arrival. If these are
+	// forbidden at Start, there are two watches for each namespace.
+	Namespaces []string
 	// JobSelector is the label selector of LIST and WATCH of the Jobs: those of a worker
 	// group whose step has no record yet. PodSelector is that of the Pods, on which
 	// nothing shows whether their step has one.
@@ -83,10 +80,10 @@ func New(cfg Config) *Watcher {
 	return &Watcher{cfg: cfg, reads: podReads{sending: make(chan struct{}, maxPodLists)}}
 }
 
-// Start opens the two watches, of Jobs first, and returns when both caches are synced
-// and the handler has seen their content. ctx bounds the start only. If it is done
-// first, Start makes no progress for Config.StartTimeout, or a right is missing, Start
-// stops what it began and returns an error that wraps an [*Error] with verb and resource.
+// Start opens the watches, of Jobs first, and returns when the caches are synced and the
+// handler has seen their content. ctx bounds the start only. If it is done first, Start
+// makes no progress for Config.StartTimeout, or a right is missing, Start stops what it
+// began and returns an error that wraps an [*Error] with verb, resource and namespace.
 // Start is idempotent: a concurrent second call waits for the result of the first, and
 // starts again if the first failed because its context was done. After a failed start it
 // may be called again; after Stop it returns [ErrStopped].
@@ -142,47 +139,6 @@ func (w *Watcher) complete(ctx context.Context, r *run) error {
 	return r.err
 }
 
-// jobs and pods are the two resources of a run.
-func (w *Watcher) jobs(r *run) *resource {
-	jobs, selector := w.cfg.Clientset.BatchV1().Jobs(w.cfg.Namespace), w.cfg.JobSelector
-	return w.resource(r, &batchv1.Job{}, jobEvents(r.store), listwatch.Config{
-		Resource: "jobs", Keep: r.store.keepJobs, Changed: r.changed,
-		List: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = selector
-			return jobs.List(ctx, o)
-		},
-		Watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = selector
-			return jobs.Watch(ctx, o)
-		},
-	})
-}
-
-func (w *Watcher) pods(r *run) *resource {
-	pods, selector := w.cfg.Clientset.CoreV1().Pods(w.cfg.Namespace), w.cfg.PodSelector
-	return w.resource(r, &corev1.Pod{}, podEvents(r.store), listwatch.Config{
-		Resource: "pods", Keep: r.store.keepPods, Changed: r.changed,
-		List: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = selector
-			return pods.List(ctx, o)
-		},
-		Watch: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = selector
-			return pods.Watch(ctx, o)
-		},
-	})
-}
-
-func (w *Watcher) resource(r *run, object runtime.Object, events cache.ResourceEventHandler, cfg listwatch.Config) *resource {
-	cfg.Progress = r.gotFurther
-	cfg.Namespace, cfg.Bookmarks = w.cfg.Namespace, overHTTP(w.cfg.Clientset)
-	cfg.Logger = w.cfg.Logger.With("resource", cfg.Resource, "namespace", cfg.Namespace)
-	return &resource{
-		name: cfg.Resource, namespace: cfg.Namespace, object: object, events: events,
-		listerWatcher: listwatch.New(cfg), log: cfg.Logger,
-	}
-}
-
 // Stop closes the watches and returns when every goroutine of the watcher has ended, or
 // with an error when ctx ends first; goroutines that are left then end by themselves.
 // It is idempotent, and the watcher cannot be started after it.
@@ -203,7 +159,7 @@ func (w *Watcher) Stop(ctx context.Context) error {
 	}
 }
 
-// Healthy returns nil while both watches are open. Otherwise the error wraps the
+// Healthy returns nil while all watches are open. Otherwise the error wraps the
 // [*Error] of the last failed request. A watch is also unhealthy if it ended more than
 // two seconds ago, or has received no event or bookmark for two minutes, unless the
 // clientset is a fake one that sends no bookmarks. The informers keep retrying, so there
@@ -218,18 +174,5 @@ func (w *Watcher) Healthy() error {
 	if r == nil {
 		return errors.New("watch: not started")
 	}
-	var errs []error
-	for _, res := range r.resources {
-		if err := res.problem("no open watch"); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// overHTTP reports whether a clientset sends its requests to a server: a fake one has no
-// REST client.
-func overHTTP(clientset kubernetes.Interface) bool {
-	client, ok := clientset.BatchV1().RESTClient().(*rest.RESTClient)
-	return ok && client != nil
+	return errors.Join(r.problems("no open watch")...)
 }
