@@ -26,11 +26,13 @@ type line struct {
 // reopen it skips that many lines and compares the sums. Equal timestamps, bursts
 // and slight disorder do not matter.
 //
-// If other lines are returned (the kubelet has rotated the file, or the container
-// was restarted), the cursor falls back to timestamps: it drops lines that are not
-// newer than the newest delivered one, and reports a gap.
+// If other lines are returned, since the kubelet has rotated the file, the cursor falls
+// back to timestamps: it drops lines that are not newer than the newest delivered one,
+// and reports a gap unless the last line that it dropped is the last one delivered.
 type cursor struct {
 	newest  time.Time
+	last    uint64    // hash of the last delivered line
+	floor   time.Time // lines up to this time are of an earlier run of the container
 	seconds map[int64]tally
 
 	// Used while skipping: the lines read again so far, and those expected.
@@ -38,6 +40,7 @@ type cursor struct {
 	got       tally
 	want      tally
 	firstHash uint64
+	lastHash  uint64
 	reread    map[int64]tally
 }
 
@@ -57,9 +60,14 @@ func (c *cursor) since() *metav1.Time {
 	return &metav1.Time{Time: c.newest.Add(-overlap).Truncate(time.Second)}
 }
 
+// nextRun prepares for the log of the container's next run, all lines of which are newer.
+// The server may still return that of the run before, if the container was restarted a
+// moment ago.
+func (c *cursor) nextRun() { *c = cursor{newest: c.newest, floor: c.newest} }
+
 // reopen prepares for a stream that starts at since.
 func (c *cursor) reopen() {
-	c.got, c.want, c.firstHash, c.reread = tally{}, tally{}, 0, map[int64]tally{}
+	c.got, c.want, c.firstHash, c.lastHash, c.reread = tally{}, tally{}, 0, 0, map[int64]tally{}
 	c.prune()
 	for _, t := range c.seconds {
 		c.want.lines += t.lines
@@ -71,6 +79,9 @@ func (c *cursor) reopen() {
 // accept processes the next line of a stream. It reports whether to deliver the
 // line, and whether lines may be missing before it.
 func (c *cursor) accept(l line) (deliver, gap bool) {
+	if !c.floor.IsZero() && !l.at.After(c.floor) {
+		return false, false
+	}
 	if !c.skipping {
 		c.deliver(l)
 		return true, false
@@ -80,14 +91,14 @@ func (c *cursor) accept(l line) (deliver, gap bool) {
 	}
 	if l.at.After(c.newest) {
 		// No delivered line is newer than c.newest, so some were not returned.
-		c.giveUp()
+		gap = c.giveUp()
 		c.deliver(l)
-		return true, true
+		return true, gap
 	}
 	if c.got.lines == 0 {
 		c.firstHash = l.hash
 	}
-	c.got = c.got.plus(l.hash)
+	c.got, c.lastHash = c.got.plus(l.hash), l.hash
 	second := l.at.Unix()
 	c.reread[second] = c.reread[second].plus(l.hash)
 	// One extra line at the start is the rest of a long line that began before
@@ -100,23 +111,22 @@ func (c *cursor) accept(l line) (deliver, gap bool) {
 }
 
 // end is called when a stream has been read to the end of a complete log. It
-// reports a gap if delivered lines were not returned again, in which case other
+// reports a gap if the last delivered line was not returned again, in which case other
 // lines may be missing as well.
-func (c *cursor) end() (gap bool) {
-	if !c.skipping {
-		return false
-	}
-	c.giveUp()
-	return true
-}
+func (c *cursor) end() (gap bool) { return c.skipping && c.giveUp() }
 
-// giveUp stops skipping. The next reopen expects the lines that this one returned.
-func (c *cursor) giveUp() {
+// giveUp stops skipping, and reports a gap unless the stream has returned the last
+// delivered line, which every new line follows. The next reopen expects the lines that
+// this one returned.
+func (c *cursor) giveUp() (gap bool) {
+	gap = c.got.lines == 0 || c.lastHash != c.last
 	c.skipping = false
 	c.seconds = c.reread
+	return gap
 }
 
 func (c *cursor) deliver(l line) {
+	c.last = l.hash
 	if l.at.After(c.newest) {
 		c.newest = l.at
 		c.prune()

@@ -70,7 +70,7 @@ func TestCursorReportsARotatedFile(t *testing.T) {
 		gaps     int
 		atTheEnd bool
 	}{
-		{"only delivered lines lost", 45, lineTexts(file[50:]), 1, false},
+		{"only delivered lines lost", 45, lineTexts(file[50:]), 0, false},
 		{"starts after the last delivered line", 50, lineTexts(file[50:]), 1, false},
 		{"lines lost", 60, lineTexts(file[60:]), 1, false},
 		{"all lost", 100, nil, 1, true},
@@ -134,6 +134,26 @@ func TestCursorWithAServerThatIgnoresSinceTime(t *testing.T) {
 		}
 	}
 	require.Equal(t, lineTexts(file[50:]), got)
+}
+
+// TestCursorOfTheNextRun: its lines are newer than those of the run before, also if the
+// server returns that one again.
+func TestCursorOfTheNextRun(t *testing.T) {
+	t.Parallel()
+	file := numbered(20, 1, 100*time.Millisecond)
+	c := &cursor{}
+	got, gaps := play(c, file[:10], 10, true)
+	require.Len(t, got, 10)
+	require.Zero(t, gaps)
+	for range 2 {
+		c.nextRun()
+		got, gaps = play(c, file[:10], 10, true)
+		require.Empty(t, got)
+		require.Zero(t, gaps)
+	}
+	got, gaps = play(c, file[10:], 10, true)
+	require.Equal(t, lineTexts(file[10:]), got)
+	require.Zero(t, gaps)
 }
 
 // FuzzCursor interrupts a log at random places. Timestamps come in bursts and up

@@ -40,7 +40,7 @@ type Error struct {
 }
 
 // Error returns a message with the container and the pod, Kind, and the text of
-// Err. For a 403 it names the verbs to grant.
+// Err. For a 403 it names the verb to grant.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "log of %s", e.Ref)
@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " (the pod has: %s)", strings.Join(e.Containers, ", "))
 	}
 	if apierrors.IsForbidden(e.Err) {
-		b.WriteString(`: grant the verb "get" on pods/log (and on pods, to follow)`)
+		b.WriteString(`: grant the verb "get" on pods/log`)
 	}
 	if e.Err != nil {
 		b.WriteString(": " + plain.Text(e.Err.Error()))

@@ -14,7 +14,7 @@ import (
 
 func ExampleReader_Tail() {
 	reader := logs.NewReader(fake.NewClientset()) // a fake clientset returns "fake logs"
-	text, err := reader.Tail(context.Background(), logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}, 20)
+	text, err := reader.Tail(context.Background(), logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}, logs.TailOptions{Lines: 20})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -24,12 +24,18 @@ func ExampleReader_Tail() {
 }
 
 func ExampleReader_Follow() {
-	reader := logs.NewReader(fake.NewClientset(&corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "migrate-x7k2p"},
-		Status:     corev1.PodStatus{Phase: corev1.PodSucceeded},
-	}))
-	report, err := reader.Follow(context.Background(), logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}, os.Stdout)
-	fmt.Println()
+	reader := logs.NewReader(fake.NewClientset())
+	ref := logs.Ref{Namespace: "default", Pod: "migrate-x7k2p", Container: "script"}
+
+	// A watch of pods sets the state with each change of the pod.
+	source := &logs.Source{}
+	source.Set(logs.StateOf(&corev1.Pod{Status: corev1.PodStatus{
+		Phase: corev1.PodSucceeded,
+		ContainerStatuses: []corev1.ContainerStatus{{Name: "script", State: corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{StartedAt: metav1.Now(), FinishedAt: metav1.Now()},
+		}}},
+	}}, "script"))
+	report, err := reader.Follow(context.Background(), ref, source, os.Stdout)
 	fmt.Println(report.Complete, report.Lines, len(report.Gaps), err)
 	// Output:
 	// fake logs

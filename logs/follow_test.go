@@ -5,12 +5,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 )
@@ -18,35 +16,29 @@ import (
 // run is a container whose log grows while it is followed: each stream returns a
 // few more lines than the previous one and is then interrupted within a line.
 type run struct {
-	file  []logLine
-	cuts  int
-	shown atomic.Int64
+	file []logLine
+	cuts int
 }
 
 // server interrupts the first cuts streams; the container ends with the next one.
 func (c *run) server(t *testing.T) *serve {
 	perCut := len(c.file)/(c.cuts+1) + 1
-	state := func() http.HandlerFunc {
-		if c.shown.Load() >= int64(len(c.file)) {
-			return podWith(corev1.PodSucceeded, terminatedState)
+	s := &serve{source: sourceOf(running)}
+	s.onLog = func(n int, w http.ResponseWriter, r *http.Request) {
+		shown := min(n*perCut, len(c.file))
+		if shown == len(c.file) {
+			s.source.Set(ended)
 		}
-		return podWith(corev1.PodRunning, runningState)
-	}
-	return &serve{
-		onPod: func(w http.ResponseWriter, r *http.Request) { state()(w, r) },
-		onLog: func(n int, w http.ResponseWriter, r *http.Request) {
-			shown := min(n*perCut, len(c.file))
-			c.shown.Store(int64(shown))
-			writeLines(w, since(t, c.file[:shown], r.URL.Query()))
-			if n <= c.cuts {
-				next := c.file[min(shown, len(c.file)-1)].String()
-				_, _ = io.WriteString(w, next[:n%len(next)])
-				if n%3 != 0 { // every third stream ends cleanly, as behind a proxy
-					cut(w)
-				}
+		writeLines(w, since(t, c.file[:shown], r.URL.Query()))
+		if n <= c.cuts {
+			next := c.file[min(shown, len(c.file)-1)].String()
+			_, _ = io.WriteString(w, next[:n%len(next)])
+			if n%3 != 0 { // every third stream ends cleanly, as behind a proxy
+				cut(w)
 			}
-		},
+		}
 	}
+	return s
 }
 
 func TestFollowDeliversEveryLineOnceDespiteInterruptions(t *testing.T) {
@@ -68,7 +60,7 @@ func TestFollowDeliversEveryLineOnceDespiteInterruptions(t *testing.T) {
 			c := &run{file: tt.file, cuts: tt.cuts}
 			s := c.server(t)
 			var out bytes.Buffer
-			report, err := s.reader(t).Follow(testContext(t), ref, &out)
+			report, err := s.reader(t).Follow(testContext(t), ref, s.source, &out)
 			require.NoError(t, err)
 			require.Equal(t, texts(tt.file), out.String())
 			require.True(t, report.Complete)
@@ -89,62 +81,45 @@ func TestFollowDeliversEveryLineOnceDespiteInterruptions(t *testing.T) {
 func TestFollowReportsAGap(t *testing.T) {
 	t.Parallel()
 	file := numbered(100, 1, 100*time.Millisecond)
-	s := &serve{
-		onPod: podWith(corev1.PodRunning, runningState),
-		onLog: func(n int, w http.ResponseWriter, r *http.Request) {
-			if n == 1 {
-				writeLines(w, file[:40])
-				cut(w)
-			}
-			writeLines(w, since(t, file[60:], r.URL.Query())) // the kubelet has rotated the file
-		},
-	}
-	running := s.onPod
-	s.onPod = func(w http.ResponseWriter, r *http.Request) {
-		if len(s.queries()) > 1 {
-			podWith(corev1.PodFailed, terminatedState)(w, r)
-			return
+	s := &serve{source: sourceOf(running)}
+	s.onLog = func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 1 {
+			writeLines(w, file[:40])
+			cut(w)
 		}
-		running(w, r)
+		s.source.Set(ended)
+		writeLines(w, since(t, file[60:], r.URL.Query())) // the kubelet has rotated the file
 	}
 	var out bytes.Buffer
-	report, err := s.reader(t).Follow(testContext(t), ref, &out)
+	report, err := s.reader(t).Follow(testContext(t), ref, s.source, &out)
 	require.NoError(t, err)
 	require.Equal(t, texts(append(append([]logLine{}, file[:40]...), file[60:]...)), out.String())
 	require.False(t, report.Complete)
 	require.Equal(t, []Gap{{After: file[39].at, Before: file[60].at}}, report.Gaps)
 }
 
-func TestFollowWaitsForTheStart(t *testing.T) {
+// TestFollowWithoutAnAnswer: the status of the container is known before the kubelet, or
+// the API server, has its log.
+func TestFollowWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	file := numbered(3, 1, time.Second)
-	s := &serve{
-		onPod: podWith(corev1.PodPending, corev1.ContainerState{}),
-		onLog: func(n int, w http.ResponseWriter, _ *http.Request) {
-			switch {
-			case n == 1: // no node yet: an empty 200
-			case n == 2:
-				refuse(w, 500, metav1.StatusReasonInternalError, "dial tcp 10.0.0.1:10250: connect: connection refused")
-			case n < 5:
-				refuse(w, 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is waiting to start: ContainerCreating`)
-			default:
-				writeLines(w, file)
-			}
-		},
-	}
-	pending := s.onPod
-	s.onPod = func(w http.ResponseWriter, r *http.Request) {
-		switch n := len(s.queries()); {
-		case n == 2: // a transient error of the pod read
-			refuse(w, 503, metav1.StatusReasonServiceUnavailable, "shutting down")
-		case n < 5:
-			pending(w, r)
+	s := &serve{source: sourceOf(running)}
+	s.onLog = func(n int, w http.ResponseWriter, _ *http.Request) {
+		switch {
+		case n == 1: // an empty 200
+		case n == 2:
+			refuse(w, 500, metav1.StatusReasonInternalError, "dial tcp 10.0.0.1:10250: connect: connection refused")
+		case n == 3:
+			refuse(w, 401, metav1.StatusReasonUnauthorized, "Unauthorized") // until client-go has read the new token
+		case n < 6:
+			refuse(w, 400, metav1.StatusReasonBadRequest, `container "main" in pod "step-abcde" is waiting to start: ContainerCreating`)
 		default:
-			podWith(corev1.PodSucceeded, terminatedState)(w, r)
+			s.source.Set(ended)
+			writeLines(w, file)
 		}
 	}
 	var out bytes.Buffer
-	report, err := s.reader(t).Follow(testContext(t), ref, &out)
+	report, err := s.reader(t).Follow(testContext(t), ref, s.source, &out)
 	require.NoError(t, err)
 	require.True(t, report.Complete)
 	require.Equal(t, texts(file), out.String())
@@ -154,7 +129,7 @@ func TestFollowRetriesTransientKubeletErrors(t *testing.T) {
 	t.Parallel()
 	file := numbered(3, 1, 0)
 	s := &serve{
-		onPod: podWith(corev1.PodSucceeded, terminatedState),
+		source: sourceOf(ended),
 		onLog: func(n int, w http.ResponseWriter, _ *http.Request) {
 			if n <= 2 {
 				_, _ = io.WriteString(w, "failed to create fsnotify watcher: too many open files")
@@ -164,7 +139,7 @@ func TestFollowRetriesTransientKubeletErrors(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	report, err := s.reader(t).Follow(testContext(t), ref, &out)
+	report, err := s.reader(t).Follow(testContext(t), ref, s.source, &out)
 	require.NoError(t, err)
 	require.True(t, report.Complete)
 	require.Equal(t, texts(file), out.String(), "the kubelet's error is not part of the log")
@@ -173,40 +148,31 @@ func TestFollowRetriesTransientKubeletErrors(t *testing.T) {
 func TestFollowReopensASilentStream(t *testing.T) {
 	t.Parallel()
 	file := numbered(2, 1, 0)
-	s := &serve{
-		onPod: podWith(corev1.PodRunning, runningState),
-		onLog: func(n int, w http.ResponseWriter, r *http.Request) {
-			if n <= 2 {
-				writeLines(w, file[:1])
-				_ = http.NewResponseController(w).Flush()
-				<-r.Context().Done() // neither data nor an end
-				return
-			}
-			writeLines(w, file)
-		},
-	}
-	running := s.onPod
-	s.onPod = func(w http.ResponseWriter, r *http.Request) {
-		if len(s.queries()) > 2 {
-			podWith(corev1.PodSucceeded, terminatedState)(w, r)
+	s := &serve{source: sourceOf(running)}
+	s.onLog = func(n int, w http.ResponseWriter, r *http.Request) {
+		if n <= 2 {
+			writeLines(w, file[:1])
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done() // neither data nor an end
 			return
 		}
-		running(w, r)
+		s.source.Set(ended)
+		writeLines(w, file)
 	}
 	reader := s.reader(t)
 	reader.idle = 30 * time.Millisecond
 	var out bytes.Buffer
-	report, err := reader.Follow(testContext(t), ref, &out)
+	report, err := reader.Follow(testContext(t), ref, s.source, &out)
 	require.NoError(t, err)
 	require.True(t, report.Complete)
 	require.Equal(t, texts(file), out.String())
 	require.GreaterOrEqual(t, report.Reopened, 3)
 }
 
-func TestFollowCutsLongLinesAndKeepsAnUnfinishedLast(t *testing.T) {
+func TestFollowCutsLongLinesAndEndsTheLast(t *testing.T) {
 	t.Parallel()
 	s := &serve{
-		onPod: podWith(corev1.PodSucceeded, terminatedState),
+		source: sourceOf(ended),
 		onLog: func(_ int, w http.ResponseWriter, _ *http.Request) {
 			writeLines(w, []logLine{{epoch, strings.Repeat("x", 100_000)}, {epoch, "short"}})
 			_, _ = io.WriteString(w, strings.TrimSuffix(logLine{epoch, "no newline"}.String(), "\n"))
@@ -215,9 +181,9 @@ func TestFollowCutsLongLinesAndKeepsAnUnfinishedLast(t *testing.T) {
 	reader := s.reader(t)
 	reader.MaxLineBytes = 20
 	var out bytes.Buffer
-	report, err := reader.Follow(testContext(t), ref, &out)
+	report, err := reader.Follow(testContext(t), ref, s.source, &out)
 	require.NoError(t, err)
-	require.Equal(t, strings.Repeat("x", 20)+"\nshort\nno newline", out.String())
+	require.Equal(t, strings.Repeat("x", 20)+"\nshort\nno newline\n", out.String())
 	require.EqualValues(t, 1, report.Truncated)
 	require.EqualValues(t, 3, report.Lines)
 	require.True(t, report.Complete)
@@ -232,16 +198,15 @@ func TestFollowWithoutTimestamps(t *testing.T) {
 		onLog(n, unstamped{w}, r)
 	}
 	var out bytes.Buffer
-	report, err := s.reader(t).Follow(testContext(t), ref, &out)
+	report, err := s.reader(t).Follow(testContext(t), ref, s.source, &out)
 	require.NoError(t, err)
 	require.Equal(t, texts(c.file), out.String())
 	require.True(t, report.Complete)
 
 	out.Reset()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Pod, UID: ref.UID}, Status: corev1.PodStatus{Phase: corev1.PodSucceeded}}
-	report, err = NewReader(fake.NewClientset(pod)).Follow(testContext(t), ref, &out)
+	report, err = NewReader(fake.NewClientset()).Follow(testContext(t), ref, sourceOf(ended), &out)
 	require.NoError(t, err)
-	require.Equal(t, "fake logs", out.String())
+	require.Equal(t, "fake logs\n", out.String())
 	require.True(t, report.Complete)
 }
 

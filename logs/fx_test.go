@@ -15,7 +15,7 @@ func TestModuleProvidesAReader(t *testing.T) {
 	var r *Reader
 	app := fxtest.New(t, Module, fx.Provide(func() kubernetes.Interface { return fake.NewClientset() }), fx.Populate(&r))
 	app.RequireStart().RequireStop()
-	text, err := r.Tail(t.Context(), ref, 1)
+	text, err := r.Tail(t.Context(), ref, TailOptions{Lines: 1})
 	require.NoError(t, err)
 	require.Equal(t, "fake logs", text)
 }

@@ -66,6 +66,12 @@ func (r *lineReader) next() (textLine, error) {
 	}
 }
 
+// ready reports whether next would return a line at once.
+func (r *lineReader) ready() bool {
+	buffered, _ := r.in.Peek(r.in.Buffered()) // what is buffered can be peeked
+	return bytes.IndexByte(buffered, '\n') >= 0
+}
+
 // stamp splits a line into timestamp and text. A line without a timestamp, from a
 // server that ignores the option, gets that of the previous line.
 func (r *lineReader) stamp(text []byte) (at time.Time, rest []byte, ok bool) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 )
 
 // silence writes the text, and then nothing until the client gives up.
@@ -34,7 +33,7 @@ func TestTailOfASilentLog(t *testing.T) {
 			s := &serve{onLog: func(_ int, w http.ResponseWriter, r *http.Request) { silence(w, r, text) }}
 			r := s.reader(t)
 			r.idle = 50 * time.Millisecond
-			_, err := r.Tail(testContext(t), ref, 1)
+			_, err := r.Tail(testContext(t), ref, TailOptions{Lines: 1})
 			require.ErrorIs(t, err, errIdle)
 			require.ErrorContains(t, err, "node alive")
 			require.NotErrorIs(t, err, context.Canceled)
@@ -58,7 +57,7 @@ func TestTailOfASlowLog(t *testing.T) {
 	}}
 	r := s.reader(t)
 	r.idle = 200 * time.Millisecond
-	text, err := r.Tail(testContext(t), ref, lines)
+	text, err := r.Tail(testContext(t), ref, TailOptions{Lines: lines})
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("a\n", lines), text)
 }
@@ -68,7 +67,6 @@ func TestFollowReopensALogWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	file := numbered(3, 1, time.Second)
 	s := &serve{
-		onPod: podWith(corev1.PodSucceeded, terminatedState),
 		onLog: func(n int, w http.ResponseWriter, r *http.Request) {
 			if n == 1 {
 				silence(w, r, "")
@@ -80,7 +78,7 @@ func TestFollowReopensALogWithoutAnAnswer(t *testing.T) {
 	r := s.reader(t)
 	r.idle = 50 * time.Millisecond
 	var out strings.Builder
-	report, err := r.Follow(testContext(t), ref, &out)
+	report, err := r.Follow(testContext(t), ref, sourceOf(ended), &out)
 	require.NoError(t, err)
 	require.True(t, report.Complete)
 	require.Equal(t, texts(file), out.String())
@@ -109,7 +107,7 @@ func TestTailsAtATime(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, 4*maxTails)
 	for i := range errs {
-		wg.Go(func() { _, errs[i] = r.Tail(testContext(t), ref, 1) })
+		wg.Go(func() { _, errs[i] = r.Tail(testContext(t), ref, TailOptions{Lines: 1}) })
 	}
 	wg.Wait()
 	require.NoError(t, errors.Join(errs...))
@@ -121,6 +119,6 @@ func TestTailsAtATime(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("no time")
 	cancel(cause)
-	_, err := r.Tail(ctx, ref, 1)
+	_, err := r.Tail(ctx, ref, TailOptions{Lines: 1})
 	require.ErrorIs(t, err, cause)
 }

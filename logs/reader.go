@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
@@ -26,6 +25,9 @@ const (
 	maxTails = 16
 	// DefaultMaxLineBytes is the default of [Reader.MaxLineBytes]: 1 MiB.
 	DefaultMaxLineBytes = 1 << 20
+	// DefaultMaxStreams is the default of [Reader.MaxStreams], as that of stern. An API
+	// server allows 100 streams on a connection, which requests need as well.
+	DefaultMaxStreams = 50
 )
 
 // Ref names one container's log.
@@ -34,10 +36,6 @@ type Ref struct {
 	Namespace string
 	// Pod is the pod's name.
 	Pod string
-	// UID is the UID of the pod, or empty. [Reader.Follow] returns [ErrGone] if the
-	// pod has another UID. [Reader.Tail] ignores it, to save a request: the name of
-	// a Job's pod ends in five random characters, so a name is hardly ever reused.
-	UID types.UID
 	// Container is the container's name. It may be empty if the pod has only one
 	// container.
 	Container string
@@ -51,9 +49,9 @@ func (r Ref) String() string {
 	return fmt.Sprintf("container %q of pod %s/%s", r.Container, r.Namespace, r.Pod)
 }
 
-// Reader reads container logs. It is safe for concurrent use; MaxBytes and
-// MaxLineBytes must be set before the first call. It needs the RBAC verb get on
-// pods/log, and on pods for Follow and for the container names in an [Error].
+// Reader reads container logs. It is safe for concurrent use; its fields must be set
+// before the first call. It needs the RBAC verb get on pods/log, and on pods for the
+// container names in an [Error] of Tail.
 type Reader struct {
 	// MaxBytes limits the text that [Reader.Tail] returns, in bytes. Excess output
 	// is dropped from the start: the end of a log is the useful part. Tail buffers
@@ -63,11 +61,18 @@ type Reader struct {
 	// longer line is dropped and counted in [Report.Truncated]. Zero or less means
 	// [DefaultMaxLineBytes].
 	MaxLineBytes int
+	// MaxStreams limits how many logs [Reader.Follow] has open at a time. An eighth of
+	// them, at least one of two or more, is only for containers that have ended. Zero or
+	// less means [DefaultMaxStreams].
+	MaxStreams int
 
 	client  kubernetes.Interface
 	backoff wait.Backoff  // between two attempts without progress
 	idle    time.Duration // a stream without data ends after this time
+	settle  time.Duration // and one that is followed after this time since its container's end
+	slow    time.Duration // and one whose writer does not take what was read in this time
 	tails   chan struct{} // one element for each Tail that reads
+	turns   turns
 }
 
 // NewReader returns a Reader with default limits.
@@ -76,27 +81,35 @@ func NewReader(client kubernetes.Interface) *Reader {
 		client:  client,
 		backoff: wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 7, Cap: 10 * time.Second},
 		idle:    time.Minute,
+		settle:  time.Second,
+		slow:    10 * time.Second,
 		tails:   make(chan struct{}, maxTails),
 	}
 }
 
-// Tail returns the last lines of a container's log as of now. 0 lines means
-// [DefaultTailLines]; a negative number is an error. The kubelet counts a line of
-// more than 16 KiB as several.
+// TailOptions say which part of a log [Reader.Tail] reads.
+type TailOptions struct {
+	// Lines is the number of lines from the end. 0 means [DefaultTailLines], and a
+	// negative number all that the kubelet has. The kubelet counts a line of more than
+	// 16 KiB as several.
+	Lines int64
+	// Since leaves out what was written before the second that it is in. The zero time
+	// leaves out nothing.
+	Since time.Time
+	// Previous reads the log of the container's run before the newest one.
+	Previous bool
+}
+
+// Tail returns the last lines of a container's log as of now.
 //
 // Tail fails when nothing comes for a minute. At most 16 calls of a Reader read at a
 // time; additional ones wait.
 //
 // Tail returns "" for a container without output and, as the API does, for a pod
 // that is not bound to a node yet. Every error is an [*Error]; errors.Is matches
-// [ErrGone], [ErrNotStarted] and [ErrContainerUnknown].
-func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error) {
-	switch {
-	case lines < 0:
-		return "", &Error{Ref: ref, Err: fmt.Errorf("number of lines is %d: must not be negative, 0 means %d", lines, DefaultTailLines)}
-	case lines == 0:
-		lines = DefaultTailLines
-	}
+// [ErrGone], also of a previous run that does not exist, [ErrNotStarted] and
+// [ErrContainerUnknown].
+func (r *Reader) Tail(ctx context.Context, ref Ref, o TailOptions) (string, error) {
 	if err := ref.validate(); err != nil {
 		return "", err
 	}
@@ -106,10 +119,7 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error)
 	case <-ctx.Done():
 		return "", &Error{Ref: ref, Err: context.Cause(ctx)}
 	}
-	stream, err := r.open(ctx, ref, &corev1.PodLogOptions{
-		Container: ref.Container,
-		TailLines: &lines,
-	})
+	stream, err := r.open(ctx, ref, o.of(ref))
 	if err != nil {
 		return "", r.readError(ctx, ref, err)
 	}
@@ -123,6 +133,21 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, lines int64) (string, error)
 		return "", &Error{Ref: ref, Kind: kind, Err: errors.New(text)}
 	}
 	return text, nil
+}
+
+// of returns the options of the request.
+func (o TailOptions) of(ref Ref) *corev1.PodLogOptions {
+	out := &corev1.PodLogOptions{Container: ref.Container, Previous: o.Previous}
+	if o.Lines == 0 {
+		o.Lines = DefaultTailLines
+	}
+	if o.Lines > 0 {
+		out.TailLines = &o.Lines
+	}
+	if !o.Since.IsZero() {
+		out.SinceTime = &metav1.Time{Time: o.Since.Truncate(time.Second)}
+	}
+	return out
 }
 
 // readError wraps the error of a log request in an *Error. For an unknown container

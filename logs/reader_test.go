@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -27,13 +28,13 @@ func TestTailRequest(t *testing.T) {
 	s := &serve{onLog: body("a\nb\n")}
 	r := s.reader(t)
 	for _, lines := range []int64{0, 7} {
-		text, err := r.Tail(testContext(t), ref, lines)
+		text, err := r.Tail(testContext(t), ref, TailOptions{Lines: lines})
 		require.NoError(t, err)
 		require.Equal(t, "a\nb\n", text)
 	}
 	noContainer := ref
 	noContainer.Container = ""
-	_, err := r.Tail(testContext(t), noContainer, 1)
+	_, err := r.Tail(testContext(t), noContainer, TailOptions{Lines: 1})
 	require.NoError(t, err)
 
 	queries := s.queries()
@@ -41,6 +42,12 @@ func TestTailRequest(t *testing.T) {
 	require.Equal(t, "main", queries[0].Get("container"))
 	require.Equal(t, "7", queries[1].Get("tailLines"))
 	require.NotContains(t, queries[2], "container")
+	_, err = r.Tail(testContext(t), ref, TailOptions{Lines: -1, Since: epoch.Add(1500 * time.Millisecond), Previous: true})
+	require.NoError(t, err)
+	q := s.queries()[len(queries)]
+	require.NotContains(t, q, "tailLines")
+	require.Equal(t, "2026-03-01T12:00:01Z", q.Get("sinceTime"))
+	require.Equal(t, "true", q.Get("previous"))
 	for _, q := range queries {
 		require.NotContains(t, q, "limitBytes", "limitBytes would drop the end of the tail")
 		require.NotContains(t, q, "follow")
@@ -52,9 +59,8 @@ func TestTailRejectsInvalidInput(t *testing.T) {
 	t.Parallel()
 	r := NewReader(fake.NewClientset())
 	for want, call := range map[string]func() error{
-		"must not be negative": func() error { _, err := r.Tail(t.Context(), ref, -1); return err },
-		"must not be empty":    func() error { _, err := r.Tail(t.Context(), Ref{Namespace: "x"}, 1); return err },
-		"pod name":             func() error { _, err := r.Follow(t.Context(), Ref{Pod: "x"}, io.Discard); return err },
+		"must not be empty": func() error { _, err := r.Tail(t.Context(), Ref{Namespace: "x"}, TailOptions{}); return err },
+		"pod name":          func() error { _, err := r.Follow(t.Context(), Ref{Pod: "x"}, &Source{}, io.Discard); return err },
 	} {
 		err := call()
 		require.ErrorContains(t, err, want)
@@ -95,7 +101,7 @@ func TestTailClassifiesErrors(t *testing.T) {
 				onPod: podWith(corev1.PodRunning, runningState),
 				onLog: func(_ int, w http.ResponseWriter, _ *http.Request) { refuse(w, tt.code, tt.reason, tt.server) },
 			}
-			text, err := s.reader(t).Tail(testContext(t), ref, 10)
+			text, err := s.reader(t).Tail(testContext(t), ref, TailOptions{Lines: 10})
 			require.Empty(t, text)
 			for _, kind := range []error{ErrGone, ErrNotStarted, ErrContainerUnknown} {
 				if errors.Is(kind, tt.kind) {
@@ -133,7 +139,7 @@ func TestTailDetectsKubeletErrorsInTheBody(t *testing.T) {
 		`failed to tail 100 lines of log file "/var/log/pods/a/main/0.log": read /var/log/pods/a/main/0.log: input/output error`:             errKubelet,
 	} {
 		s := &serve{onLog: body(text)}
-		_, err := s.reader(t).Tail(testContext(t), ref, 10)
+		_, err := s.reader(t).Tail(testContext(t), ref, TailOptions{Lines: 10})
 		require.ErrorIs(t, err, kind, text)
 		require.ErrorContains(t, err, text)
 	}
@@ -144,7 +150,7 @@ func TestTailDetectsKubeletErrorsInTheBody(t *testing.T) {
 		"failed to create fsnotify watcher: too many open files\n",
 	} {
 		s := &serve{onLog: body(text)}
-		got, err := s.reader(t).Tail(testContext(t), ref, 10)
+		got, err := s.reader(t).Tail(testContext(t), ref, TailOptions{Lines: 10})
 		require.NoError(t, err, text)
 		require.Equal(t, text, got)
 	}
@@ -170,7 +176,7 @@ func TestTailIsBoundedAndKeepsTheEnd(t *testing.T) {
 			s := &serve{onLog: body(tt.log)}
 			r := s.reader(t)
 			r.MaxBytes = tt.max
-			text, err := r.Tail(testContext(t), ref, 10)
+			text, err := r.Tail(testContext(t), ref, TailOptions{Lines: 10})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, text)
 		})
@@ -205,7 +211,7 @@ func TestTailReportsAnInterruptedStream(t *testing.T) {
 		_, _ = io.WriteString(w, "half a line")
 		cut(w)
 	}}
-	text, err := s.reader(t).Tail(testContext(t), ref, 10)
+	text, err := s.reader(t).Tail(testContext(t), ref, TailOptions{Lines: 10})
 	require.ErrorContains(t, err, "the log stream was interrupted")
 	require.Empty(t, text, "an incomplete tail must not be returned")
 }
@@ -219,7 +225,7 @@ func TestTailStopsWithItsContext(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	}}
-	_, err := s.reader(t).Tail(ctx, ref, 10)
+	_, err := s.reader(t).Tail(ctx, ref, TailOptions{Lines: 10})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -231,7 +237,7 @@ func TestTailReadsACompressedLog(t *testing.T) {
 		_, _ = io.WriteString(z, "line from "+r.Header.Get("Accept-Encoding")+"\n")
 		_ = z.Close()
 	}}
-	text, err := s.reader(t).Tail(testContext(t), ref, 10)
+	text, err := s.reader(t).Tail(testContext(t), ref, TailOptions{Lines: 10})
 	require.NoError(t, err)
 	require.Equal(t, "line from gzip\n", text)
 }
@@ -239,13 +245,13 @@ func TestTailReadsACompressedLog(t *testing.T) {
 func TestTailWithTheFakeClientset(t *testing.T) {
 	t.Parallel()
 	client := fake.NewClientset()
-	text, err := NewReader(client).Tail(t.Context(), ref, 10)
+	text, err := NewReader(client).Tail(t.Context(), ref, TailOptions{Lines: 10})
 	require.NoError(t, err)
 	require.Equal(t, "fake logs", text)
 
 	client.PrependReactor("get", "pods/log", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewNotFound(corev1.Resource("pods"), ref.Pod)
 	})
-	_, err = NewReader(client).Tail(t.Context(), ref, 10)
+	_, err = NewReader(client).Tail(t.Context(), ref, TailOptions{Lines: 10})
 	require.ErrorIs(t, err, ErrGone, "also wrapped in the fake's url.Error")
 }

@@ -24,14 +24,26 @@ import (
 
 var (
 	epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	ref   = Ref{Namespace: "default", Pod: "step-abcde", UID: "uid-1", Container: "main"}
+	ref   = Ref{Namespace: "default", Pod: "step-abcde", Container: "main"}
+
+	running = State{Started: epoch, Running: true}
+	ended   = State{Started: epoch, Over: true}
 )
+
+// sourceOf returns a source with that state.
+func sourceOf(state State) *Source {
+	s := &Source{}
+	s.Set(state)
+	return s
+}
 
 // serve answers the two requests of this package, for the pod and for its log,
 // over real HTTP. onLog receives the number of the request, from 1.
 type serve struct {
 	onPod func(w http.ResponseWriter, r *http.Request)
 	onLog func(n int, w http.ResponseWriter, r *http.Request)
+
+	source *Source // of Follow
 
 	mu   sync.Mutex
 	logs []url.Values // the queries so far
@@ -64,7 +76,7 @@ func (s *serve) queries() []url.Values {
 
 // reader starts the server and returns a Reader over a real client, with short
 // pauses.
-func (s *serve) reader(t *testing.T) *Reader {
+func (s *serve) reader(t testing.TB) *Reader {
 	t.Helper()
 	server := httptest.NewServer(s)
 	transport := &http.Transport{}
@@ -90,7 +102,7 @@ func testContext(t *testing.T) context.Context {
 func podWith(phase corev1.PodPhase, state corev1.ContainerState, change ...func(*corev1.Pod)) http.HandlerFunc {
 	p := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Pod, UID: ref.UID},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Pod, UID: "uid-1"},
 		Spec: corev1.PodSpec{
 			RestartPolicy:  corev1.RestartPolicyNever,
 			InitContainers: []corev1.Container{{Name: "prepare"}},
@@ -104,10 +116,7 @@ func podWith(phase corev1.PodPhase, state corev1.ContainerState, change ...func(
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p) }
 }
 
-var (
-	runningState    = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
-	terminatedState = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
-)
+var runningState = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 
 func writeJSON(w http.ResponseWriter, code int, object any) {
 	w.Header().Set("Content-Type", "application/json")

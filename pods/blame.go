@@ -108,6 +108,10 @@ func (o Outcome) failed() bool {
 	return failed || o.Phase == corev1.PodFailed
 }
 
+// Stopped reports whether the pod was deleted before it had ended, and no container of it
+// had failed by itself before that.
+func (o Outcome) Stopped() bool { return !o.StoppedAt.IsZero() && !o.hadFailed() }
+
 // hadFailed reports whether a container of the pod had failed by itself before the pod was
 // stopped: it was to be restarted, or to end with the others.
 func (o Outcome) hadFailed() bool {
@@ -120,7 +124,11 @@ func (o Outcome) hadFailed() bool {
 // decide finds the failure that decided among the candidates, which are in the order of
 // their ends.
 func (b *blame) decide() {
-	switch b.Reason {
+	if b.Decider != "" {
+		b.splitAt(b.Decider)
+		return
+	}
+	switch b.reason() {
 	case batchv1.JobReasonBackoffLimitExceeded:
 		b.exceeded(b.tries(), b.BackoffLimit)
 	case batchv1.JobReasonMaxFailedIndexesExceeded:
@@ -128,11 +136,15 @@ func (b *blame) decide() {
 	case batchv1.JobReasonFailedIndexes:
 		b.exceeded(b.lastTries(), new(int32(0)))
 	case batchv1.JobReasonPodFailurePolicy:
-		name := namedPod(b.Message)
-		for i := range b.candidates {
-			if b.candidates[i].Name == name {
-				b.split(i)
-			}
+		b.splitAt(namedPod(b.Message))
+	}
+}
+
+// splitAt is split for the pod of that name, if it is a candidate.
+func (b *blame) splitAt(name string) {
+	for i := range b.candidates {
+		if b.candidates[i].Name == name {
+			b.split(i)
 		}
 	}
 }

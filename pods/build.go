@@ -27,7 +27,11 @@ var ErrScriptTooLong = errors.New("script too long")
 
 // defaultShell returns the default of [Script.Shell]: "/bin/sh", "-c". Each call
 // returns a new slice.
-func defaultShell() []string { return []string{"/bin/sh", "-c"} }
+func defaultShell() []string { return []string{"/bin/sh", commandFlag} }
+
+// commandFlag makes a shell take its next argument as the text of a script. Without it a
+// shell takes that for the path of one.
+const commandFlag = "-c"
 
 // Script is a command text and the container that runs it.
 type Script struct {
@@ -39,6 +43,10 @@ type Script struct {
 	// Shell is the program and its arguments before Command. Default:
 	// "/bin/sh", "-c".
 	Shell []string
+	// Path, if set, is where the container has Command as a file. The shell is started
+	// with the path instead of the text, and without its last argument, which must be
+	// "-c". The text may then be longer than an argument. Default: "".
+	Path string
 }
 
 // ScriptSpec returns the pod spec that runs s: one container named "script"
@@ -59,11 +67,15 @@ func ScriptSpec(s Script) (corev1.PodSpec, error) {
 	if len(shell) == 0 {
 		shell = defaultShell()
 	}
+	last := s.Command
+	if s.Path != "" {
+		shell, last = shell[:len(shell)-1], s.Path
+	}
 	command := make([]string, 0, len(shell)+1)
 	for _, word := range shell {
 		command = append(command, escapeExpansion(word))
 	}
-	command = append(command, escapeExpansion(s.Command))
+	command = append(command, escapeExpansion(last))
 	return corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever,
 		Containers: []corev1.Container{{
@@ -83,7 +95,7 @@ func (s Script) validate() error {
 		return fmt.Errorf("script: Image %q begins or ends with white space", s.Image)
 	case strings.TrimSpace(s.Command) == "":
 		return errors.New("script: Command is empty: there is nothing to run")
-	case len(s.Command) > maxScriptBytes:
+	case s.Path == "" && len(s.Command) > maxScriptBytes:
 		return fmt.Errorf("script: %w: Command has %d bytes, but a process argument on Linux holds at most %d: "+
 			"put the script in the image or in a ConfigMap volume and run it by its path",
 			ErrScriptTooLong, len(s.Command), maxScriptBytes)
@@ -93,6 +105,9 @@ func (s Script) validate() error {
 	}
 	if err := transportable("Command", s.Command); err != nil {
 		return err
+	}
+	if n := len(s.Shell); s.Path != "" && n > 0 && (n == 1 || s.Shell[n-1] != commandFlag) {
+		return fmt.Errorf("script: Shell does not end with %q after a program: Command does not fit in an argument and is run from a file, whose path only such a shell can be given in its place", commandFlag)
 	}
 	for i, word := range s.Shell {
 		field := fmt.Sprintf("Shell[%d]", i)

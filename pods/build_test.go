@@ -85,6 +85,25 @@ func TestScriptSpecLengthLimit(t *testing.T) {
 	require.NotContains(t, err.Error(), secret)
 }
 
+// TestScriptSpecByPath: the shell gets the path in place of -c and a text of any length.
+func TestScriptSpecByPath(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("s3cr3t\n", pods.MaxScriptBytes)
+	for name, tc := range map[string]struct{ shell, want []string }{
+		"default shell": {nil, []string{"/bin/sh", "/scripts/run"}},
+		"options":       {[]string{"bash", "-e", "$(A)", "-c"}, []string{"bash", "-e", "$$(A)", "/scripts/run"}},
+	} {
+		spec, err := pods.ScriptSpec(pods.Script{Image: "a", Command: long, Shell: tc.shell, Path: "/scripts/run"})
+		require.NoError(t, err, name)
+		require.Equal(t, tc.want, spec.Containers[0].Command, name)
+	}
+	for name, shell := range map[string][]string{"joined": {"bash", "-ec"}, "no flag": {"bash"}, "no program": {"-c"}} {
+		_, err := pods.ScriptSpec(pods.Script{Image: "a", Command: long, Shell: shell, Path: "/scripts/run"})
+		require.ErrorContains(t, err, `does not end with "-c"`, name)
+		require.NotContains(t, err.Error(), "s3cr3t")
+	}
+}
+
 func TestDefaultShellReturnsACopy(t *testing.T) {
 	t.Parallel()
 	pods.DefaultShell()[0] = "changed"

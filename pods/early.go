@@ -36,9 +36,9 @@ const (
 	// Succeeded means that the pod is in phase Succeeded.
 	Succeeded
 	// Failing means that the submitted containers have terminated and one container has
-	// failed, but the phase is not final. The kubelet withholds it, with its reason and the condition
-	// DisruptionTarget, until the last container has ended: an eviction and an exit of
-	// the program by itself look the same until then.
+	// failed, but the phase is not final. The kubelet withholds it, with its reason and
+	// the condition DisruptionTarget, until the last container has ended: an eviction and
+	// an exit of the program by itself look the same until then.
 	Failing
 	// Failed means that the pod is in phase Failed.
 	Failed

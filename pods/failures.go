@@ -41,7 +41,11 @@ func (p Part) Victim() bool { return p > PartLater }
 type JobEnd struct {
 	// Failed reports whether the Job failed; it may be Complete in spite of pods that did.
 	Failed bool
-	// Reason and Message are those of the condition Failed or Complete.
+	// Canceled reports whether the Job was asked to stop, and GaveUp whether a worker
+	// stopped it since its pods did not start or stop: Reason and Message then say why.
+	Canceled, GaveUp bool
+	// Reason and Message are those of the condition Failed or Complete. The Reason
+	// PodFailurePolicy may be followed by an underscore and the name of a rule (KEP-4443).
 	Reason, Message string
 	// Decided is when the condition FailureTarget or SuccessCriteriaMet came, or else the
 	// final one, and Started when the Job started or was resumed for the last time. Both
@@ -52,6 +56,8 @@ type JobEnd struct {
 	BackoffLimit, MaxFailedIndexes *int32
 	// FailedIndexes is that of the status; nil without backoffLimitPerIndex.
 	FailedIndexes *string
+	// Decider names the pod because of which a worker stopped the Job; empty means none.
+	Decider string
 	// FailedPods is how many failed pods the Job counted, those that are lost included, and
 	// Lost how many of its pods no worker observed.
 	FailedPods, Lost int
@@ -105,10 +111,18 @@ func (e JobEnd) Failures(outcomes []Outcome) []Failure {
 // DecidedByPods reports whether the Job's end, if it failed, was decided by what its pods
 // did, and not for example by its deadline.
 func (e JobEnd) DecidedByPods() bool {
-	switch e.Reason {
+	switch e.reason() {
 	case batchv1.JobReasonBackoffLimitExceeded, batchv1.JobReasonPodFailurePolicy,
 		batchv1.JobReasonMaxFailedIndexesExceeded, batchv1.JobReasonFailedIndexes:
 		return true
 	}
 	return false
+}
+
+// reason is the Reason without the name of a rule.
+func (e JobEnd) reason() string {
+	if strings.HasPrefix(e.Reason, batchv1.JobReasonPodFailurePolicy+"_") {
+		return batchv1.JobReasonPodFailurePolicy
+	}
+	return e.Reason
 }

@@ -515,3 +515,21 @@ func TestRecordedRankIsStable(t *testing.T) {
 		int(pods.PartStopped), int(pods.PartSuspended), int(pods.PartIgnored), int(pods.PartUnknown),
 	}, "the numbers are in records")
 }
+
+// KEP-4443 adds the name of the rule to the reason.
+func TestNamedPodFailurePolicy(t *testing.T) {
+	t.Parallel()
+	failed := func(name string, at int) pods.Outcome {
+		o := pods.Inspect(pod("Failed", mainC("main", exited(42, "Error", at, ""))))
+		o.Name = name
+		return o
+	}
+	all := []pods.Outcome{failed("first", 1), failed("second", 2)}
+	for reason, decided := range map[string]bool{
+		batchv1.JobReasonPodFailurePolicy: true, "PodFailurePolicy_config": true, "PodFailurePolicyOfOthers": false,
+	} {
+		end := pods.JobEnd{Failed: true, Reason: reason, Message: "Container main for pod ns/first failed with exit code 42 matching FailJob rule at index 0"}
+		require.Equal(t, decided, end.DecidedByPods())
+		require.Equal(t, decided, end.Failures(all)[0] == pods.Failure{Pod: 0, Part: pods.PartDecided})
+	}
+}

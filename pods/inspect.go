@@ -13,8 +13,8 @@ import (
 // Inspect reads a pod's status into an [Outcome]. It keeps no reference to p and
 // returns the zero Outcome for nil.
 //
-// Of the spec it needs only the node name, the names of containers and init
-// containers, and the restartPolicy of the latter. A container in the spec without a
+// Of the spec it needs only the node name, the names and the terminationMessagePolicy of
+// containers and init containers, and the restartPolicy of the latter. A container in the spec without a
 // status gets the state Unknown. Containers that only have a status are listed as
 // well; an init container of that kind is never recognized as a sidecar.
 func Inspect(p *corev1.Pod) Outcome {
@@ -76,6 +76,17 @@ func deletionBegan(p *corev1.Pod) time.Time {
 	return began
 }
 
+// DeletedSince returns o with the StoppedAt of a deletion that began at t, as an earlier
+// state of the pod has shown; a zero t changes nothing. The last state does not: when the
+// containers have ended, the kubelet deletes the pod with a grace period of 0, and the API
+// server sets the deletion timestamp to that time.
+func (o Outcome) DeletedSince(t time.Time) Outcome {
+	if !t.IsZero() && !o.ended(t) {
+		o.StoppedAt = t
+	}
+	return o
+}
+
 // ended reports whether the pod had ended before t. Both have whole seconds: in the same
 // second it was stopped, since a pod is deleted while it runs, and a container that obeys
 // SIGTERM ends at once.
@@ -97,6 +108,7 @@ func Settled(p *corev1.Pod) bool {
 func containerOutcomes(p *corev1.Pod) []ContainerOutcome {
 	var out []ContainerOutcome
 	known := map[string]bool{}
+	limit := messageLimit(p)
 	add := func(kind Kind, name string, statuses []corev1.ContainerStatus) {
 		known[name] = true
 		i := slices.IndexFunc(statuses, func(s corev1.ContainerStatus) bool { return s.Name == name })
@@ -104,22 +116,27 @@ func containerOutcomes(p *corev1.Pod) []ContainerOutcome {
 			out = append(out, ContainerOutcome{Name: name, Kind: kind, State: stateUnknown})
 			return
 		}
-		out = append(out, containerOutcome(kind, statuses[i]))
+		out = append(out, containerOutcome(kind, statuses[i], limit))
 	}
-	for _, c := range p.Spec.InitContainers {
-		kind := KindInit
+	addOf := func(kind Kind, c *corev1.Container, statuses []corev1.ContainerStatus) {
+		add(kind, c.Name, statuses)
+		o := &out[len(out)-1]
+		o.FromFile = o.failed() && o.Message != "" && c.TerminationMessagePolicy == corev1.TerminationMessageReadFile
+	}
+	for i := range p.Spec.InitContainers {
+		c, kind := &p.Spec.InitContainers[i], KindInit
 		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
 			kind = KindSidecar
 		}
-		add(kind, c.Name, p.Status.InitContainerStatuses)
+		addOf(kind, c, p.Status.InitContainerStatuses)
 	}
 	for _, s := range p.Status.InitContainerStatuses {
 		if !known[s.Name] {
 			add(KindInit, s.Name, p.Status.InitContainerStatuses)
 		}
 	}
-	for _, c := range p.Spec.Containers {
-		add(KindMain, c.Name, p.Status.ContainerStatuses)
+	for i := range p.Spec.Containers {
+		addOf(KindMain, &p.Spec.Containers[i], p.Status.ContainerStatuses)
 	}
 	for _, s := range p.Status.ContainerStatuses {
 		if !known[s.Name] {
@@ -129,13 +146,13 @@ func containerOutcomes(p *corev1.Pod) []ContainerOutcome {
 	return out
 }
 
-func containerOutcome(kind Kind, s corev1.ContainerStatus) ContainerOutcome {
+func containerOutcome(kind Kind, s corev1.ContainerStatus, limit int) ContainerOutcome {
 	c := ContainerOutcome{Name: s.Name, Kind: kind, State: stateUnknown, Image: s.Image, Restarts: s.RestartCount}
 	switch {
 	case s.State.Terminated != nil:
 		t := s.State.Terminated
 		c.State, c.ExitCode, c.Signal = stateTerminated, t.ExitCode, t.Signal
-		c.Reason, c.Message = t.Reason, valid(t.Message)
+		c.Reason, c.Message, c.Truncated = t.Reason, valid(t.Message), len(t.Message) >= limit
 		c.StartedAt, c.FinishedAt = utc(t.StartedAt), utc(t.FinishedAt)
 	case s.State.Running != nil:
 		c.State, c.StartedAt = stateRunning, utc(s.State.Running.StartedAt)

@@ -106,9 +106,16 @@ type ContainerOutcome struct {
 	Signal int32 `json:"g,omitempty"`
 	// Reason and Message are those of the state Waiting or Terminated.
 	Reason string `json:"r,omitempty"`
-	// Message of a terminated container is its termination message, which is the
-	// end of its log with the policy FallbackToLogsOnError.
+	// Message of a terminated container is its termination message. Of one that failed
+	// it may be the end of its log instead: see [ContainerOutcome.Output].
 	Message string `json:"m,omitempty"`
+	// FromFile reports whether the Message of a container that failed is what it wrote to
+	// its terminationMessagePath, and not the end of its log: its terminationMessagePolicy
+	// is File.
+	FromFile bool `json:"p,omitempty"`
+	// Truncated reports whether the Message of a terminated container is not whole: it is
+	// as long as the kubelet keeps, or [Encode] has shortened it.
+	Truncated bool `json:"t,omitempty"`
 	// Previous is how the container's previous run ended, if it was restarted: exit
 	// code, signal, reason and FinishedAt.
 	Previous *ContainerOutcome `json:"l,omitempty"`

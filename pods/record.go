@@ -24,14 +24,17 @@ type record struct {
 	Pods    []Outcome `json:"pods,omitempty"`
 }
 
-// messageLimits are tried in turn until the record fits.
+// messageLimits are tried in turn until the record fits: first with whole outputs, and then
+// with no other messages.
 var messageLimits = []int{4096, 2048, 1024, 512, 256, 128, 64, 0}
 
 // Encode returns outcomes as one line of JSON of at most budget bytes; 0 means
 // [MaxRecordBytes]. cut reports whether anything was left out. The text is a
 // deterministic function of the arguments.
 //
-// To fit the budget, Encode first truncates messages and keeps their ends. Then it
+// To fit the budget, Encode first truncates messages and keeps their ends. It keeps outputs
+// (see [ContainerOutcome.Output]) whole as long as that is enough, and then omits those that
+// are longest, since a part of an output is none: they are Truncated. Then it
 // keeps as many pods as fit: those with a Rank, in that order, then others that failed,
 // then those that succeeded. A pod that does not fit whole loses containers,
 // sidecars and succeeded ones first, such that its Succeeded and FirstFailure stay the
@@ -47,11 +50,11 @@ func Encode(outcomes []Outcome, budget int) (text string, cut bool, err error) {
 	}
 	r.Cut = true
 	// No more pods than that fit, whatever their messages.
-	for _, limit := range messageLimits {
+	for _, limit := range limitsFor(outcomes) {
 		if len(outcomes) > budget/leastPod {
 			break
 		}
-		r.Pods = withMessageLimit(outcomes, limit)
+		r.Pods = limit.apply(outcomes)
 		if text, err = r.marshal(); err != nil || len(text) <= budget {
 			return text, true, err
 		}
@@ -116,9 +119,9 @@ func (r record) fit(budget int) (string, error) {
 		if len(kept.Pods) > 0 {
 			used++ // the comma
 		}
-		o, size, err := fitPod(withMessageLimit(all[i:i+1], 0)[0], budget-used)
+		o, size, err := fitPod(limits{}.apply(all[i : i+1])[0], budget-used)
 		if size < 0 && all[i].Rank == 1 {
-			o, size, err = fitPod(all[i].withMessages(0), budget-used)
+			o, size, err = fitPod(all[i].withMessages(limits{}), budget-used)
 		}
 		if err != nil {
 			return "", err
@@ -182,25 +185,51 @@ func choose(all []ContainerOutcome, indexes []int) []ContainerOutcome {
 	return out
 }
 
-// withMessageLimit returns a copy of outcomes with messages of at most limit bytes, and
-// of lineBudget bytes in the pod of Rank 1.
-func withMessageLimit(outcomes []Outcome, limit int) []Outcome {
+// limits are the most bytes of the messages in a record, outputs apart.
+type limits struct{ messages, outputs int }
+
+// limitsFor returns the limits that are tried in turn.
+func limitsFor(outcomes []Outcome) []limits {
+	var all []limits
+	for _, limit := range messageLimits {
+		all = append(all, limits{messages: limit, outputs: math.MaxInt})
+	}
+	if slices.ContainsFunc(outcomes, func(o Outcome) bool { return slices.ContainsFunc(o.Containers, ContainerOutcome.written) }) {
+		for _, limit := range messageLimits {
+			all = append(all, limits{outputs: limit})
+		}
+	}
+	return all
+}
+
+// apply returns a copy of outcomes with messages of at most these lengths, and of
+// lineBudget bytes in the pod of Rank 1.
+func (l limits) apply(outcomes []Outcome) []Outcome {
 	out := slices.Clone(outcomes)
 	for i := range out {
-		most := limit
+		most := l
 		if out[i].Rank == 1 {
-			most = max(limit, lineBudget)
+			most.messages, most.outputs = max(l.messages, lineBudget), max(l.outputs, lineBudget)
 		}
 		out[i] = out[i].withMessages(most)
 	}
 	return out
 }
 
-func (o Outcome) withMessages(limit int) Outcome {
-	o.Message = shortenMessage(o.Message, limit)
+func (o Outcome) withMessages(l limits) Outcome {
+	o.Message = shortenMessage(o.Message, l.messages)
 	o.Containers = slices.Clone(o.Containers)
 	for j := range o.Containers {
-		o.Containers[j].Message = shortenMessage(o.Containers[j].Message, limit)
+		c := &o.Containers[j]
+		switch {
+		case !c.written():
+			c.Message = shortenMessage(c.Message, l.messages)
+		case len(c.Message) <= l.outputs:
+		case c.failed(): // its last line explains the failure
+			c.Message, c.Truncated = shortenMessage(c.Message, l.outputs), true
+		default:
+			c.Message, c.Truncated = "", true
+		}
 	}
 	return o
 }

@@ -12,8 +12,9 @@ import (
 // Restore rebuilds a pod from its recorded outcome: name, UID, node, completion
 // index, status, and the name, image and kind of each container. The pod is for
 // reading only and must not be sent to the API server. [Inspect] of the restored pod
-// returns o except for Deleted, Ignored, Rank, Part and Omitted, the Injected of its
-// containers, and the Terminating of a pod that had ended before it was deleted.
+// returns o except for Deleted, Ignored, Rank, Part and Omitted, the Injected and the
+// Truncated of its containers, and the Terminating of a pod that had ended before it was
+// deleted.
 func Restore(namespace string, o Outcome) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: o.Name, UID: o.UID},
@@ -52,6 +53,9 @@ func restoreContainer(p *corev1.Pod, c ContainerOutcome) {
 	container := corev1.Container{Name: c.Name, Image: c.Image}
 	if c.Kind == KindSidecar {
 		container.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
+	}
+	if c.FromFile {
+		container.TerminationMessagePolicy = corev1.TerminationMessageReadFile
 	}
 	specs, statuses := &p.Spec.Containers, &p.Status.ContainerStatuses
 	if c.Kind == KindInit || c.Kind == KindSidecar {
