@@ -12,6 +12,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/internal/identity"
 )
 
 // Acquired is the run of a step whose result counts.
@@ -32,6 +34,12 @@ type Acquired struct {
 	// Mutations lists in the same way what the cluster changed in a Job that was made
 	// from the same spec: at its create, or before it was adopted.
 	Mutations []string
+	// Until is that of the [Decision]: Run has failed, and another run follows it then.
+	Until time.Time
+	// Backoff is that of the Decision.
+	Backoff time.Duration
+	// Runs is how many runs the attempt has had with this one.
+	Runs int
 }
 
 // maxPlans bounds how often one call plans. Each plan after the first follows a
@@ -81,6 +89,7 @@ type acquirer struct {
 	exists    error           // that error
 	pauses    backoff.BackOff // between creates that find the name taken, and reads that find it free
 	live      *Found          // the Job that was read by name
+	fresh     bool            // the list of runs began after this plan
 	name      string          // the name of the last create
 	unknown   bool            // a create may have taken effect although it failed
 	mutations []string        // what the cluster changed in that Job
@@ -92,30 +101,46 @@ func (a *acquirer) plan(ctx context.Context, p Policy) (got Acquired, done bool,
 	if err != nil {
 		return Acquired{}, false, err
 	}
-	d := p.Plan(a.request.Attempt, existing)
+	d := a.request.Retry.Plan(p, a.request.Attempt, existing)
 	switch {
+	case d.Retry && !a.fresh: // the failed run may have been canceled since
+		a.runs = a.c.NewStepRuns(a.request.Execution, a.request.Step)
+		a.again()
+		return Acquired{}, false, nil
 	case d.Adopt != nil:
 		got, err = a.adopt(ctx, *d.Adopt)
+		got.Until, got.Backoff, got.Runs = d.Until, d.Backoff, d.Runs
 		return got, err == nil, err
 	case len(d.Delete)+len(d.Await) > 0:
 		return Acquired{}, false, a.makeRoom(ctx, d)
-	default:
-		a.request.Run = d.Create
-		return a.create(ctx)
 	}
+	if len(existing) > 0 && !a.fresh {
+		exists, err := a.newestExists(ctx, existing)
+		if err != nil {
+			return Acquired{}, false, err
+		}
+		if !exists {
+			a.again()
+			return Acquired{}, false, nil
+		}
+	}
+	a.request.Run = d.Create
+	got, done, err = a.create(ctx)
+	got.Runs = d.Runs
+	return got, done, err
 }
 
 // existing returns the runs of the step that are known.
 func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 	r := a.request
 	var listed []Found
+	a.fresh = false
 	if r.Attempt > 0 || a.runs.invalid() || !slices.ContainsFunc(a.cached, a.living) {
-		var fresh bool
 		var err error
-		if listed, fresh, err = a.runs.of(ctx, r.Step); err != nil {
+		if listed, a.fresh, err = a.runs.of(ctx, r.Step); err != nil {
 			return nil, err
 		}
-		if fresh { // and complete: a Job that only the cache shows is gone
+		if a.fresh { // and complete: a Job that only the cache shows is gone
 			a.cached = nil
 		}
 	}
@@ -155,15 +180,7 @@ func (a *acquirer) existing(ctx context.Context) ([]Run, error) {
 		}
 	}
 	a.taken = ""
-	for _, run := range all {
-		// The watch of this client selects on the group: it would never see the end of
-		// a Job of another one.
-		if run.Group != r.Group {
-			return nil, fmt.Errorf("%w: job %s/%s belongs to worker group %q, not %q: resume the Execution with a worker of that group, or delete the job",
-				ErrNameConflict, r.Execution.Namespace, run.Name, run.Group, r.Group)
-		}
-	}
-	return all, nil
+	return a.ofGroup(ctx, all)
 }
 
 // living reports whether a cached Job is a run of the step that can be adopted. In the
@@ -183,14 +200,10 @@ func (a *acquirer) pause(ctx context.Context) error {
 	if delay == backoff.Stop {
 		return fmt.Errorf("gave up after %s: %w", a.c.retries.all, a.exists)
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if !pause(ctx, delay) {
 		return stopped(ctx, a.exists)
 	}
+	return nil
 }
 
 // ours refuses an object that has the name of a run and another owner.
@@ -217,7 +230,7 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 		}
 	}
 	other := !r.madeFrom(run.SpecHash)
-	changed := !run.Recorded && run.Contents != 0 && run.Contents != contents(&r.Spec.Template.Spec)
+	changed := !run.Recorded && run.Contents != 0 && run.Contents != identity.Contents(&r.Spec.Template.Spec)
 	if other || changed {
 		live, err := c.Get(ctx, r.Execution.Namespace, run.Name)
 		switch {
@@ -227,9 +240,13 @@ func (a *acquirer) adopt(ctx context.Context, run Run) (Acquired, error) {
 			return Acquired{}, err
 		}
 		r.Run = run.Number
-		if drift := Drift(live, r.build()); other {
+		drift, err := r.drift(live)
+		switch {
+		case err != nil:
+			return Acquired{}, err
+		case other:
 			got.Drift = drift
-		} else {
+		default:
 			got.Mutations = drift
 		}
 	}
@@ -276,7 +293,7 @@ func (a *acquirer) explain(err error) error {
 		err = fmt.Errorf("job %s/%s: %w", namespace, a.name, err)
 	}
 	if a.unknown {
-		err = fmt.Errorf("%w; job %s/%s may have been created: a resume will find it", err, namespace, a.name)
+		err = fmt.Errorf("%w; job %s/%s %w", err, namespace, a.name, ErrMayExist)
 	}
 	return err
 }

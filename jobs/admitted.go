@@ -3,10 +3,8 @@ package jobs
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/kontinue/kontinue/internal/apicall"
@@ -41,6 +39,7 @@ func asSubmitted(created, submitted *batchv1.JobSpec) bool {
 	have, want := &created.Template.Spec, &submitted.Template.Spec
 	return equality.Semantic.DeepDerivative(submitted, created) &&
 		set(created.Suspend) == set(submitted.Suspend) &&
+		(created.ManagedBy == nil) == (submitted.ManagedBy == nil) &&
 		(created.ActiveDeadlineSeconds == nil) == (submitted.ActiveDeadlineSeconds == nil) &&
 		len(have.InitContainers) == len(want.InitContainers) && len(have.Containers) == len(want.Containers)
 }
@@ -60,29 +59,3 @@ func (c *Client) holdTTL(ctx context.Context, job *batchv1.Job) (change string) 
 	return fmt.Sprintf("%s: %d -> unset (the cluster sets it again: a worker that resumes later than that after the job's end runs the step again)",
 		field, *live.Spec.TTLSecondsAfterFinished)
 }
-
-// contents is a hash of what the containers of a pod run. It reveals a Job that was made
-// from a copy of another one, with its annotations. It is valid within this process, and
-// never 0.
-func contents(spec *corev1.PodSpec) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	add := func(texts ...string) {
-		for _, text := range texts {
-			_, _ = h.WriteString(text)
-			_ = h.WriteByte(0)
-		}
-		_ = h.WriteByte(1)
-	}
-	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for i := range list {
-			c := &list[i]
-			add(c.Name, c.Image)
-			add(c.Command...)
-			add(c.Args...)
-		}
-	}
-	return max(1, h.Sum64())
-}
-
-var seed = maphash.MakeSeed()

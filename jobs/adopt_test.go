@@ -225,7 +225,7 @@ func TestAcquireConflictOfARun(t *testing.T) {
 		"another group, listed":       {[]runtime.Object{live(t, inOther)}, nil, `worker group "green", not "blue"`},
 		"another group, ended":        {[]runtime.Object{live(t, inOther, ends(batchv1.JobFailed), withRecord(badRecord))}, nil, `worker group "green", not "blue"`},
 		"another group, an older one": {[]runtime.Object{live(t, inOther, ends(batchv1.JobFailed), withRecord(badRecord)), second(t)}, nil, `worker group "green", not "blue"`},
-		"another group, cached":       {nil, []jobs.Found{found(live(t, inOther))}, `worker group "green", not "blue"`},
+		"another group, cached":       {[]runtime.Object{live(t, inOther)}, []jobs.Found{found(live(t, inOther))}, `worker group "green", not "blue"`},
 		"another owner's":             {[]runtime.Object{failed, second(t, foreign)}, nil, "owned by Execution deploy (UID someone)"},
 		"no owner":                    {[]runtime.Object{failed, second(t, orphan)}, nil, "no controller owner"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -54,10 +55,12 @@ type Options struct {
 // concurrent use.
 type Client struct {
 	clientset kubernetes.Interface
-	retries   limits // of a request that fails
-	creates   limits // of one that creates a Job
-	records   limits // of one that writes a record
-	deletion  limits // of the wait until a Job is gone
+	retries   limits       // of a request that fails
+	creates   limits       // of one that creates a Job
+	records   limits       // of one that writes a record
+	deletion  limits       // of the wait until a Job is gone
+	every     slots        // of all of these
+	waiting   atomic.Int64 // calls that have no slot yet
 	undecided *undecided
 	log       *slog.Logger
 }
@@ -84,10 +87,15 @@ func NewClient(clientset kubernetes.Interface, o Options) *Client {
 		creates:   limits{all: o.RetryFor, pause: maxDelay, slots: []slots{creating, every}},
 		records:   limits{warn: o.RetryFor, pause: maxDelay, slots: []slots{every}},
 		deletion:  limits{all: o.GoneFor, pause: maxGoneDelay, slots: []slots{every}},
+		every:     every,
 		undecided: newUndecided(),
 		log:       o.Logger,
 	}
 }
+
+// Requests returns how many requests are open, of Options.MaxInFlight, and how many calls
+// wait for one of these. A call that backs off from an overloaded server counts as open.
+func (c *Client) Requests() (open, queued int) { return len(c.every), int(c.waiting.Load()) }
 
 // Get reads a Job from the API server, never from a cache. A Job that does not
 // exist is an error for which apierrors.IsNotFound holds.

@@ -14,6 +14,11 @@ import (
 // create creates the planned run under its name.
 func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 	a.name = a.request.name()
+	if a.request.Admit != nil {
+		if err := a.request.Admit(ctx, a.request, a.name); err != nil {
+			return Acquired{}, false, err
+		}
+	}
 	e := &creation{c: a.c, request: a.request, namespace: a.request.Execution.Namespace, name: a.name}
 	e.fate.execution = a.request.Execution.UID
 	err := a.c.retry(ctx, "create job", a.c.creates, e.try)
@@ -33,7 +38,7 @@ func (a *acquirer) create(ctx context.Context) (Acquired, bool, error) {
 	case e.live != nil:
 		f, err := a.ours(e.live)
 		if err == nil && e.unknown { // it is most likely this call's
-			a.mutations = a.c.admitted(ctx, e.live, e.job)
+			a.mutations = a.c.admitted(ctx, unqueued(e.live, e.job), e.job)
 		}
 		a.live, a.unknown = &f, false
 		return Acquired{}, false, err
@@ -65,7 +70,11 @@ type creation struct {
 // when the API server says that there is one.
 func (e *creation) try(ctx context.Context) (done bool, _ error) {
 	if e.job == nil {
-		e.job = e.request.build()
+		job, err := e.request.build()
+		if err != nil {
+			return true, err
+		}
+		e.job = job
 	}
 	if !e.look {
 		created, err := e.c.create(ctx, &e.fate, e.job)

@@ -38,7 +38,7 @@ func specTree(job, against *batchv1.Job) map[string]any {
 	for _, key := range identity.TemplateAnnotations() {
 		delete(spec.Template.Annotations, key)
 	}
-	if against != nil && metadata.Canceled {
+	if against != nil && metadata.Stopped() {
 		spec.ActiveDeadlineSeconds = against.Spec.ActiveDeadlineSeconds
 		spec.Parallelism, spec.Suspend = against.Spec.Parallelism, against.Spec.Suspend
 	}
@@ -221,4 +221,28 @@ func defaulted(path, key string, v any) bool {
 	}
 	values, ok := defaults[key]
 	return ok && (values == nil || slices.Contains(values, v))
+}
+
+// drift returns the Drift of a live Job from the request. What only the base of the pod
+// templates has is left out, unless that is all: the Job does not say what the base was
+// when it was created.
+func (r *Request) drift(live *batchv1.Job) ([]string, error) {
+	job, err := r.build()
+	if err != nil {
+		return nil, err
+	}
+	all := Drift(unqueued(live, job), job)
+	if r.PodTemplate == nil {
+		return all, nil
+	}
+	plain := *r
+	plain.PodTemplate = nil
+	if job, err = plain.build(); err != nil {
+		return nil, err
+	}
+	without := Drift(unqueued(live, job), job)
+	if own := slices.DeleteFunc(slices.Clone(all), func(line string) bool { return !slices.Contains(without, line) }); len(own) > 0 {
+		return own, nil
+	}
+	return all, nil
 }

@@ -21,6 +21,8 @@ var (
 	// ErrNameConflict means that the Job's name is taken by an object that this
 	// Execution, or this worker group, does not own. It was not touched.
 	ErrNameConflict = errors.New("job name is taken by another object")
+	// ErrMayExist means that a create may have taken effect although it failed.
+	ErrMayExist = errors.New("may have been created: a resume will find it")
 	// ErrJobDeleted means that the Job is gone, or that another object has its name.
 	ErrJobDeleted = errors.New("job was deleted")
 )
@@ -31,11 +33,12 @@ var (
 // that may be confidential: environment values, commands, arguments, HTTP headers and
 // annotations, and in a validation error (422) every value under spec.template; and
 // what a terminal would act on instead of showing it. The text of the cause omits
-// nothing.
+// nothing, except of a request for a Secret: its cause has no more of what the API server
+// says than what can not quote the Secret.
 type APIError struct {
 	// Verb is the Kubernetes verb of the request, such as create.
 	Verb string
-	// Resource is jobs.batch, the form in which RBAC errors name it.
+	// Resource is jobs.batch or secrets, the form in which RBAC errors name it.
 	Resource string
 	// Namespace and Name name the object; Name is empty for a list.
 	Namespace, Name string
@@ -84,21 +87,31 @@ func (e *APIError) Advice() string {
 	case e.OverQuota():
 		return fmt.Sprintf("the ResourceQuota of namespace %s is used up: raise it, or wait until other objects are gone", e.Namespace)
 	case apierrors.IsForbidden(e.Err) && strings.Contains(e.Err.Error(), "cannot "+e.Verb):
-		return fmt.Sprintf("grant verb %s on %s in namespace %s to the worker's service account", e.Verb, e.Resource, e.Namespace)
+		advice := fmt.Sprintf("grant verb %s on %s in namespace %s to the worker's service account", e.Verb, e.Resource, e.Namespace)
+		if e.Resource == secrets {
+			advice += ", as deploy/rbac-optional.yaml does"
+		}
+		return advice
 	case apierrors.IsForbidden(e.Err):
+		if e.Resource == secrets {
+			return "an admission rule of the cluster refuses it: the log of the API server or of the webhook says why"
+		}
 		return "an admission rule of the cluster refuses it: change the spec or the rule"
 	case apierrors.IsUnauthorized(e.Err):
 		return "the API server does not accept the worker's credentials: renew them"
 	case apierrors.IsNotFound(e.Err) && e.Verb == "create":
 		return fmt.Sprintf("create namespace %s first", e.Namespace)
 	case apierrors.IsRequestEntityTooLargeError(e.Err), apierrors.IsInternalError(e.Err) && !e.Transient():
+		if e.Resource == secrets {
+			return "the files are too large: put some in the image or on a volume"
+		}
 		if e.Verb == "create" {
 			return "the Job is too large: move scripts and data to a ConfigMap or a volume"
 		}
 		return noRoom
 	case e.Verb == "patch" && apierrors.IsInvalid(e.Err) && strings.Contains(e.Err.Error(), "metadata.annotations: Too long"):
 		return noRoom
-	case e.Verb == "create" && (apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err)):
+	case e.Verb == "create" && e.Resource != secrets && (apierrors.IsInvalid(e.Err) || apierrors.IsBadRequest(e.Err)):
 		return "the API server refuses the spec: correct the fields it names"
 	}
 	return ""

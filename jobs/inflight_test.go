@@ -80,7 +80,12 @@ func TestMaxInFlight(t *testing.T) {
 				wg.Go(func() { _, errs[i] = client.Get(t.Context(), "ns", "j") })
 			}
 			start := time.Now()
+			synctest.Wait()
+			open, queued := client.Requests()
+			require.Equal(t, []int{int(want), 200 - int(want)}, []int{open, queued})
 			wg.Wait()
+			open, queued = client.Requests()
+			require.Zero(t, open+queued)
 			require.NoError(t, errors.Join(errs...))
 			require.Equal(t, want, s.most.Load())
 			require.Equal(t, time.Duration((200+want-1)/want)*time.Second, time.Since(start), "all slots are used")

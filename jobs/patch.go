@@ -48,14 +48,33 @@ func (c *Client) Retire(ctx context.Context, namespace, name string, uid types.U
 // a pod could be created before; parallelism 0 prevents that. It does not run while the
 // Job is suspended; with parallelism 0 the Job can be resumed without starting a pod.
 func (c *Client) Cancel(ctx context.Context, namespace, name string, uid types.UID) error {
-	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationCanceled: "true"},
-		object{"activeDeadlineSeconds": 1, "parallelism": 0, "suspend": false})
+	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationCanceled: "true"}, stop())
 }
 
-// Canceled reports whether a Job is as Cancel leaves it.
-func Canceled(job *batchv1.Job) bool {
+// CancelEnded marks a Job that has ended as one whose step was canceled after that: no other
+// run of the step follows it, see [Retry]. A Job that is gone or replaced is [ErrJobDeleted].
+func (c *Client) CancelEnded(ctx context.Context, namespace, name string, uid types.UID) error {
+	return c.patch(ctx, namespace, name, uid, object{identity.AnnotationCanceled: identity.CanceledAfterEnd}, nil)
+}
+
+// stop is the change of a spec that stops a Job.
+func stop() object { return object{"activeDeadlineSeconds": 1, "parallelism": 0, "suspend": false} }
+
+// GiveUp stops a Job as [Client.Cancel] does, and notes why in the same request: reason is
+// the text of identity.AnnotationGaveUp. Nothing is written, and the error is one for
+// which apierrors.IsConflict holds, if the Job has changed since that resource version. A
+// Job that is gone or replaced is [ErrJobDeleted].
+func (c *Client) GiveUp(ctx context.Context, namespace, name string, uid types.UID, resourceVersion, reason string) error {
+	return c.retry(ctx, "give job up", c.retries, func(ctx context.Context) (bool, error) {
+		done, err := c.tryPatch(ctx, namespace, name, uid, resourceVersion, nil, object{identity.AnnotationGaveUp: reason}, stop())
+		return done || apierrors.IsConflict(err), err
+	})
+}
+
+// Stopped reports whether a Job is as Cancel or GiveUp leaves it.
+func Stopped(job *batchv1.Job) bool {
 	s := &job.Spec
-	return identity.MetadataOf(job).Canceled && (s.Suspend == nil || !*s.Suspend) &&
+	return identity.MetadataOf(job).Stopped() && (s.Suspend == nil || !*s.Suspend) &&
 		s.Parallelism != nil && *s.Parallelism == 0 && s.ActiveDeadlineSeconds != nil && *s.ActiveDeadlineSeconds <= 1
 }
 

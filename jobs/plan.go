@@ -3,6 +3,7 @@ package jobs
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -38,8 +39,7 @@ type Run struct {
 	// Recorded reports whether a readable record is on the Job: a function may have
 	// received its result.
 	Recorded bool
-	// RecordedAttempt is the attempt in which it was recorded, or a later one that
-	// returned that record.
+	// RecordedAttempt is the attempt in which it was recorded.
 	RecordedAttempt int
 	// Record is the text of the record, readable or not; empty when there is none.
 	Record string
@@ -50,8 +50,18 @@ type Run struct {
 	Group string
 	// SpecHash is the hash of the spec that was submitted.
 	SpecHash string
+	// TraceParent is the trace context of the step that created the Job; empty without one.
+	TraceParent string
 	// Contents is as in [Found].
 	Contents uint64
+	// Failure is the kind of the failure that the record of a failed run says, as
+	// Retry.Kind returns it; 0 means that no other run follows it.
+	Failure int
+	// Ended is when the run ended, as its record says.
+	Ended time.Time
+	// CancelRequested reports whether the step was canceled, before the Job's end or after
+	// it.
+	CancelRequested bool
 }
 
 // finished reports whether the run has a result: it is recorded or terminal.
@@ -71,6 +81,15 @@ type Decision struct {
 	// Await are the runs that have to be gone or, unless they are being deleted,
 	// terminal before the new run is created. After both the runs are planned again.
 	Await []Run
+	// Until is when another run of the same attempt follows the one to adopt, which has
+	// failed. The zero time means that none does.
+	Until time.Time
+	// Backoff is how long that is after its end.
+	Backoff time.Duration
+	// Retry reports whether the new run follows a failure in the same attempt.
+	Retry bool
+	// Runs is how many runs the attempt has had with the one to adopt or to create.
+	Runs int
 }
 
 // Plan decides, from the runs of a step that exist, which one is the step's

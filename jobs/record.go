@@ -24,9 +24,8 @@ const recorded = "true"
 // label by which the watch no longer shows the Job. It returns the record that is on
 // the Job then, which is what every later reader gets: another worker may have been
 // first, and the first record stands. version is the Job's resource version then, if it is
-// known. A record that cannot be read is replaced, unless
-// a later version of this library wrote it. A Job that is gone or replaced is
-// [ErrJobDeleted].
+// known. A record that cannot be read is replaced, unless a later version of this library
+// wrote it. A Job that is gone or replaced is [ErrJobDeleted].
 //
 // The API server checks that there is no record yet, and not that the Job is unchanged:
 // the Job controller writes the status at the same time.
@@ -145,36 +144,6 @@ func withLargest(failure error, job *batchv1.Job) error {
 func (c *Client) Unlabel(ctx context.Context, namespace, name string, uid types.UID) error {
 	return c.retry(ctx, "remove label", c.retries, func(ctx context.Context) (bool, error) {
 		return c.tryPatch(ctx, namespace, name, uid, "", object{identity.LabelRecorded: nil}, nil, nil)
-	})
-}
-
-// UpdateRecord replaces the record on the Job with the result of change. It reads the
-// Job, and the API server rejects the write if the Job has changed since. It then reads
-// the Job and calls change again, so that no other worker's change is lost. If change
-// returns its argument or an error, nothing is written. change is not called if there
-// is no record, and may be called several times. A Job that is gone or replaced is
-// [ErrJobDeleted].
-func (c *Client) UpdateRecord(ctx context.Context, namespace, name string, uid types.UID, change func(text string) (string, error)) error {
-	return c.retry(ctx, "update record", c.records, func(ctx context.Context) (bool, error) {
-		live, failure := c.get(ctx, namespace, name)
-		switch {
-		case failure != nil && apierrors.IsNotFound(failure):
-			return true, fmt.Errorf("%w: %w", ErrJobDeleted, failure)
-		case failure != nil:
-			return !failure.Transient(), failure
-		case !apicall.SameUID(live.UID, uid, live.Namespace, live.Name):
-			return true, fmt.Errorf("%w: another object has the name of job %s/%s now", ErrJobDeleted, namespace, name)
-		}
-		there := identity.MetadataOf(live).Record
-		if there == "" {
-			return true, nil
-		}
-		changed, err := change(there)
-		if err != nil || changed == there {
-			return true, err
-		}
-		// A conflict is transient, and the next try reads the Job again.
-		return c.tryPatch(ctx, namespace, name, uid, live.ResourceVersion, nil, object{identity.AnnotationRecord: changed}, nil)
 	})
 }
 

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"maps"
 	"strconv"
 	"time"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/podtemplate"
 	"github.com/kontinue/kontinue/internal/record"
 )
 
@@ -26,6 +28,9 @@ type Request struct {
 	Run, Attempt int
 	// DisplayName and Description are for people; they become annotations.
 	DisplayName, Description string
+	// TraceParent is the trace context of the step, a W3C traceparent; it becomes an
+	// annotation. Empty means none.
+	TraceParent string
 	// Spec is the Job's spec as the user gave it. Build never changes it. Its
 	// activeDeadlineSeconds is at most 2147483647 (68 years): the Job controller
 	// overflows on very long ones, and fails the Job at once.
@@ -34,16 +39,36 @@ type Request struct {
 	// pod. Its hash is on the Job, so that a later version of this library may make
 	// another Spec of the same. Default: Spec.
 	Submitted any
+	// Hash, if set, stands for the hash of what was submitted. A replay has only that.
+	Hash string
 	// Timeout becomes spec.activeDeadlineSeconds, rounded up to whole seconds, when
 	// that is shorter than the user's own. The cluster measures it from
 	// status.startTime, which has whole seconds: it may end up to one second early.
 	// Zero means none. The longest is 2147483647 seconds, as for the spec's own.
 	Timeout time.Duration
+	// PodTemplate, if set, is the base over which the template of Spec is merged. It is not
+	// part of what was submitted: neither of its hash nor of a Drift.
+	PodTemplate *corev1.PodTemplateSpec
+	// SecretData is the data of the Secret that the Job owns: see [Client.EnsureSecret].
+	// Default: the Job has no Secret.
+	SecretData map[string][]byte
+	// SecretVolume is the name of the volume of the pods that gets the name of the Secret.
+	SecretVolume string
+	// Queue is the name of a queue, which the Job waits for: see [identity.LabelQueue].
+	// The Job is created suspended, so that it does not start before the queue admits it,
+	// also where the queue's webhook is not called. Empty means none.
+	Queue string
 	// Labels and Annotations are added to the Job, not to its pods.
 	Labels, Annotations map[string]string
+	// Admit, if set, is called with the name of the Job before its first create is sent.
+	// Nothing is created if it returns an error.
+	Admit func(ctx context.Context, r *Request, name string) error
 	// Failed reports whether a record is one of a failed step, for the policy. If it is
 	// nil, the step failed if the Job did.
 	Failed func(record.Record) bool
+	// Retry says after which failures another run follows in the same attempt. Nil means
+	// none.
+	Retry *Retry
 }
 
 // Build validates the request and returns the Job to create. It sends nothing,
@@ -58,13 +83,17 @@ func (r *Request) Build() (*batchv1.Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	return r.build(), nil
+	return r.build()
 }
 
 func (r *Request) name() string { return identity.JobName(r.Execution, r.Step, r.Run) }
 
 // build is Build of a request that is valid.
-func (r *Request) build() *batchv1.Job {
+func (r *Request) build() (*batchv1.Job, error) {
+	template, err := r.template()
+	if err != nil {
+		return nil, err
+	}
 	owner := *r.Owner.DeepCopy()
 	owner.Controller = new(true)
 	job := &batchv1.Job{
@@ -79,6 +108,11 @@ func (r *Request) build() *batchv1.Job {
 		Spec: *r.Spec.DeepCopy(),
 	}
 	spec := &job.Spec
+	spec.Template = *template
+	if r.Queue != "" {
+		job.Labels[identity.LabelQueue] = r.Queue
+		spec.Suspend = new(true)
+	}
 	spec.TTLSecondsAfterFinished = nil
 	spec.ActiveDeadlineSeconds = deadline(spec.ActiveDeadlineSeconds, r.Timeout)
 	spec.Template.Labels = r.merge(spec.Template.Labels)
@@ -90,7 +124,30 @@ func (r *Request) build() *batchv1.Job {
 	for _, key := range identity.TemplateAnnotations() {
 		spec.Template.Annotations[key] = job.Annotations[key]
 	}
-	pod := &spec.Template.Spec
+	complete(&spec.Template.Spec)
+	return job, nil
+}
+
+// template returns the pod template with what its base has, and with the name of the Secret.
+func (r *Request) template() (*corev1.PodTemplateSpec, error) {
+	template := r.Spec.Template.DeepCopy()
+	if r.PodTemplate != nil {
+		merged, err := podtemplate.Merge(r.PodTemplate, template)
+		if err != nil {
+			return nil, err
+		}
+		template = merged
+	}
+	for i := range template.Spec.Volumes {
+		if v := &template.Spec.Volumes[i]; len(r.SecretData) > 0 && v.Secret != nil && v.Name == r.SecretVolume {
+			v.Secret.SecretName = identity.SecretName(r.name())
+		}
+	}
+	return template, nil
+}
+
+// complete sets what was not submitted and what a wait relies on.
+func complete(pod *corev1.PodSpec) {
 	if pod.RestartPolicy == "" {
 		pod.RestartPolicy = corev1.RestartPolicyNever
 	}
@@ -101,7 +158,6 @@ func (r *Request) build() *batchv1.Job {
 			}
 		}
 	}
-	return job
 }
 
 // merge adds the labels of the step; they win, and Validate has refused a user's
@@ -123,7 +179,7 @@ func (r *Request) annotations() map[string]string {
 	all[identity.AnnotationExecution] = r.Execution.Name
 	all[identity.AnnotationRun] = strconv.Itoa(r.Run)
 	all[identity.AnnotationAttempt] = strconv.Itoa(r.Attempt)
-	all[identity.AnnotationSpecHash] = r.hash()
+	all[identity.AnnotationSpecHash] = r.SpecHash()
 	if ttl := r.Spec.TTLSecondsAfterFinished; ttl != nil {
 		all[identity.AnnotationTTL] = strconv.Itoa(int(*ttl))
 	}
@@ -133,20 +189,28 @@ func (r *Request) annotations() map[string]string {
 	if r.Description != "" {
 		all[identity.AnnotationDescription] = r.Description
 	}
+	if r.TraceParent != "" {
+		all[identity.AnnotationTraceParent] = r.TraceParent
+	}
 	return all
 }
 
-func (r *Request) hash() string {
-	if r.Submitted != nil {
+// SpecHash returns the hash of what was submitted, which is on the Job.
+func (r *Request) SpecHash() string {
+	switch {
+	case r.Hash != "":
+		return r.Hash
+	case r.Submitted != nil:
 		return identity.Hash(r.Submitted)
+	default:
+		return identity.SpecHash(&r.Spec)
 	}
-	return identity.SpecHash(&r.Spec)
 }
 
 // madeFrom reports whether a Job with that hash was made from what r submits. Before
 // Submitted, the hash of every Job was that of its spec.
 func (r *Request) madeFrom(hash string) bool {
-	return hash == r.hash() || r.Submitted != nil && hash == identity.SpecHash(&r.Spec)
+	return hash == r.SpecHash() || r.Submitted != nil && hash == identity.SpecHash(&r.Spec)
 }
 
 // deadline is the shorter of the user's and the timeout; nil is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -45,7 +46,7 @@ type slots chan struct{}
 func (c *Client) retry(ctx context.Context, what string, l limits, try func(context.Context) (done bool, err error)) error {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstDelay), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(l.pause), backoff.WithMaxElapsedTime(l.all))
-	place := place{slots: l.slots}
+	place := place{slots: l.slots, waiting: &c.waiting}
 	defer place.release()
 	var err error
 	for n := 1; ; n++ {
@@ -80,20 +81,31 @@ func (c *Client) retry(ctx context.Context, what string, l limits, try func(cont
 			level, l.warn = slog.LevelWarn, 0
 		}
 		c.log.Log(ctx, level, "retrying", "what", what, "tries", n, "delay", delay, "error", err)
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, delay) {
 			return stopped(ctx, err)
 		}
 	}
 }
 
+// pause returns after delay, or false if ctx is done.
+func pause(ctx context.Context, delay time.Duration) (over bool) {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	apicall.Waiting(ctx, func() {
+		select {
+		case <-timer.C:
+			over = true
+		case <-ctx.Done():
+		}
+	})
+	return over
+}
+
 // place holds the slots of one call, from its first try on.
 type place struct {
-	slots []slots // in the order in which every call takes them
-	held  int     // so many of them
+	slots   []slots       // in the order in which every call takes them
+	held    int           // so many of them
+	waiting *atomic.Int64 // of the client
 }
 
 // acquire waits for a slot of each kind in FIFO order, unless they are held. It returns
@@ -101,6 +113,10 @@ type place struct {
 func (p *place) acquire(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
+	}
+	if p.held < len(p.slots) {
+		p.waiting.Add(1)
+		defer p.waiting.Add(-1)
 	}
 	for ; p.held < len(p.slots); p.held++ {
 		select {

@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"time"
+
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,13 +34,22 @@ func find(job *batchv1.Job) Found {
 	s := StatusOf(job)
 	f := Found{
 		Name: job.Name, UID: apicall.UIDOf(job.UID, job.Namespace, job.Name), Metadata: identity.MetadataOf(job),
-		Contents: contents(&job.Spec.Template.Spec),
+		Contents: identity.Contents(&job.Spec.Template.Spec),
 		Terminal: s.Terminal, Failed: s.Failed, Deleting: job.DeletionTimestamp != nil,
 	}
 	if owner := metav1.GetControllerOfNoCopy(job); owner != nil {
 		f.OwnerUID = owner.UID
 	}
 	return f
+}
+
+// endOf is when a run ended, by a clock of the control plane: the end of an early record is by
+// that of the pod's node.
+func endOf(r record.Record) time.Time {
+	if (r.Early || r.Ended.IsZero()) && !r.Seen.IsZero() {
+		return r.Seen
+	}
+	return r.Ended
 }
 
 // runOf returns the Job as a run of the request's step. It returns false for any other
@@ -53,7 +64,7 @@ func (r *Request) runOf(f Found) (Run, bool) {
 	run := Run{
 		Name: f.Name, UID: f.UID, Number: number, Attempt: m.Attempt, Group: m.Group, SpecHash: m.SpecHash,
 		Terminal: f.Terminal, Failed: f.Failed, Deleting: f.Deleting, Record: m.Record, Labeled: m.RecordedLabel,
-		Contents: f.Contents,
+		Contents: f.Contents, CancelRequested: m.CancelRequested, TraceParent: m.TraceParent,
 	}
 	if m.Record == "" {
 		return run, true
@@ -62,6 +73,10 @@ func (r *Request) runOf(f Found) (Run, bool) {
 		run.Recorded, run.RecordedAttempt, run.Failed = true, rec.Attempt, rec.Failed
 		if r.Failed != nil && r.Attempt > run.Attempt { // or it decides nothing
 			run.Failed = r.Failed(rec)
+		}
+		run.Ended = endOf(rec)
+		if r.Retry != nil && (rec.Failed || r.Failed != nil && r.Failed(rec)) {
+			run.Failure = r.Retry.Kind(rec)
 		}
 	}
 	return run, true

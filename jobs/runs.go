@@ -15,6 +15,7 @@ import (
 type Runs struct {
 	client    *Client
 	execution identity.Execution
+	selector  string // of the Jobs that are read
 
 	mu      sync.Mutex
 	stale   bool               // the next plan needs a list that begins after this
@@ -29,7 +30,12 @@ type Runs struct {
 // function has run before, in this attempt or an earlier one, so the first step reads
 // the Jobs. Otherwise the first create decides.
 func (c *Client) NewRuns(e identity.Execution, resumed bool) *Runs {
-	return &Runs{client: c, execution: e, stale: resumed}
+	return &Runs{client: c, execution: e, selector: identity.ExecutionSelector(e.UID), stale: resumed}
+}
+
+// NewStepRuns returns a Runs of one step only, which reads the Jobs first.
+func (c *Client) NewStepRuns(e identity.Execution, step string) *Runs {
+	return &Runs{client: c, execution: e, selector: identity.StepSelector(e.UID, step), stale: true, doubted: true}
 }
 
 // Invalidate makes the next plan read the Jobs again, whatever a cache shows.
@@ -108,7 +114,7 @@ func (r *Runs) read(ctx context.Context, number int) error {
 
 // list reads the Execution's Jobs of every worker group.
 func (r *Runs) list(ctx context.Context) (steps map[string][]Found, err error) {
-	err = r.client.eachJob(ctx, r.execution.Namespace, identity.ExecutionSelector(r.execution.UID),
+	err = r.client.eachJob(ctx, r.execution.Namespace, r.selector,
 		func() { steps = map[string][]Found{} },
 		func(job *batchv1.Job) {
 			if f := find(job); f.OwnerUID == r.execution.UID {

@@ -68,12 +68,12 @@ func Classify(s *batchv1.JobStatus) Status {
 	return out
 }
 
-// Held is the status of a Job by what [Client.Cancel] and others have done to its spec.
-// Kubernetes ends no Job that is suspended, since its deadline does not count, so that
-// a queue that suspends a canceled Job again would keep it for ever. When no pod of such
-// a Job is left it has ended, as failed: Cancel has left it none to start.
-func (s Status) Held(canceled, suspended bool) Status {
-	if canceled && suspended && s.Suspended && s.Active == 0 && s.Terminating == 0 {
+// Held is the status of a Job by what [Client.Cancel] or [Client.GiveUp] and others have
+// done to its spec. Kubernetes ends no Job that is suspended, since its deadline does not
+// count, so that a queue that suspends a stopped Job again would keep it for ever. When no
+// pod of such a Job is left it has ended, as failed: none is left to start.
+func (s Status) Held(stopped, suspended bool) Status {
+	if stopped && suspended && s.Suspended && s.Active == 0 && s.Terminating == 0 {
 		s.Terminal, s.Failed, s.Suspended = true, true, false
 	}
 	return s
@@ -82,7 +82,7 @@ func (s Status) Held(canceled, suspended bool) Status {
 // StatusOf is [Classify] of a Job that may be held: see [Status.Held].
 func StatusOf(job *batchv1.Job) Status {
 	suspended := job.Spec.Suspend != nil && *job.Spec.Suspend
-	return Classify(&job.Status).Held(identity.MetadataOf(job).Canceled, suspended)
+	return Classify(&job.Status).Held(identity.MetadataOf(job).Stopped(), suspended)
 }
 
 // String returns Complete, Failed, Ending, Suspended, Running or Pending.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/podtemplate"
 )
 
 // annotationRoom is reserved for the record, out of the 256 KiB that the API server
@@ -39,15 +40,53 @@ func (r *Request) Validate() error {
 	}
 	errs := r.validateIdentity()
 	errs = append(errs, validateUser(field.NewPath("labels"), identity.ValidateUserLabels(r.Labels))...)
+	errs = append(errs, r.validateQueue()...)
 	errs = append(errs, validateUser(field.NewPath("annotations"), identity.ValidateUserAnnotations(r.Annotations))...)
 	if size := annotationSize(r.Annotations) + len(r.DisplayName) + len(r.Description); size > apivalidation.TotalAnnotationSizeLimitB-annotationRoom {
 		errs = append(errs, field.TooLong(field.NewPath("annotations"), nil, apivalidation.TotalAnnotationSizeLimitB-annotationRoom))
 	}
 	errs = append(errs, validateSpec(&r.Spec, r.Execution.Namespace, field.NewPath("spec"))...)
 	if len(errs) == 0 {
+		errs = r.validateMerged()
+	}
+	if len(errs) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrInvalid, errs.ToAggregate())
+}
+
+// validateMerged checks what the base of the pod templates makes of the spec.
+func (r *Request) validateMerged() field.ErrorList {
+	if r.PodTemplate == nil {
+		return nil
+	}
+	path := field.NewPath("podTemplate")
+	if err := podtemplate.Validate(r.PodTemplate); err != nil {
+		return validateUser(path, err)
+	}
+	merged, err := r.template()
+	if err != nil {
+		return validateUser(path, err)
+	}
+	spec := r.Spec
+	spec.Template = *merged
+	return validateSpec(&spec, r.Execution.Namespace, path.Child("merged"))
+}
+
+// validateQueue checks the queue as Kueue's webhook does, which may not be called.
+func (r *Request) validateQueue() (errs field.ErrorList) {
+	if r.Queue == "" {
+		return nil
+	}
+	path := field.NewPath("queue")
+	problems := append(validation.IsDNS1123Subdomain(r.Queue), validation.IsValidLabelValue(r.Queue)...)
+	if len(problems) > 0 {
+		errs = append(errs, field.Invalid(path, r.Queue, strings.Join(problems, "; ")))
+	}
+	if other, ok := r.Labels[identity.LabelQueue]; ok && other != r.Queue {
+		errs = append(errs, field.Invalid(path, r.Queue, fmt.Sprintf("the label %s says %q", identity.LabelQueue, other)))
+	}
+	return errs
 }
 
 func (r *Request) validateIdentity() (errs field.ErrorList) {
