@@ -24,6 +24,7 @@ import (
 
 	"github.com/kontinue/kontinue/dispatch"
 	"github.com/kontinue/kontinue/internal/identity"
+	"github.com/kontinue/kontinue/internal/starts"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
 	"github.com/kontinue/kontinue/watch"
@@ -32,15 +33,15 @@ import (
 // asleep states the invariant of a wait that evaluate has not ended and that goes to
 // sleep, and returns how it is broken: something will wake it. Either news is there
 // already, or the watch shows the Job, and internal/listwatch watches over the watch,
-// or a timer is set by which the wait asks the API server. A Job with an allowance is
-// looked at when that is over, and so are pods that are not final and a failed pod that
-// others hold open. A timer that has fired sets nothing off any more.
-func asleep(w *wait, fired map[*time.Timer]bool) (broken error) {
-	unset := func(t *time.Timer) bool { return t == nil || fired[t] }
+// or an alarm is set by which the wait asks the API server. A Job with an allowance is
+// looked at when that is over, and so are a Job that does not start, pods that are not
+// final and a failed pod that others hold open.
+func asleep(w *wait, woken bool) (broken error) {
+	unset := func(a alarm) bool { return !a.set() }
 	w.future.Do(func() {
 		d := w.state.decision()
 		switch {
-		case len(w.future.Ready()) > 0:
+		case woken:
 		case d == unobserved && unset(w.confirm):
 			broken = errors.New("the watch cannot say what became of the Job, and it is not to be read")
 		case d == running && !w.state.watched && unset(w.confirm):
@@ -49,6 +50,8 @@ func asleep(w *wait, fired map[*time.Timer]bool) (broken error) {
 			broken = errors.New("the Job has ended, and its pods are not to be listed")
 		case d == running && w.state.allowance() != (allowance{}) && unset(w.overdue):
 			broken = errors.New("the Job runs against its deadline, and is not to be looked at when that is over")
+		case d == running && w.state.stalls() && unset(w.start):
+			broken = errors.New("the Job does not start, or its pod does not stop, and that is not bounded")
 		case d == running && w.state.verdict() == pods.Failing && unset(w.held):
 			broken = errors.New("injected containers hold the failed pod open, and that is not bounded")
 		case d == deleted, d == done:
@@ -58,8 +61,14 @@ func asleep(w *wait, fired map[*time.Timer]bool) (broken error) {
 	return broken
 }
 
+// stalls reports whether the Job waits for something that has a limit.
+func (s *state) stalls() bool {
+	_, ok, _ := s.stall()
+	return ok
+}
+
 // rig is one wait, and a cluster of which the test decides each move: what happens to
-// the Job, when the watch shows that, when a timer of the wait fires, and what the API
+// the Job, when the watch shows that, when an alarm of the wait is due, and what the API
 // server answers.
 type rig struct {
 	wait   *wait
@@ -74,7 +83,7 @@ type rig struct {
 	ended, gone bool // at some time
 	proved      bool // an answer has said that the Job is gone, or going and not ended
 
-	fired map[*time.Timer]bool
+	wakes chan struct{} // by events; of capacity 1
 }
 
 // rigs share an engine, since a clientset takes longer to make than a schedule.
@@ -124,7 +133,7 @@ func (r *rig) serve(a ktesting.Action) (runtime.Object, error) {
 // start begins a wait for a Job that runs, and that the watch has not shown yet.
 func (rs *rigs) start(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{rv: 1, fired: map[*time.Timer]bool{}}
+	r := &rig{rv: 1, wakes: make(chan struct{}, 1)}
 	r.job = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "ns", Name: "job", UID: "j", ResourceVersion: "1",
 	}, Spec: batchv1.JobSpec{
@@ -134,10 +143,40 @@ func (rs *rigs) start(t *testing.T) *rig {
 	r.queue = []Event{{job: watch.NewJob(r.job)}}
 	rs.now = r
 	var err error
-	r.wait, err = rs.newWait(0, rs.until, nil)
+	r.wait, err = rs.newWait(0, rs.until, starts.DefaultLimits(), nil, r.wake)
 	require.NoError(t, err)
-	require.NoError(t, r.wait.begin("ns", "job", "j", watch.NewJob(r.job)))
+	r.wait.jobRef = jobRef{namespace: "ns", name: "job", uid: "j"}
+	require.NoError(t, r.wait.begin(watch.NewJob(r.job)))
 	return r
+}
+
+// wake is the function that the dispatcher calls.
+func (r *rig) wake() {
+	select {
+	case r.wakes <- struct{}{}:
+	default:
+	}
+}
+
+func (r *rig) woken() bool { return len(r.wakes) > 0 }
+
+// untilDone has the wait do what there is to do until it has ended.
+func (r *rig) untilDone(ctx context.Context) error {
+	for {
+		final, next, err := r.wait.advance(ctx)
+		if final || err != nil {
+			return err
+		}
+		var alarm <-chan time.Time
+		if !next.IsZero() {
+			alarm = time.After(time.Until(next))
+		}
+		select {
+		case <-r.wakes:
+		case <-alarm:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // change changes the Job, and has the watch show what it selects of that.
@@ -255,11 +294,11 @@ func (r *rig) turn(t *testing.T, s *schedule, story *[]func(*rig)) (over bool, e
 	if len(r.queue) > 0 {
 		moves = append(moves, "deliver")
 	}
-	if len(r.wait.future.Ready()) > 0 {
+	if r.woken() {
 		moves = append(moves, "wake")
 	}
-	for name, timer := range r.timers() {
-		if *timer != nil && !r.fired[*timer] {
+	for name, alarm := range r.alarms() {
+		if alarm.set() {
 			moves = append(moves, name+", no answer", name)
 			if len(r.queue) > 0 {
 				moves = append(moves, name+", event before the answer", name+", event after the answer")
@@ -281,7 +320,7 @@ func (r *rig) turn(t *testing.T, s *schedule, story *[]func(*rig)) (over bool, e
 		r.deliver()
 		return false, nil
 	case "wake":
-		<-r.wait.future.Ready()
+		<-r.wakes
 		return r.evaluate(t, s)
 	}
 	name, how, _ := strings.Cut(move, ", ")
@@ -305,16 +344,14 @@ func (r *rig) turn(t *testing.T, s *schedule, story *[]func(*rig)) (over bool, e
 	return r.evaluate(t, s)
 }
 
-func (r *rig) timers() map[string]**time.Timer {
-	return map[string]**time.Timer{"confirm": &r.wait.confirm, "settle": &r.wait.settle, "overdue": &r.wait.overdue, "held": &r.wait.held}
+func (r *rig) alarms() map[string]*alarm {
+	return map[string]*alarm{"confirm": &r.wait.confirm, "settle": &r.wait.settle, "overdue": &r.wait.overdue, "held": &r.wait.held}
 }
 
-// fire does what untilDone does when the timer has fired.
-func (r *rig) fire(timer string) error {
-	set := *r.timers()[timer]
-	set.Stop()
-	r.fired[set] = true
-	switch timer {
+// fire does what advance does when the time of the alarm has come.
+func (r *rig) fire(alarm string) error {
+	r.alarms()[alarm].clear()
+	switch alarm {
 	case "confirm":
 		return r.wait.checkMissing(context.Background())
 	case "settle":
@@ -343,11 +380,11 @@ func (r *rig) evaluate(t *testing.T, s *schedule) (over bool, err error) {
 	if final || err != nil {
 		return true, err
 	}
-	require.NoError(t, asleep(r.wait, r.fired), "%s", s.text)
+	require.NoError(t, asleep(r.wait, r.woken()), "%s", s.text)
 	return false, nil
 }
 
-// settleDown delivers all that is left, lets the API server answer and the timers fire
+// settleDown delivers all that is left, lets the API server answer and the alarms come
 // until the wait has ended, or sleeps as long as its Job runs.
 func (r *rig) settleDown(t *testing.T, s *schedule, story []func(*rig)) (over bool, err error) {
 	for len(story) > 0 {
@@ -357,11 +394,11 @@ func (r *rig) settleDown(t *testing.T, s *schedule, story []func(*rig)) (over bo
 		r.deliver()
 	}
 	for range 20 {
-		if len(r.wait.future.Ready()) > 0 {
-			<-r.wait.future.Ready()
+		if r.woken() {
+			<-r.wakes
 		} else {
 			for _, name := range []string{"held", "confirm", "settle", "overdue"} {
-				if set := *r.timers()[name]; set != nil && !r.fired[set] {
+				if r.alarms()[name].set() {
 					err = r.fire(name)
 					break
 				}
@@ -378,7 +415,7 @@ func (r *rig) settleDown(t *testing.T, s *schedule, story []func(*rig)) (over bo
 }
 
 // TestNoWaitSleepsForEver plays what can happen to a Job in every order of the cluster's
-// changes, the watch's events, the wait's timers and the API server's answers, up to a
+// changes, the watch's events, the wait's alarms and the API server's answers, up to a
 // number of moves. The invariant must hold whenever the wait goes to sleep, what ends the
 // wait must be true, and an end must be found at last.
 func TestNoWaitSleepsForEver(t *testing.T) {

@@ -34,12 +34,17 @@ func (s *state) end(o *Outcome) pods.JobEnd {
 		end.MaxFailedIndexes = &s.job.MaxFailedIndexes
 	}
 	end.FailedIndexes = s.job.Status.FailedIndexes
+	if why, ok := s.gaveUp(); ok {
+		end.Decider = why.Pod
+	}
 	return end
 }
 
 // End is what a record says about the Job's end.
 func (o *Outcome) End() pods.JobEnd {
-	return pods.JobEnd{Failed: o.Failed, Reason: o.Reason, Message: o.Message, FailedPods: int(o.FailedPods), Lost: o.Lost}
+	return pods.JobEnd{
+		Failed: o.Failed, Canceled: o.Canceled, GaveUp: o.GaveUp, Reason: o.Reason, Message: o.Message, FailedPods: int(o.FailedPods), Lost: o.Lost,
+	}
 }
 
 // rankRest ranks the pods that the record had no room for after those that it has.

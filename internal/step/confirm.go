@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kontinue/kontinue/internal/apicall"
 	"github.com/kontinue/kontinue/internal/record"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/watch"
@@ -17,7 +19,6 @@ import (
 // checkMissing runs when the watch cannot say what has become of the Job. A running Job
 // does not wake the waiter, so it looks again first.
 func (w *wait) checkMissing(ctx context.Context) error {
-	w.confirm = nil // it has fired
 	var shown bool
 	w.future.Do(func() { shown = w.state.watched && w.state.decision() != unobserved })
 	if shown {
@@ -47,8 +48,8 @@ func (w *wait) checkMissing(ctx context.Context) error {
 
 // readJob reads the Job and updates the state. If the API server does not respond, the
 // state remains unchanged. A label without a record, which hides the Job from the
-// watch, is removed.
-func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
+// watch, is removed. The Job is nil if none has the name.
+func (w *wait) readJob(ctx context.Context) (*batchv1.Job, error) {
 	bounded, cancel := context.WithTimeout(ctx, confirmAfter)
 	defer cancel()
 	var deletions int
@@ -56,24 +57,21 @@ func (w *wait) readJob(ctx context.Context) (grace time.Duration, _ error) {
 	live, err := w.engine.Jobs.Get(bounded, w.namespace, w.name)
 	if apierrors.IsNotFound(err) {
 		w.future.Do(func() { w.state.read(nil, w.uid, deletions) })
-		return 0, nil
+		return nil, nil //nolint:nilnil // there is none
 	}
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	job := watch.NewJob(live)
-	w.engine.clock.observeJob(job)
+	w.engine.Clock.observeJob(job)
 	w.future.Do(func() { w.state.read(job, w.uid, deletions) })
 	w.engine.Logger.DebugContext(ctx, "read job that the watch does not show", "namespace", w.namespace, "job", w.name)
 	if job.UID == w.uid && job.RecordedLabel && !record.Readable(job.Record) {
 		if err := w.engine.Jobs.Unlabel(bounded, w.namespace, w.name, w.uid); err != nil && !errors.Is(err, jobs.ErrJobDeleted) {
-			return 0, err
+			return nil, err
 		}
 	}
-	if seconds := live.Spec.Template.Spec.TerminationGracePeriodSeconds; seconds != nil {
-		grace = time.Duration(*seconds) * time.Second
-	}
-	return grace, nil
+	return live, nil
 }
 
 // permanent reports whether a response of the API server will not change by itself.
@@ -102,7 +100,6 @@ func (w *wait) refused(err error) bool {
 // listPods determines with a consistent LIST which pods of the ended Job exist. After
 // it, the step only waits for pods that are still running, and only for a limited time.
 func (w *wait) listPods(ctx context.Context) error {
-	w.settle = nil // it has fired
 	if w.relisted {
 		w.gaveUp = true
 		return nil
@@ -114,7 +111,7 @@ func (w *wait) listPods(ctx context.Context) error {
 	if again == 0 {
 		w.relisted, again = true, settleLimit
 	}
-	w.settle = time.NewTimer(again)
+	w.settle.after(again)
 	return nil
 }
 
@@ -123,20 +120,33 @@ func (w *wait) listPods(ctx context.Context) error {
 func (w *wait) readPods(ctx context.Context) (again time.Duration, _ error) {
 	ctx, end := w.engine.requestContext(ctx)
 	defer end()
-	listed, err := w.engine.Watcher.ListPods(ctx, w.namespace, w.uid)
+	var listed []*watch.Pod
+	var err error
+	apicall.Waiting(ctx, func() { listed, err = w.engine.Watcher.ListPods(ctx, w.namespace, w.uid) }) // which others share
 	if err == nil {
 		w.listings = 0
-		w.future.Do(func() { w.state.relist(listed) })
+		w.future.Do(func() {
+			w.state.relist(listed)
+			w.observeAllLogs()
+		})
 		return 0, nil
 	}
-	if ctx.Err() != nil {
+	var ended bool
+	w.future.Do(func() { ended = w.state.decision() == podsPending })
+	switch {
+	case ctx.Err() != nil && ended:
 		return 0, fmt.Errorf("job %s/%s ended, but its pods were not read: %w", w.namespace, w.name, endOf(ctx))
+	case ctx.Err() != nil:
+		return 0, errStillRunning(w.namespace, w.name, endOf(ctx))
 	}
 	var refusal *watch.Error
 	passes := !errors.As(err, &refusal) || refusal.Transient()
 	if w.listings++; w.listings < maxListings || passes {
-		w.engine.Logger.WarnContext(ctx, "pods of an ended job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
+		w.engine.Logger.WarnContext(ctx, "pods of a job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
 		return min(settleGrace<<min(w.listings, maxListings), confirmMax), nil
+	}
+	if !ended {
+		return 0, fmt.Errorf("job %s/%s has not started or not stopped in time, and its pods cannot be read: %w", w.namespace, w.name, err)
 	}
 	return 0, fmt.Errorf("job %s/%s ended, but its pods cannot be read: %w", w.namespace, w.name, err)
 }

@@ -44,7 +44,7 @@ func (s *state) verdict() pods.Verdict {
 	facts := pods.Early{
 		Template:     j.Template(),
 		BackoffLimit: j.BackoffLimit,
-		Contested: j.DeletionTimestamp != nil || j.Canceled || j.Suspended || j.Managed || j.PodFailurePolicy != nil ||
+		Contested: j.DeletionTimestamp != nil || j.Stopped() || j.Suspended || j.ManagedBy != "" || j.PodFailurePolicy != nil ||
 			status.Suspended || status.Ending,
 	}
 	if a := s.allowance(); a != (allowance{}) {
@@ -70,7 +70,9 @@ func (s *state) early() bool {
 // foreseen is the status that the Job controller will write for a Job that is over early:
 // with backoffLimit 0 the end of its only pod is that of the Job.
 func (s *state) foreseen(status jobs.Status) jobs.Status {
-	status.Finished = pods.Inspect(s.pods[0].Object()).FinishedAt
+	if len(s.pods) > 0 {
+		status.Finished = pods.Inspect(s.pods[0].Object()).FinishedAt
+	}
 	switch s.verdict() {
 	case pods.Succeeded, pods.Succeeding:
 		status.Reason, status.Message = batchv1.JobReasonCompletionsReached, "Reached expected number of succeeded pods"
@@ -78,7 +80,7 @@ func (s *state) foreseen(status jobs.Status) jobs.Status {
 	case pods.Failed, pods.Failing, pods.Undecided:
 		status.Failed = true
 		status.Reason, status.Message = batchv1.JobReasonBackoffLimitExceeded, "Job has reached the specified backoff limit"
-		status.Succeeded, status.FailedPods = 0, 1
+		status.Succeeded, status.FailedPods = 0, int32(min(len(s.pods), 1))
 	}
 	return status
 }
@@ -100,12 +102,14 @@ func (o *Outcome) foresee() {
 const heldOpenGrace = 30 * time.Second
 
 // openGrace is heldOpenGrace, or the grace period of the pod.
-func openGrace(j *watch.Job) time.Duration {
-	grace := heldOpenGrace
-	if seconds := j.Template().TerminationGracePeriodSeconds; seconds != nil {
-		grace = max(grace, time.Duration(*seconds)*time.Second)
+func openGrace(j *watch.Job) time.Duration { return max(heldOpenGrace, gracePeriod(j.Template())) }
+
+// gracePeriod is that of a pod's termination, and zero where the spec has none.
+func gracePeriod(pod *corev1.PodSpec) time.Duration {
+	if seconds := pod.TerminationGracePeriodSeconds; seconds != nil {
+		return time.Duration(*seconds) * time.Second
 	}
-	return grace
+	return 0
 }
 
 // armHeld bounds the wait for a pod that has failed and that only containers which the
@@ -113,22 +117,21 @@ func openGrace(j *watch.Job) time.Duration {
 func (w *wait) armHeld(grace time.Duration) {
 	switch {
 	case grace == 0:
-		stopTimer(&w.held)
-	case w.held == nil:
-		w.held = time.NewTimer(grace)
+		w.held.clear()
+	case !w.held.set():
+		w.held.after(grace)
 	}
 }
 
 // checkHeld runs when injected containers have held the failed pod open for their grace
 // period. The pod is read first: it may have ended while the watch was silent.
 func (w *wait) checkHeld(ctx context.Context) error {
-	w.held = nil // it has fired
 	again, err := w.readPods(ctx)
 	switch {
 	case err != nil:
 		return err
 	case again > 0:
-		w.held = time.NewTimer(again)
+		w.held.after(again)
 	default:
 		w.future.Do(func() { w.state.held = w.state.verdict() == pods.Failing })
 	}
@@ -144,7 +147,7 @@ func (w *wait) deadline(o *Outcome) (seconds *int64) {
 	}
 	w.future.Do(func() {
 		s := &w.state
-		seconds = w.engine.clock.deadline(s.job.CreationTimestamp, s.job.Status.StartTime, openGrace(s.job), s.job.Deadline)
+		seconds = w.engine.Clock.deadline(s.job.CreationTimestamp, s.job.Status.StartTime, openGrace(s.job), s.job.Deadline)
 	})
 	return seconds
 }
@@ -152,7 +155,7 @@ func (w *wait) deadline(o *Outcome) (seconds *int64) {
 // deadline returns the activeDeadlineSeconds that leave a Job that grace, or nil if it has
 // some that leave it less. They count from its start; where that is not known, its creation
 // is earlier, and the Job has a little more time.
-func (c *clusterClock) deadline(created metav1.Time, started *metav1.Time, grace time.Duration, have *int64) *int64 {
+func (c *Clock) deadline(created metav1.Time, started *metav1.Time, grace time.Duration, have *int64) *int64 {
 	if started == nil {
 		started = &created
 	}

@@ -23,7 +23,7 @@ func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *
 	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
 		metadata := identity.MetadataOf(job)
 		known := watch.NewJob(job)
-		e.clock.observeJob(known)
+		e.Clock.observeJob(known)
 		var deadline *int64
 		if record.Readable(metadata.Record) && !jobs.StatusOf(job).Terminal {
 			if known.Suspended { // its deadline does not count
@@ -31,7 +31,7 @@ func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *
 					return err
 				}
 			}
-			deadline = e.clock.deadline(job.CreationTimestamp, job.Status.StartTime, openGrace(known), job.Spec.ActiveDeadlineSeconds)
+			deadline = e.Clock.deadline(job.CreationTimestamp, job.Status.StartTime, openGrace(known), job.Spec.ActiveDeadlineSeconds)
 		}
 		seconds := metadata.TTLSeconds
 		if seconds == nil {
@@ -45,14 +45,47 @@ func (e *Engine) Finish(ctx context.Context, execution identity.Execution, ttl *
 }
 
 // Cancel stops the Execution's Jobs that have not ended, also those that were stopped
-// and changed since. One that has its record keeps it.
+// and changed since. One that has its record keeps it. No other run follows one that has
+// failed.
 func (e *Engine) Cancel(ctx context.Context, execution identity.Execution) error {
+	bounded, end := e.requestContext(ctx)
+	release, err := e.retrying.hold(bounded, execution.UID)
+	end()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return e.cancel(ctx, execution, func(*batchv1.Job) bool { return true })
+}
+
+// cancel stops those of the Execution's Jobs for which those holds.
+func (e *Engine) cancel(ctx context.Context, execution identity.Execution, those func(*batchv1.Job) bool) error {
 	return e.forEachJob(ctx, execution, func(ctx context.Context, job *batchv1.Job) error {
-		if jobs.Classify(&job.Status).Terminal || jobs.Canceled(job) {
+		terminal := jobs.Classify(&job.Status).Terminal
+		switch {
+		case !those(job):
 			return nil
+		case !terminal && !jobs.Stopped(job):
+			return e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID)
+		case mayBeFollowed(job, terminal):
+			return e.Jobs.CancelEnded(ctx, job.Namespace, job.Name, job.UID)
 		}
-		return e.Jobs.Cancel(ctx, job.Namespace, job.Name, job.UID)
+		return nil
 	})
+}
+
+// mayBeFollowed reports whether a step that runs again after failures could create a run after
+// this Job, which has ended or was given up. The Job does not say whether the step does.
+func mayBeFollowed(job *batchv1.Job, terminal bool) bool {
+	m := identity.MetadataOf(job)
+	if m.CancelRequested {
+		return false
+	}
+	r, err := record.Decode(m.Record)
+	if err != nil { // it has none yet
+		return !terminal || jobs.Classify(&job.Status).Failed
+	}
+	return r.Failed || len(r.Pods) > 0 && singlePodFailed(r)
 }
 
 // forEachJob calls do for each of the Execution's Jobs, and again for all when creates

@@ -27,11 +27,26 @@ type Execution struct {
 
 // Run is one run of an Execution's function. It is safe for concurrent steps.
 type Run struct {
+	*function
+	ctx context.Context
+
+	mu   sync.Mutex
+	open map[*Step]struct{} // that have not ended
+	stop func() bool        // set while there are any: see opened
+}
+
+// function is what the runs share that differ in their contexts only.
+type function struct {
 	engine    *Engine
-	ctx       context.Context
+	id        uint64 // unique in the engine
 	execution Execution
 	runs      *jobs.Runs
 
+	names
+}
+
+// names are those of the steps of a run.
+type names struct {
 	mu       sync.Mutex
 	ordinal  int             // of the last unnamed step
 	inFlight bool            // an unnamed step is running
@@ -40,9 +55,47 @@ type Run struct {
 
 // NewRun returns a run whose steps wait under ctx.
 func (e *Engine) NewRun(ctx context.Context, x Execution) *Run {
-	return &Run{
-		engine: e, ctx: ctx, execution: x, used: make(map[string]bool),
+	return (&Run{function: &function{
+		engine: e, id: e.runs.Add(1), execution: x, names: names{used: make(map[string]bool)},
 		runs: e.Jobs.NewRuns(x.Execution, x.Attempt > 0 || x.Resumed),
+	}}).WithContext(ctx)
+}
+
+// WithContext returns the same run, whose steps wait under another context.
+func (r *Run) WithContext(ctx context.Context) *Run {
+	return &Run{function: r.function, ctx: ctx, open: make(map[*Step]struct{})}
+}
+
+// opened has the end of the context wake the step until it is closed.
+func (r *Run) opened(s *Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.open) == 0 {
+		r.stop = context.AfterFunc(r.ctx, r.over)
+	}
+	r.open[s] = struct{}{}
+}
+
+func (r *Run) closed(s *Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, s)
+	if len(r.open) == 0 {
+		r.stop()
+	}
+}
+
+// over is called when the context has ended. The steps do not queue for their turns behind
+// those of others, whose requests may have no answer.
+func (r *Run) over() {
+	if r.engine.enterCall() != nil {
+		return // it was stopped, which has woken them
+	}
+	defer r.engine.calls.Done()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.open {
+		s.hurry()
 	}
 }
 
@@ -57,7 +110,7 @@ func (r *Run) Engine() *Engine { return r.engine }
 // releases its name or ordinal: a function that calls it again means the same step,
 // and must find the Job that may exist. An unnamed step is named by its ordinal, which
 // identifies the same step after a restart only if unnamed steps run one at a time.
-func (r *Run) claimName(name string) (step string, release func(result bool), err error) {
+func (r *names) claimName(name string) (step string, release func(result bool), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if name == "" {

@@ -28,10 +28,18 @@ type Outcome struct {
 	Pods []pods.Outcome
 	// Resumed reports whether the Job existed before this call.
 	Resumed bool
+	Known   bool `json:"-"` // recorded by another call
 	// Drift lists the fields in which the Job differs from this call's spec.
 	Drift []string
 	// Mutations lists what the cluster made of the Job: see [jobs.Acquired].
 	Mutations []string
+	// Runs is how many runs the step had in the attempt, with this one.
+	Runs int `json:",omitempty"`
+	// Logs are the reports on the logs of the pods that this call has observed; nil if the
+	// step has no writer, or was recorded before the call.
+	Logs map[types.UID]*PodLog `json:"-"`
+
+	recorded bool // the record is on the Job
 
 	cut     bool // the record that this was read from had no room for all pods
 	objects map[types.UID]*corev1.Pod
@@ -40,7 +48,7 @@ type Outcome struct {
 // outcome returns the outcome of a Job that has ended, or whose pod has.
 func (s *state) outcome(attempt int, seen time.Time) *Outcome {
 	status := s.status()
-	early := !status.Terminal && s.early()
+	early := !status.Terminal && (s.early() || s.abandoned)
 	lost := s.missing(status)
 	if early {
 		status, lost = s.foreseen(status), 0
@@ -55,18 +63,23 @@ func (s *state) outcome(attempt int, seen time.Time) *Outcome {
 			Seen:          seen,
 			Failed:        status.Failed,
 			Canceled:      s.job.Canceled,
-			Reason:        plain.Text(status.Reason),
-			Message:       plain.Text(status.Message),
+			Reason:        plain.Line(status.Reason),
+			Message:       plain.Line(status.Message),
 			SucceededPods: status.Succeeded,
 			FailedPods:    status.FailedPods,
 			Lost:          lost,
+			ManagedBy:     plain.Line(s.job.ManagedBy),
 		},
 		Namespace: s.job.Namespace,
 		Job:       s.job.Name,
 	}
+	if why, ok := s.gaveUp(); ok && o.Failed {
+		o.GaveUp, o.Canceled = true, false
+		o.Reason, o.Message = plain.Text(why.Reason), plain.Text(why.Message)
+	}
 	o.addPods(s.pods, s.job.PodFailurePolicy)
 	o.markInjected(pods.Names(s.job.Template()))
-	if early {
+	if early && !s.abandoned {
 		o.foresee()
 	}
 	s.rank(o)
@@ -135,8 +148,8 @@ func decode(namespace, job, text string, cached []*watch.Pod) (*Outcome, error) 
 	if err != nil {
 		return nil, fmt.Errorf("job %s/%s: %w", namespace, job, err)
 	}
-	o := &Outcome{Record: r, Namespace: namespace, Job: job, Resumed: true}
-	o.Reason, o.Message = plain.Text(o.Reason), plain.Text(o.Message)
+	o := &Outcome{Record: r, Namespace: namespace, Job: job, Resumed: true, Known: true}
+	o.Reason, o.Message = plain.Line(o.Reason), plain.Line(o.Message)
 	o.decodePods()
 	states := make([]podState, 0, len(cached))
 	for _, p := range cached {
@@ -185,16 +198,26 @@ func (o *Outcome) complete(seen []pods.Outcome) {
 }
 
 // Object returns the object of one of the outcome's pods, restored from the record if
-// the object itself is gone. It is the caller's own: what the watch holds is shared with
+// the object itself is gone or shows another state. It is the caller's own: what the watch holds is shared with
 // other calls of the step. Its phase is that of the outcome.
 func (o *Outcome) Object(p pods.Outcome) *corev1.Pod {
 	object := o.objects[p.UID]
-	if object == nil || object.Status.Phase != p.Phase && !(o.Early && open(object.Status.Phase)) {
+	if object == nil || object.Status.Phase != p.Phase && !(o.Early && open(object.Status.Phase)) || !sameStates(object, p) {
 		return pods.Restore(o.Namespace, p)
 	}
 	object = object.DeepCopy()
 	object.Status.Phase = p.Phase
 	return object
+}
+
+// sameStates reports whether the object shows the containers in the states that the outcome
+// has. If another worker recorded the outcome, the watch of pods of this one may be behind
+// that record or ahead of it.
+func sameStates(object *corev1.Pod, p pods.Outcome) bool {
+	seen := pods.Inspect(object).Containers
+	return !slices.ContainsFunc(p.Containers, func(c pods.ContainerOutcome) bool {
+		return !slices.ContainsFunc(seen, func(s pods.ContainerOutcome) bool { return s.Name == c.Name && s.State == c.State })
+	})
 }
 
 // open reports whether the phase of a pod may still change.
@@ -219,6 +242,9 @@ func (o *Outcome) Text() string {
 	if o.Canceled {
 		text = "Canceled: " + text
 	}
+	if o.NoPods() != nil {
+		text += fmt.Sprintf(" (managed by %s, its pods are not in this cluster)", o.ManagedBy)
+	}
 	if o.Lost > 0 {
 		text += fmt.Sprintf(" (%d of its pods were gone before their status was observed)", o.Lost)
 	}
@@ -231,9 +257,10 @@ func (o *Outcome) Text() string {
 // [ErrPodLost] if a failure cannot be explained because its pod is gone.
 func (o *Outcome) SinglePod() (pods.Outcome, error) {
 	if len(o.Pods) == 0 {
-		// A deadline or a cancellation deletes the pod. It is the reason of the failure
-		// even if no worker observed the pod.
-		explained := o.Canceled || o.DeadlineExceeded() && o.Lost > 0
+		// A deadline, a cancellation or a worker that gives up deletes the pod. It is the
+		// reason of the failure even if no worker observed the pod.
+		// Of the pods of another cluster it has nothing but the Job's condition.
+		explained := o.ManagedBy != "" || o.Canceled || o.GaveUp || o.DeadlineExceeded() && o.Lost > 0
 		switch {
 		case !o.Failed:
 			return pods.Outcome{Phase: corev1.PodSucceeded}, nil
@@ -271,22 +298,3 @@ func (o *Outcome) SinglePodSucceeded(p pods.Outcome) bool {
 		return true
 	}
 }
-
-// LostError is the error of a step without a result: its Job failed, and there is no
-// pod to explain it. The root package describes the failure of the Job.
-type LostError struct {
-	// Outcome is what is known about the Job and its pods.
-	Outcome *Outcome
-	err     error // nil when no pod was ever created
-}
-
-// Error says that the pod is missing.
-func (e *LostError) Error() string {
-	if e.err != nil {
-		return e.err.Error() + ": it was gone before its exit codes were read"
-	}
-	return "no pod was created"
-}
-
-// Unwrap returns [ErrPodLost] for a pod that is gone.
-func (e *LostError) Unwrap() error { return e.err }

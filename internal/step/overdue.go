@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/kontinue/kontinue/jobs"
-	"github.com/kontinue/kontinue/watch"
 )
 
 const (
@@ -18,65 +16,6 @@ const (
 	// shortestLook is the shortest pause between two looks at an overdue Job.
 	shortestLook = time.Second
 )
-
-// clusterClock is how late it is in the cluster, at least: the newest timestamp that
-// the API server has sent, plus what has passed in this process since. However wrong
-// this machine's clock is, it is never ahead of the cluster's.
-type clusterClock struct {
-	begun time.Time    // for the monotonic clock of this process
-	ahead atomic.Int64 // of the time since begun, in nanoseconds since 1970
-}
-
-func newClusterClock() *clusterClock { return &clusterClock{begun: time.Now()} }
-
-// observe takes in a timestamp that the API server or a controller has set.
-func (c *clusterClock) observe(stamp time.Time) {
-	if stamp.IsZero() {
-		return
-	}
-	ahead := stamp.UnixNano() - int64(time.Since(c.begun))
-	for known := c.ahead.Load(); known < ahead; known = c.ahead.Load() {
-		if c.ahead.CompareAndSwap(known, ahead) {
-			return
-		}
-	}
-}
-
-// observeEvent takes in the timestamps of an event. Those in the status of a pod are
-// not used: the clocks of nodes set them.
-func (c *clusterClock) observeEvent(e Event) {
-	if e.pod != nil {
-		c.observe(e.pod.CreationTimestamp.Time)
-	}
-	if e.job != nil {
-		c.observeJob(e.job)
-	}
-}
-
-func (c *clusterClock) observeJob(j *watch.Job) {
-	c.observe(j.CreationTimestamp.Time)
-	if start := j.Status.StartTime; start != nil {
-		c.observe(start.Time)
-	}
-	for i := range j.Status.Conditions {
-		c.observe(j.Status.Conditions[i].LastTransitionTime.Time)
-	}
-}
-
-// since is how long ago t was in the cluster, at least.
-func (c *clusterClock) since(t time.Time) time.Duration {
-	return time.Duration(c.ahead.Load() - t.UnixNano() + int64(time.Since(c.begun)))
-}
-
-// now is what the clock of the cluster shows, at least; zero before the API server has
-// sent a timestamp.
-func (c *clusterClock) now() time.Time {
-	ahead := c.ahead.Load()
-	if ahead == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, ahead+int64(time.Since(c.begun))).UTC()
-}
 
 // allowance is the time that a Job has from its start. The zero value is none.
 type allowance struct {
@@ -105,11 +44,11 @@ func (w *wait) armOverdue(d decision, a allowance) {
 		a = allowance{}
 	}
 	if a != w.allowed {
-		stopTimer(&w.overdue)
+		w.overdue.clear()
 		w.allowed, w.allowedAt, w.grace = a, time.Now(), 0
 	}
-	if a != (allowance{}) && w.overdue == nil {
-		w.overdue = time.NewTimer(w.untilLook())
+	if a != (allowance{}) && !w.overdue.set() {
+		w.overdue.after(w.untilLook())
 	}
 }
 
@@ -117,7 +56,7 @@ func (w *wait) armOverdue(d decision, a allowance) {
 // is late earlier than that can be proved, until then.
 func (w *wait) untilLook() time.Duration {
 	patience := deadlineSlack + w.grace
-	proof := patience - min(w.engine.clock.since(w.allowed.end()), time.Since(w.allowedAt))
+	proof := patience - min(w.engine.Clock.since(w.allowed.end()), time.Since(w.allowedAt))
 	if guess := patience - time.Since(w.allowed.end()); guess > 0 {
 		proof = min(proof, guess)
 	}
@@ -128,16 +67,15 @@ func (w *wait) untilLook() time.Duration {
 // it was not given that allowance just now, as by Cancel.
 func (w *wait) late() bool {
 	patience := deadlineSlack + w.grace
-	return w.engine.clock.since(w.allowed.end()) >= patience && time.Since(w.allowedAt) >= patience
+	return w.engine.Clock.since(w.allowed.end()) >= patience && time.Since(w.allowedAt) >= patience
 }
 
 // checkOverdue runs when the Job should have ended by its deadline. The Job is read
 // first: only one that still runs is late. Its pods may take their grace period.
 func (w *wait) checkOverdue(ctx context.Context) error {
-	w.overdue = nil // it has fired
 	ctx, end := w.engine.requestContext(ctx)
 	defer end()
-	grace, err := w.readJob(ctx)
+	live, err := w.readJob(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return errStillRunning(w.namespace, w.name, endOf(ctx))
@@ -145,27 +83,34 @@ func (w *wait) checkOverdue(ctx context.Context) error {
 		return fmt.Errorf("job %s/%s should have ended by its deadline, and cannot be read: %w", w.namespace, w.name, err)
 	case err != nil:
 		w.engine.Logger.WarnContext(ctx, "overdue job cannot be read yet", "namespace", w.namespace, "job", w.name, "error", err)
-		w.overdue = time.NewTimer(confirmMax)
+		w.overdue.after(confirmMax)
 		return nil
 	}
 	var d decision
 	var a allowance
 	var status jobs.Status
-	var canceled bool
+	var canceled, gaveUp bool
+	var controller string
 	w.future.Do(func() {
 		if d, a = w.state.decision(), w.state.allowance(); w.state.job != nil {
-			status, canceled = w.state.status(), w.state.job.Canceled
+			controller = w.state.controller()
+			status, canceled, gaveUp = w.state.status(), w.state.job.Canceled, w.state.job.GaveUp != ""
 		}
 	})
-	w.grace = grace
+	if live != nil {
+		w.grace = gracePeriod(&live.Spec.Template.Spec)
+	}
 	if d != running || a != w.allowed || !w.late() {
 		return nil // it has ended, has other times now, or is not late yet
 	}
 	over := fmt.Sprintf("its deadline of %s", time.Duration(a.limit)*time.Second)
 	cause := ErrDeadlineExceeded
-	if canceled {
+	switch {
+	case gaveUp:
+		cause, over = errGaveUp, "it was given up"
+	case canceled:
 		cause, over = ErrCanceled, "it was canceled"
 	}
-	return fmt.Errorf("%w: job %s/%s is still %s more than %s after %s (%d pods active, %d terminating): is the Job controller running, and its node alive?",
-		cause, w.namespace, w.name, status, deadlineSlack+grace, over, status.Active, status.Terminating)
+	return fmt.Errorf("%w: job %s/%s is still %s more than %s after %s (%d pods active, %d terminating): is %s running, and its node alive?",
+		cause, w.namespace, w.name, status, deadlineSlack+w.grace, over, status.Active, status.Terminating, controller)
 }

@@ -48,7 +48,7 @@ func TestLateByTheClusterAlone(t *testing.T) {
 					job.Spec.ActiveDeadlineSeconds, job.Status.StartTime = new(int64(deadline.Seconds())), &started
 				})
 				r.queue = r.queue[1:]
-				rigs.clock.ahead.Store(0) // what the first event of the rig says
+				rigs.Clock.ahead.Store(0) // what the first event of the rig says
 				act := func() {
 					rigs.serving.Lock()
 					defer rigs.serving.Unlock()
@@ -66,10 +66,10 @@ func TestLateByTheClusterAlone(t *testing.T) {
 				act()
 				time.AfterFunc(deadline-tc.since, act)
 				if tc.other {
-					rigs.clock.observeJob(&watch.Job{Meta: watch.Meta{CreationTimestamp: cluster()}})
+					rigs.Clock.observeJob(&watch.Job{Meta: watch.Meta{CreationTimestamp: cluster()}})
 				}
 				began := time.Now()
-				err := r.wait.untilDone(t.Context())
+				err := r.untilDone(t.Context())
 				require.ErrorIs(t, err, ErrDeadlineExceeded)
 				require.ErrorContains(t, err, "is the Job controller running")
 				require.InDelta(t, tc.want.Seconds(), time.Since(began).Seconds(), 2)

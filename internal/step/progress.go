@@ -1,6 +1,7 @@
 package step
 
 import (
+	"runtime/debug"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,13 +40,24 @@ type Report struct {
 	Elapsed time.Duration
 }
 
-// report calls Parts.Report with a change of the step's state.
-func (s *step) report(r Report) {
+// report calls Parts.Report with a change of the step's state. A panic of the function
+// ends neither the step nor the program.
+func (s *Step) report(r Report) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.engine.Logger.Error("function that reports the progress of steps panicked", "step", s.name, "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	s.engine.Report(s.identify(r))
+}
+
+// identify adds to a report whose it is.
+func (s *Step) identify(r Report) Report {
 	x := s.execution()
 	r.Namespace, r.Execution = x.Namespace, x.Name
 	r.Step, r.DisplayName = s.name, s.displayName
 	r.Elapsed = time.Since(s.began)
-	s.engine.Report(r)
+	return r
 }
 
 // progress derives the state of a step from that of its Job and pods.
@@ -62,7 +74,7 @@ func (s *state) progress() (r Report) {
 		r.Pod = newest.Name
 	}
 	switch {
-	case status.Terminal && s.podsFinal(status), !status.Terminal && s.early():
+	case status.Terminal && s.podsFinal(status), !status.Terminal && (s.early() || s.abandoned):
 		return s.outcome(0, time.Time{}).progress()
 	case status.Terminal && status.Failed:
 		r.State, r.Reason, r.Message = Failed, status.Reason, plain.Text(status.Message)
@@ -70,12 +82,18 @@ func (s *state) progress() (r Report) {
 		r.State = Succeeded
 	case status.Suspended || s.job.Suspended:
 		r.State = Suspended
+		r.Reason, r.Message = s.heldBy(status)
+	case newest == nil && s.job.ManagedBy != "" && status.Active > 0:
+		r.State = Running
 	case newest != nil:
 		var phase string
 		phase, r.Reason, r.Message = pods.Progress(newest.Object())
 		if phase != string(corev1.PodPending) {
 			r.State = Running
 		}
+	}
+	if s.message != "" && r.State == Pending {
+		r.Reason, r.Message = s.starting.reason, s.starting.message // in the words of an Event
 	}
 	return r
 }

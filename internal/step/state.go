@@ -1,6 +1,8 @@
 package step
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -20,10 +22,21 @@ type Event struct {
 }
 
 // router dispatches the watch's changes to the futures of their Jobs.
-type router struct{ dispatcher *dispatch.Dispatcher[Event] }
+type router struct {
+	dispatcher *dispatch.Dispatcher[Event]
+	room       *Room
+}
 
-func (r router) JobChanged(j *watch.Job) { r.dispatcher.Dispatch(j.UID, Event{job: j}) }
-func (r router) JobDeleted(j *watch.Job) { r.dispatcher.Dispatch(j.UID, Event{job: j, deleted: true}) }
+func (r router) JobChanged(j *watch.Job) {
+	r.dispatcher.Dispatch(j.UID, Event{job: j})
+	r.room.changed()
+}
+
+func (r router) JobDeleted(j *watch.Job) {
+	r.dispatcher.Dispatch(j.UID, Event{job: j, deleted: true})
+	r.room.changed()
+}
+
 func (r router) PodChanged(p *watch.Pod) { r.dispatcher.Dispatch(p.JobUID, Event{pod: p}) }
 func (r router) PodDeleted(p *watch.Pod) {
 	r.dispatcher.Dispatch(p.JobUID, Event{pod: p, deleted: true})
@@ -45,6 +58,8 @@ type state struct {
 	held       bool       // containers that were injected have held its failed pod open for too long
 	pods       []podState
 	tally
+	starting
+	queueing *queueing // nil until it was read
 }
 
 // podState is the last known state of one pod of the Job.
@@ -52,6 +67,8 @@ type podState struct {
 	*watch.Pod
 	deleted bool          // it is gone; its last state is kept
 	pending *pods.Outcome // why it had not started, when that was last known
+	stopped time.Time     // when its deletion began, as an earlier state has shown
+	gated   bool          // an earlier state had scheduling gates
 }
 
 // keepReason saves why the pod has not started before a newer state replaces the known
@@ -63,6 +80,7 @@ func (p *podState) keepReason(next corev1.PodPhase) {
 	}
 	before := pods.Inspect(p.Object())
 	why, stuck := before.Stuck()
+	p.gated = p.gated || before.Reason == corev1.PodReasonSchedulingGated
 	switch {
 	case p.pending == nil && (stuck || next == corev1.PodFailed),
 		stuck && why.Reason != "ImagePullBackOff": // which only repeats an ErrImagePull
@@ -70,9 +88,17 @@ func (p *podState) keepReason(next corev1.PodPhase) {
 	}
 }
 
+// keepDeletion saves when the deletion of the pod began before a newer state replaces the
+// known one: see [pods.Outcome.DeletedSince].
+func (p *podState) keepDeletion() {
+	if p.DeletionTimestamp != nil && p.stopped.IsZero() {
+		p.stopped = pods.Inspect(p.Object()).StoppedAt
+	}
+}
+
 // outcome returns the pod's outcome.
 func (p podState) outcome() pods.Outcome {
-	o := pods.Inspect(p.Object())
+	o := pods.Inspect(p.Object()).DeletedSince(p.stopped)
 	o.Deleted = p.deleted
 	if p.pending != nil {
 		o = o.Unstarted(*p.pending)
@@ -143,6 +169,7 @@ func (s *state) applyPod(p *watch.Pod, deleted bool) bool {
 		known.deleted = deleted
 		if !stale {
 			known.keepReason(p.Phase)
+			known.keepDeletion()
 			known.Pod = p
 		}
 	})
@@ -177,7 +204,7 @@ const (
 
 // status is what the Job, which was seen, says of itself.
 func (s *state) status() jobs.Status {
-	return jobs.Classify(&s.job.Status).Held(s.job.Canceled, s.job.Suspended)
+	return jobs.Classify(&s.job.Status).Held(s.job.Stopped(), s.job.Suspended)
 }
 
 // decision decides from the state alone. A readable record comes first. Without one,
@@ -209,7 +236,7 @@ func (s *state) decision() decision {
 		return deleted
 	case s.job.DeletionTimestamp != nil:
 		return unobserved
-	case s.early():
+	case s.early(), s.abandoned:
 		return done
 	default:
 		return running
@@ -226,7 +253,12 @@ func (s *state) podsFinal(status jobs.Status) bool {
 // Pods that a podFailurePolicy ignores, or that a suspension removed, are final but not
 // counted, so succeeded pods are compared separately. An evicted pod can be Succeeded
 // and counted as failed, so failed pods are not compared separately.
+//
+// Another controller runs its pods in another cluster: none is waited for.
 func (s *state) missing(status jobs.Status) int {
+	if s.job.ManagedBy != "" {
+		return 0
+	}
 	return max(0,
 		int(status.Succeeded)+int(status.FailedPods)-s.settled,
 		int(status.Succeeded)-s.succeeded)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kontinue/kontinue/internal/starts"
 	"github.com/kontinue/kontinue/watch"
 )
 
@@ -263,6 +264,30 @@ func TestRelistDecides(t *testing.T) {
 	require.Zero(t, o.Lost)
 }
 
+// TestObjectShowsTheRecordedState: another worker has recorded an early end, and the watch
+// of pods is behind that, or ahead of it.
+func TestObjectShowsTheRecordedState(t *testing.T) {
+	t.Parallel()
+	var v state
+	v.apply(Event{job: testJob(9, ended(batchv1.JobFailed, 0, 1))})
+	v.apply(Event{pod: testPod("a-1", 1, corev1.PodFailed, 3, false)})
+	o := v.outcome(0, time.Time{})
+	o.Early = true
+	p := o.Pods[0]
+	whole := o.objects[p.UID]
+	require.Equal(t, whole, o.Object(p), "the same state")
+	behind := whole.DeepCopy()
+	behind.Status.Phase = corev1.PodRunning
+	behind.Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	o.objects[p.UID] = behind
+	got := o.Object(p)
+	require.Equal(t, corev1.PodFailed, got.Status.Phase)
+	require.Equal(t, int32(3), got.Status.ContainerStatuses[0].State.Terminated.ExitCode)
+	o.objects[p.UID] = whole
+	p.Containers[0].State = "Running"
+	require.Nil(t, o.Object(p).Status.ContainerStatuses[0].State.Terminated)
+}
+
 func TestOutcomeSurvivesItsRecord(t *testing.T) {
 	t.Parallel()
 	var v state
@@ -311,4 +336,72 @@ func TestDeletedWhileItIsRead(t *testing.T) {
 	v.read(testJob(4, active), "j", v.deletions)
 	require.Equal(t, running, v.decision())
 	require.False(t, v.unread)
+}
+
+// TestDeletionIsRemembered: when the containers of a pod have ended, the kubelet deletes it
+// with a grace period of 0, which sets the deletion timestamp anew. The pod was stopped all
+// the same.
+func TestDeletionIsRemembered(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	after := func(seconds int) *metav1.Time {
+		return &metav1.Time{Time: began.Add(time.Duration(seconds) * time.Second)}
+	}
+	pod := func(rv int, phase corev1.PodPhase, deletion *metav1.Time, grace int64, ended *metav1.Time) *watch.Pod {
+		state := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+		if ended != nil {
+			state = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 143, FinishedAt: *ended}}
+		}
+		p := testPodIn("p1", rv, phase, state, true).Object().DeepCopy()
+		p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&metav1.ObjectMeta{Name: "job", UID: "j"}, batchv1.SchemeGroupVersion.WithKind("Job"))}
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = deletion, &grace
+		return watch.NewPod(p)
+	}
+	running := pod(1, corev1.PodRunning, after(30), 30, nil)
+	last := pod(3, corev1.PodFailed, after(6), 0, after(5))
+	for name, tc := range map[string]struct {
+		events []*watch.Pod
+		want   time.Time
+	}{
+		"stopped": {[]*watch.Pod{running, last}, began},
+		"stopped, and the end seen before the last deletion": {[]*watch.Pod{running, pod(2, corev1.PodFailed, after(30), 30, after(5)), last}, began},
+		"ended before it was deleted":                        {[]*watch.Pod{pod(2, corev1.PodFailed, nil, 0, after(5)), last}, time.Time{}},
+		"had ended when it was deleted":                      {[]*watch.Pod{running, pod(3, corev1.PodFailed, after(6), 0, after(-1))}, time.Time{}},
+	} {
+		var s state
+		for _, p := range tc.events {
+			s.apply(Event{pod: p})
+		}
+		require.Len(t, s.pods, 1, name)
+		require.Equal(t, tc.want, s.pods[0].outcome().StoppedAt, name)
+	}
+}
+
+// TestEndOfAPodBeginsAStall: a pod fails, and the event in which it is counted is the last
+// one. The wait looks whether another pod is created, as it does if the Job's event is last.
+func TestEndOfAPodBeginsAStall(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	job := testJob(10, batchv1.JobStatus{Failed: 1, StartTime: &metav1.Time{Time: now}})
+	bound := testPod("p1", 5, corev1.PodRunning, 0, true).Object()
+	bound.Spec.NodeName = "node"
+	last := map[string]Event{"job": {job: job}, "pod": {pod: testPod("p1", 7, corev1.PodFailed, 1, false)}}
+	for name, e := range last {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &state{until: UntilJob}
+			s.limits = starts.DefaultLimits()
+			s.apply(Event{job: testJob(9, batchv1.JobStatus{Active: 1, StartTime: &metav1.Time{Time: now}})})
+			s.apply(Event{pod: watch.NewPod(bound)})
+			s.lookAgain(now)
+			require.True(t, s.next.IsZero())
+			for other, e := range last {
+				if other != name {
+					s.apply(e)
+				}
+			}
+			s.apply(e)
+			require.True(t, s.stallsSooner(e))
+		})
+	}
 }

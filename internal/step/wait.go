@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/internal/starts"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/pods"
 	"github.com/kontinue/kontinue/watch"
@@ -34,14 +35,20 @@ const (
 	maxUnauthorized = 2
 )
 
-// wait is one step's wait for its Job.
-type wait struct {
-	engine    *Engine
-	future    *dispatch.Future[Event]
+// jobRef identifies the Job of a wait.
+type jobRef struct {
 	namespace string
 	name      string
-	uid       types.UID
+	uid       types.UID // empty until the Job exists
 	resumed   bool
+}
+
+// wait is one step's wait for its Job.
+type wait struct {
+	engine *Engine
+	future *dispatch.Future[Event]
+	wake   func() // has the step take a turn
+	jobRef        // guarded by Step.mu; only the step's turns write it
 
 	attempt int
 
@@ -49,58 +56,69 @@ type wait struct {
 	ended *Outcome // that of the state when it was final
 	text  string   // the record that was on the Job then, or ""
 
+	ends bool // the subscription has ended; guarded by the future
+
+	logs []*stepLogs // that observe the pods; guarded by the future
+
 	report       func(Report)
-	reported     *Report     // nil unless Parts.Report is set
-	confirm      *time.Timer // set while the watch does not show the Job
+	reported     *Report // nil unless Parts.Report is set
+	followed     bool    // another run may follow a failure, which is reported when none does
+	confirm      alarm   // set while the watch does not show the Job
 	pause        time.Duration
 	unauthorized int
-	held         *time.Timer // set while injected containers hold a failed pod open
-	settle       *time.Timer // set when the Job has ended and its pods have not settled
+	start        alarm // set while the Job's pods have not started, or do not stop
+	conflicts    int   // of the requests that were to stop the Job
+	held         alarm // set while injected containers hold a failed pod open
+	queue        alarm // set while a queue holds the Job, until its reason is read
+	suspended    suspension
+	settle       alarm // set when the Job has ended and its pods have not settled
 	listings     int
 	relisted     bool
 	gaveUp       bool          // the state of pods that are still running then is accepted
-	overdue      *time.Timer   // set while the Job has a deadline
-	allowed      allowance     // that the timer is set for
+	overdue      alarm         // set while the Job has a deadline
+	allowed      allowance     // that the alarm is set for
 	allowedAt    time.Time     // when this wait learned of it
 	grace        time.Duration // of the pods, as far as it was read
 }
 
 // newWait registers for events before anything is created, and fails if the
-// engine has stopped.
-func (e *Engine) newWait(attempt int, until Until, report func(Report)) (*wait, error) {
-	w := &wait{engine: e, attempt: attempt, state: state{until: until}, report: report, pause: confirmAfter}
+// engine has stopped. wake is called when there is something for the wait to do.
+func (e *Engine) newWait(attempt int, until Until, limits starts.Limits, report func(Report), wake func()) (*wait, error) {
+	w := &wait{engine: e, attempt: attempt, state: state{until: until}, report: report, pause: confirmAfter, wake: wake}
+	w.state.limits, w.state.look = limits, true
 	if e.Report != nil {
 		w.reported = new(Report)
 	}
 	var err error
-	w.future, err = e.Dispatcher.Register(w.apply)
+	w.future, err = e.Dispatcher.Register(w.apply, wake)
 	return w, err
 }
 
 func (w *wait) observed() bool { return w.reported != nil }
 
-// apply folds in one event. It runs in the informer's goroutine, and wakes the waiter
+// apply folds in one event. It runs in the informer's goroutine, and has the step woken
 // only if there is something for it to do.
 func (w *wait) apply(e Event) bool {
-	w.engine.clock.observeEvent(e)
-	before := w.state.allowance()
+	w.engine.Clock.observeEvent(e)
+	before, held := w.state.allowance(), w.state.suspension()
 	news := w.state.apply(e)
-	return news && (w.observed() || w.state.allowance() != before || w.state.decision() != running || w.state.verdict() == pods.Failing)
+	if e.pod != nil {
+		w.observeLogs(e.pod.UID)
+	}
+	w.state.look = w.state.look || news && w.state.stallsSooner(e)
+	return news && (w.state.look || w.observed() || w.state.allowance() != before || w.state.suspension() != held || w.state.decision() != running || w.state.verdict() == pods.Failing)
 }
 
+// end ends the subscription.
 func (w *wait) end() {
 	w.future.Cancel()
-	stopTimer(&w.confirm)
-	stopTimer(&w.settle)
-	stopTimer(&w.held)
-	stopTimer(&w.overdue)
+	w.future.Do(func() { w.ends = true })
 }
 
 // begin binds the wait to its Job and folds in its state. job is nil if only its
 // identity is known.
-func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) error {
-	w.uid, w.namespace, w.name = uid, namespace, name
-	if err := w.future.Bind(uid); err != nil {
+func (w *wait) begin(job *watch.Job) error {
+	if err := w.future.Bind(w.uid); err != nil {
 		return err
 	}
 	// Events from before the bind are in the cache, and later ones are dispatched to the
@@ -108,16 +126,17 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 	// use.
 	w.future.Do(func() {
 		if job != nil {
-			w.engine.clock.observeJob(job)
+			w.engine.Clock.observeJob(job)
 			w.state.take(job)
 		}
-		if cached, ok := w.engine.Watcher.Job(namespace, name); ok && cached.UID == uid {
-			w.engine.clock.observeJob(cached)
+		if cached, ok := w.engine.Watcher.Job(w.namespace, w.name); ok && cached.UID == w.uid {
+			w.engine.Clock.observeJob(cached)
 			w.state.applyJob(cached, false)
 		}
-		for _, p := range w.engine.Watcher.Pods(namespace, uid) {
+		for _, p := range w.engine.Watcher.Pods(w.namespace, w.uid) {
 			w.state.applyPod(p, false)
 		}
+		w.observeAllLogs()
 		// A list, or the cache a moment ago, showed the Job. Either the watch has not shown
 		// it yet, or it no longer does and no further event comes.
 		w.state.unread = w.state.unread || job == nil && !w.state.watched
@@ -125,37 +144,51 @@ func (w *wait) begin(namespace, name string, uid types.UID, job *watch.Job) erro
 	return nil
 }
 
-// untilDone returns when the Job and its pods are final, or with the reason why that
-// will never be known. The wait must have begun.
-func (w *wait) untilDone(ctx context.Context) error {
+// advance does what there is to do. It reports whether the Job and its pods are final, or
+// returns the reason why that will never be known. Otherwise the wait sleeps until it is
+// woken, or until next unless that is zero. The wait must have begun.
+func (w *wait) advance(ctx context.Context) (final bool, next time.Time, err error) {
 	for {
-		final, err := w.evaluate()
-		if final || err != nil {
-			return err
+		if final, err = w.evaluate(); final || err != nil {
+			return final, next, err
 		}
-		select {
-		case <-w.future.Ready():
-		case <-timerC(w.confirm):
-			err = w.checkMissing(ctx)
-		case <-timerC(w.settle):
-			err = w.listPods(ctx)
-		case <-timerC(w.held):
-			err = w.checkHeld(ctx)
-		case <-timerC(w.overdue):
-			err = w.checkOverdue(ctx)
-		case <-w.future.Done():
-			err = errStillRunning(w.namespace, w.name, w.future.Err())
-		case <-ctx.Done():
-			err = errStillRunning(w.namespace, w.name, endOf(ctx))
+		if err = w.future.Err(); err == nil && ctx.Err() != nil {
+			err = endOf(ctx)
 		}
 		if err != nil {
-			return err
+			return false, next, errStillRunning(w.namespace, w.name, err)
+		}
+		check, at := w.alarm(time.Now())
+		if check == nil {
+			return false, at, nil
+		}
+		if err = check(w, ctx); err != nil {
+			return false, at, err
 		}
 	}
 }
 
-// evaluate decides from the current state, and arms the timers for it: while a wait
-// sleeps, the watch shows its Job or a timer is set. (The function asleep of the tests
+// alarm returns what an alarm whose time has come is for, or when the next one is due.
+func (w *wait) alarm(now time.Time) (check func(*wait, context.Context) error, next time.Time) {
+	switch {
+	case w.confirm.due(now, &next):
+		return (*wait).checkMissing, next
+	case w.settle.due(now, &next):
+		return (*wait).listPods, next
+	case w.start.due(now, &next):
+		return (*wait).checkStart, next
+	case w.held.due(now, &next):
+		return (*wait).checkHeld, next
+	case w.overdue.due(now, &next):
+		return (*wait).checkOverdue, next
+	case w.queue.due(now, &next):
+		return (*wait).checkQueue, next
+	}
+	return nil, next
+}
+
+// evaluate decides from the current state, and sets the alarms for it: while a wait
+// sleeps, the watch shows its Job or an alarm is set. (The function asleep of the tests
 // states that invariant in full.)
 func (w *wait) evaluate() (final bool, err error) {
 	var d decision
@@ -163,6 +196,9 @@ func (w *wait) evaluate() (final bool, err error) {
 	var watched, unread bool
 	var allowed allowance
 	var held time.Duration
+	var suspended suspension
+	var next time.Time // of the look at the Job's start
+	planned := false
 	cause := jobs.ErrJobDeleted
 	w.future.Do(func() {
 		d = w.state.decision()
@@ -172,6 +208,16 @@ func (w *wait) evaluate() (final bool, err error) {
 		}
 		if d == running && w.state.verdict() == pods.Failing {
 			held = openGrace(w.state.job)
+		}
+		if d == running {
+			suspended = w.state.suspension()
+		}
+		switch {
+		case d != running:
+			w.state.look, planned = true, true // if it comes to that again
+		case w.state.look:
+			w.state.lookAgain(w.engine.Clock.now())
+			next, planned = w.state.next, true
 		}
 		watched, unread = (w.state.watched || w.state.gone) && d != unobserved, w.state.unread
 		w.state.unread = false
@@ -187,6 +233,10 @@ func (w *wait) evaluate() (final bool, err error) {
 	w.armConfirm(watched, unread)
 	w.armOverdue(d, allowed)
 	w.armHeld(held)
+	w.armQueue(suspended)
+	if planned {
+		w.armStart(next)
+	}
 	switch d {
 	case done:
 		return true, nil
@@ -194,8 +244,8 @@ func (w *wait) evaluate() (final bool, err error) {
 		return false, fmt.Errorf("%w: job %s/%s (UID %s) was deleted before its end was known, with its Execution, with its namespace or by hand; the result of its pods is lost",
 			cause, w.namespace, w.name, w.uid)
 	case podsPending:
-		if w.settle == nil {
-			w.settle = time.NewTimer(settleGrace)
+		if !w.settle.set() {
+			w.settle.after(settleGrace)
 		}
 	}
 	return false, nil
@@ -206,12 +256,11 @@ func (w *wait) evaluate() (final bool, err error) {
 func (w *wait) armConfirm(watched, unread bool) {
 	switch {
 	case watched:
-		stopTimer(&w.confirm)
+		w.confirm.clear()
 	case unread:
-		stopTimer(&w.confirm)
-		w.confirm = time.NewTimer(0)
-	case w.confirm == nil:
-		w.confirm = time.NewTimer(w.pause)
+		w.confirm.after(0)
+	case !w.confirm.set():
+		w.confirm.after(w.pause)
 	}
 }
 
@@ -221,33 +270,17 @@ func (w *wait) reportProgress(r Report, d decision) {
 		return
 	}
 	r.Resumed = w.resumed
-	if r != *w.reported {
+	if r != *w.reported && !(w.followed && r.State == Failed) {
 		*w.reported = r
-		w.report(r)
+		w.engine.pool.outside(func() { w.report(r) })
 	}
-}
-
-// stopTimer stops and clears a timer that may be nil.
-func stopTimer(t **time.Timer) {
-	if *t != nil {
-		(*t).Stop()
-		*t = nil
-	}
-}
-
-// timerC returns the channel of a timer that may be nil.
-func timerC(t *time.Timer) <-chan time.Time {
-	if t == nil {
-		return nil
-	}
-	return t.C
 }
 
 // finish keeps the outcome of the final state, or the readable record that is on the Job
 // already: a later event may show a state in which nothing is decided, such as that of a
 // Job that is being deleted. It is called in Future.Do.
 func (w *wait) finish() {
-	w.ended = w.state.outcome(w.attempt, w.engine.clock.now())
+	w.ended = w.state.outcome(w.attempt, w.engine.Clock.now())
 	if w.state.recorded {
 		w.text = w.state.job.Record
 	}
