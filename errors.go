@@ -6,21 +6,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kontinue/kontinue/internal/causes"
+	"github.com/kontinue/kontinue/internal/preflight"
 	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
+	"github.com/kontinue/kontinue/pods"
 )
 
 // Errors to test for with errors.Is. RunJob, RunPod and RunScript return one if there is
 // no result. ErrOOMKilled, ErrDeadlineExceeded and ErrCanceled also describe a workload
-// that ran and failed, through [JobResult.Err] and [PodResult.Err]; ErrOOMKilled and
-// ErrLogsGone are never the error of those three.
+// that ran and failed, through [JobResult.Err] and [PodResult.Err], as [ErrImagePull] and
+// others do; ErrOOMKilled, ErrLogsGone and ErrNoPods are never the error of those three.
 var (
 	// ErrInvalid is bad input. No request was sent.
 	ErrInvalid = jobs.ErrInvalid
 	// ErrNotRunning means that the client is not started, or was stopped. Jobs
 	// that were waited for are still running.
 	ErrNotRunning = step.ErrNotRunning
+	// ErrMissingRights means that the worker has not all rights that it needs. The error
+	// names each, and prints the Role that grants them.
+	ErrMissingRights = preflight.ErrMissing
 	// ErrNameConflict means that another object holds the step's Job name, or that
 	// the Job belongs to another worker group. It was not touched.
 	ErrNameConflict = jobs.ErrNameConflict
@@ -33,15 +39,20 @@ var (
 	// ErrPodLost means that the Job failed and its pod was deleted before its status
 	// was observed: RunPod has no exit codes to return.
 	ErrPodLost = step.ErrPodLost
+	// ErrNoPods means that another controller than Kubernetes' own has run the Job in
+	// another cluster (spec.managedBy, as of MultiKueue). The result is that of the Job's
+	// status; logs and outputs are where the pods are.
+	ErrNoPods = step.ErrNoPods
 	// ErrLogsGone means that the logs no longer exist, for instance because
 	// the pod was deleted.
 	ErrLogsGone = logs.ErrGone
 	// ErrOOMKilled means that a container ran out of memory, whatever its exit code.
-	ErrOOMKilled = errors.New("OOMKilled")
+	ErrOOMKilled = causes.ErrOOMKilled
 	// ErrDeadlineExceeded means that the Job ran into StepOptions.Timeout or
 	// its activeDeadlineSeconds.
 	ErrDeadlineExceeded = step.ErrDeadlineExceeded
-	// ErrCanceled means that [Client.Cancel] stopped the Job.
+	// ErrCanceled means that [Client.Cancel], [Step.Cancel] or StepOptions.OnContextDone
+	// stopped the Job.
 	ErrCanceled = step.ErrCanceled
 )
 
@@ -63,8 +74,9 @@ func invalid(what string, err error) error {
 // ExitError is a workload that ran and failed, in the manner of
 // os/exec.ExitError. [JobResult.Err] and [PodResult.Err] return it.
 //
-// The causes that a caller is likely to branch on are found by errors.Is:
-// [ErrOOMKilled], [ErrDeadlineExceeded] and [ErrCanceled].
+// Class says who can do something about it, and Advice what. errors.Is finds what a caller
+// is likely to branch on, such as [ErrOOMKilled], [ErrImagePull], [ErrEvicted],
+// [ErrDeadlineExceeded] and [ErrCanceled].
 type ExitError struct {
 	// Namespace and Job name the Job, Pod the one whose failure decided that the Job
 	// failed, and Container what failed first in it: the container that ended in
@@ -79,10 +91,16 @@ type ExitError struct {
 	Signal int32
 	// Reason is a CamelCase word: of the container (Error, OOMKilled,
 	// StartError, ImagePullBackOff), the pod (Evicted) or the Job
-	// (BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy).
+	// (BackoffLimitExceeded, DeadlineExceeded, PodFailurePolicy). Kubernetes has the same
+	// DeadlineExceeded for a Job that was canceled: its Class is ClassCanceled.
 	Reason string
-	// Message explains the failure for people.
+	// Message explains the failure for people, in one line.
 	Message string
+	// Class is that of the failure: of the pod named by Pod or, if the Job ended by itself
+	// or no pod is known, of the Job. It is never empty in what a result returns.
+	Class Class
+	// Advice says in one line what to do. It is not part of Error, and may be empty.
+	Advice string
 
 	causes    []error
 	completed bool // the Job did not fail: some of its pods did, or none ran
@@ -131,14 +149,14 @@ func newExitError(o *step.Outcome) *ExitError {
 	if o == nil {
 		return &ExitError{}
 	}
-	e := &ExitError{Namespace: o.Namespace, Job: o.Job, Reason: o.Reason, Message: o.Message, completed: !o.Failed}
-	switch {
-	case o.Canceled:
-		e.causes = append(e.causes, ErrCanceled)
-	case o.DeadlineExceeded():
-		e.causes = append(e.causes, ErrDeadlineExceeded)
-	}
-	return e
+	return &ExitError{Namespace: o.Namespace, Job: o.Job, Reason: o.Reason, Message: o.Message, completed: !o.Failed}
+}
+
+// classify fills in why the Job failed, of which blamed is the pod to blame. It is zero if
+// there is none.
+func (e *ExitError) classify(end pods.JobEnd, blamed pods.Outcome) {
+	cause := causes.Of(end, blamed)
+	e.Reason, e.Class, e.Advice, e.causes = cause.Reason, Class(cause.Class), cause.Advice, cause.Errors
 }
 
 // describe fills in what the pod's status says about the failure.
@@ -147,11 +165,6 @@ func (e *ExitError) describe(r *PodResult) {
 	e.Pod = o.Name
 	if r.Message != "" {
 		e.Message = r.Message
-	}
-	// A deadline or a cancellation is the cause; what it did to the container
-	// (SIGTERM, most often) is only its effect.
-	if cause := o.Cause(); cause != "" && len(e.causes) == 0 {
-		e.Reason = cause
 	}
 	if c, ok := o.FirstFailure(); ok {
 		e.Container, e.ExitCode, e.Signal = c.Name, c.ExitCode, c.Signal
@@ -164,13 +177,14 @@ func (e *ExitError) describe(r *PodResult) {
 			e.Container = c.Name
 		}
 	}
-	e.addCauses(r)
 }
 
-// addCauses adds the causes of the pod's failure that errors.Is finds.
-func (e *ExitError) addCauses(r *PodResult) {
-	if r.inspect().OOMKilled() && !slices.Contains(e.causes, ErrOOMKilled) {
-		e.causes = append(e.causes, ErrOOMKilled)
+// addCauses adds what errors.Is finds of a pod that failed by itself.
+func (e *ExitError) addCauses(o pods.Outcome) {
+	for _, err := range causes.Of(pods.JobEnd{}, o).Errors {
+		if !slices.Contains(e.causes, err) {
+			e.causes = append(e.causes, err)
+		}
 	}
 }
 
@@ -180,11 +194,18 @@ const (
 	maxSignal = 64
 )
 
-// noResult is the error of a verb. A step whose pod is lost is explained by its Job.
+// noResult is the error of a verb. A step whose pod is lost is explained by its Job, and one
+// whose pod was never created also by the Event that says why.
 func noResult(verb string, err error) error {
 	var lost *step.LostError
 	if errors.As(err, &lost) {
-		return fmt.Errorf("kontinue: %s: %w: %w", verb, err, newExitError(lost.Outcome))
+		e := newExitError(lost.Outcome)
+		var pod pods.Outcome
+		if lost.Reason == "FailedCreate" {
+			pod.Reason, pod.Message = lost.Reason, lost.Message
+		}
+		e.classify(lost.Outcome.End(), pod)
+		return fmt.Errorf("kontinue: %s: %w: %w", verb, err, e)
 	}
 	return fmt.Errorf("kontinue: %s: %w", verb, err)
 }

@@ -50,8 +50,8 @@ func (p ChildPolicy) policy() (jobs.Policy, error) {
 // Lease. The program runs its function again after a crash, with Resumptions
 // incremented, and after a failure, with Attempts incremented.
 type Execution struct {
-	// Namespace is the object's namespace, in which its Jobs are created. It
-	// must be the client's; empty means that.
+	// Namespace is the object's namespace, in which its Jobs are created. It must be one
+	// that the client serves. Default: that of a client that serves one only.
 	Namespace string
 	// Owner refers to the object. APIVersion, Kind, Name and UID are required.
 	// The Jobs carry it as their controller owner reference, so the cluster's
@@ -92,6 +92,16 @@ func (k *ExecutionContext) valid() bool { return k != nil && k.run != nil }
 // waits of the function's steps.
 func (k *ExecutionContext) Context() context.Context { return k.run.Context() }
 
+// WithContext returns an ExecutionContext for the same run of the function, whose steps
+// wait under ctx: it shares the names and ordinals of steps with k. So steps can run in the
+// goroutines of an errgroup and end with its context. A nil ctx stands for that of k.
+func (k *ExecutionContext) WithContext(ctx context.Context) *ExecutionContext {
+	if !k.valid() || ctx == nil {
+		return k
+	}
+	return &ExecutionContext{execution: k.execution, run: k.run.WithContext(ctx)}
+}
+
 // Execution returns the Execution, with its defaults filled in.
 func (k *ExecutionContext) Execution() Execution { return k.execution }
 
@@ -102,14 +112,12 @@ func (k *ExecutionContext) Attempts() int { return k.execution.Attempts }
 // attempt, after a crash of its worker.
 func (k *ExecutionContext) Resumptions() int { return k.execution.Resumptions }
 
-// check fills in defaults and refuses what cannot own a Job in the client's namespace.
-func (e Execution) check(namespace string) (step.Execution, Execution, error) {
+// check fills in defaults and refuses what cannot own a Job in a namespace of the client.
+func (e Execution) check(c Config) (step.Execution, Execution, error) {
 	var errs []error
-	if e.Namespace == "" {
-		e.Namespace = namespace
-	}
-	if e.Namespace != namespace {
-		errs = append(errs, fmt.Errorf("Namespace %q is not the client's %q: use one client for each namespace", e.Namespace, namespace))
+	var err error
+	if e.Namespace, err = c.namespaceOf(e.Namespace); err != nil {
+		errs = append(errs, err)
 	}
 	if o := e.Owner; o.APIVersion == "" || o.Kind == "" || o.Name == "" || o.UID == "" {
 		errs = append(errs, errors.New("Owner needs APIVersion, Kind, Name and UID: typed clients return objects without the first two, so take those from the kind's GroupVersionKind, as metav1.NewControllerRef does"))

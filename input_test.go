@@ -28,7 +28,7 @@ func owner() metav1.OwnerReference {
 func newClient(t *testing.T) (*kontinue.Client, *fake.Clientset) {
 	t.Helper()
 	clientset := fake.NewClientset()
-	client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
+	client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns", SkipPreflight: true})
 	require.NoError(t, err)
 	require.NoError(t, client.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, client.Stop(context.Background())) })
@@ -97,12 +97,20 @@ func TestBadInputIsRefusedBeforeAnyRequest(t *testing.T) {
 			_, err := kontinue.RunJob(&kontinue.ExecutionContext{}, &kontinue.JobOptions{})
 			return err
 		}, "not made by Client.NewExecutionContext"},
-		"no image":         {script(&kontinue.ScriptOptions{Command: "true"}), "mage"},
-		"blank image":      {script(&kontinue.ScriptOptions{Image: " ", Command: "true"}), "mage"},
-		"no command":       {script(&kontinue.ScriptOptions{Image: "i"}), "ommand"},
-		"huge command":     {script(&kontinue.ScriptOptions{Image: "i", Command: strings.Repeat("x", 200_000)}), "script too long"},
-		"empty shell word": {script(&kontinue.ScriptOptions{Image: "i", Command: "true", Shell: []string{""}}), "hell"},
-		"no containers":    {pod(func(o *kontinue.PodOptions) { o.Spec.Containers = nil }), "containers"},
+		"no image":            {script(&kontinue.ScriptOptions{Command: "true"}), "mage"},
+		"blank image":         {script(&kontinue.ScriptOptions{Image: " ", Command: "true"}), "mage"},
+		"no command":          {script(&kontinue.ScriptOptions{Image: "i"}), "ommand"},
+		"huge command":        {script(&kontinue.ScriptOptions{Image: "i", Command: strings.Repeat("x", 900<<10+1)}), "921601 bytes"},
+		"file without a path": {script(&kontinue.ScriptOptions{Image: "i", Command: "true", Files: map[string]string{"": "x"}}), "not absolute"},
+		"file of the system":  {script(&kontinue.ScriptOptions{Image: "i", Command: "true", Files: map[string]string{"/proc/x": "x"}}), "/proc"},
+		"huge file":           {script(&kontinue.ScriptOptions{Image: "i", Command: "true", Files: map[string]string{"/a": strings.Repeat("x", 900<<10+1)}}), "921601 bytes"},
+		"file at the script":  {script(&kontinue.ScriptOptions{Image: "i", Command: strings.Repeat("x", 200<<10), Files: map[string]string{"/kontinue/script": "x"}}), "/kontinue/script"},
+		"long without -c":     {script(&kontinue.ScriptOptions{Image: "i", Command: strings.Repeat("x", 200<<10), Shell: []string{"bash", "-ec"}}), "-c"},
+		"reserved pod label":  {script(&kontinue.ScriptOptions{Image: "i", Command: "true", PodLabels: map[string]string{"kontinue.cloud/step": "x"}}), "reserved"},
+		"pod label":           {pod(func(o *kontinue.PodOptions) { o.PodLabels = map[string]string{"k": "not/a/value"} }), "k"},
+		"pod annotation":      {job(func(o *kontinue.JobOptions) { o.PodAnnotations = map[string]string{"a b": "x"} }), "a b"},
+		"empty shell word":    {script(&kontinue.ScriptOptions{Image: "i", Command: "true", Shell: []string{""}}), "hell"},
+		"no containers":       {pod(func(o *kontinue.PodOptions) { o.Spec.Containers = nil }), "containers"},
 		"pod without an image": {pod(func(o *kontinue.PodOptions) {
 			o.Spec.Containers[0].Image = ""
 		}), "containers[0].image"},
@@ -169,6 +177,8 @@ func TestExecutionThatCannotBeAnOwnerIsRefused(t *testing.T) {
 			require.ErrorContains(t, err, tc.want, name)
 			require.ErrorIs(t, client.Finish(t.Context(), e), kontinue.ErrInvalid, name)
 			require.ErrorIs(t, client.Cancel(t.Context(), e), kontinue.ErrInvalid, name)
+			_, err = client.Steps(t.Context(), e)
+			require.ErrorIs(t, err, kontinue.ErrInvalid, name)
 		}
 		_, err := client.NewExecutionContext(nil, kontinue.Execution{Owner: owner()}) //nolint:staticcheck // a nil context is the case
 		require.ErrorIs(t, err, kontinue.ErrInvalid)
@@ -186,6 +196,12 @@ func TestConfigIsValidated(t *testing.T) {
 		"two ways":          {kontinue.Config{Namespace: "ns", Clientset: fake.NewClientset(), RESTConfig: &rest.Config{}}, "exactly one"},
 		"no namespace":      {kontinue.Config{Clientset: fake.NewClientset()}, "Namespace is empty"},
 		"invalid namespace": {kontinue.Config{Clientset: fake.NewClientset(), Namespace: "No_Name"}, `Namespace "No_Name"`},
+		"several ways":      {kontinue.Config{Clientset: fake.NewClientset(), Namespace: "ns", Namespaces: []string{"a"}}, "only one of Namespace, Namespaces and AllNamespaces"},
+		"all and one":       {kontinue.Config{Clientset: fake.NewClientset(), Namespace: "ns", AllNamespaces: true}, "only one of Namespace"},
+		"all and a list":    {kontinue.Config{Clientset: fake.NewClientset(), Namespaces: []string{"a"}, AllNamespaces: true}, "only one of Namespace"},
+		"an empty list":     {kontinue.Config{Clientset: fake.NewClientset(), Namespaces: []string{}}, "Namespace is empty"},
+		"twice in the list": {kontinue.Config{Clientset: fake.NewClientset(), Namespaces: []string{"a", "b", "a"}}, `Namespaces[2] "a": it is in the list already`},
+		"invalid in a list": {kontinue.Config{Clientset: fake.NewClientset(), Namespaces: []string{"a", ""}}, `Namespaces[1] "": `},
 		"invalid group":     {kontinue.Config{Clientset: fake.NewClientset(), Namespace: "ns", Group: "a b"}, "Group"},
 		"negative timeout":  {kontinue.Config{Clientset: fake.NewClientset(), Namespace: "ns", StopTimeout: -1}, "negative"},
 		"broken RESTConfig": {kontinue.Config{RESTConfig: &rest.Config{Host: "http://a\nb"}, Namespace: "ns"}, "Config.RESTConfig"},

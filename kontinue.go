@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/kontinue/kontinue/dispatch"
+	"github.com/kontinue/kontinue/internal/events"
+	"github.com/kontinue/kontinue/internal/flight"
+	"github.com/kontinue/kontinue/internal/starts"
 	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/jobs"
 	"github.com/kontinue/kontinue/logs"
@@ -13,12 +17,14 @@ import (
 )
 
 // Client runs the steps of many Executions over one watch of Jobs and one of
-// Pods. Make it with [New], start it, hand it to worker functions through
-// [Client.NewExecutionContext], and stop it at the end. All methods are safe
-// for concurrent use.
+// Pods, or over these two for each of its namespaces: see [Config]. Make it with [New],
+// start it, hand it to worker functions through [Client.NewExecutionContext], and stop it
+// at the end. All methods are safe for concurrent use.
 type Client struct {
-	cfg    Config
-	engine *step.Engine // nil unless made by New
+	cfg      Config
+	engine   *step.Engine // nil unless made by New
+	events   *events.Writer
+	recorder *flight.Recorder // nil unless Config.Record is set
 }
 
 // New validates the configuration and returns a client that is not started.
@@ -28,33 +34,68 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	clientset, err := cfg.clientset()
+	clock, notices := step.NewClock(), step.NewNotices(cfg.Logger)
+	recorder := cfg.recorder()
+	clientset, err := cfg.clientset(func(stamp time.Time) {
+		recorder.Clock(stamp)
+		clock.Observe(stamp)
+	}, notices)
 	if err != nil {
 		return nil, err
 	}
-	d := dispatch.New[step.Event]()
-	return newClient(cfg, watch.New(cfg.watch(clientset, d)), d, jobs.NewClient(clientset, cfg.jobs()), logs.NewReader(clientset)), nil
-}
-
-func newClient(cfg Config, w *watch.Watcher, d *dispatch.Dispatcher[step.Event], j *jobs.Client, l *logs.Reader) *Client {
-	parts := step.Parts{Watcher: w, Dispatcher: d, Jobs: j, Logs: l, Group: cfg.Group, Logger: cfg.Logger}
+	reporter := events.NewWriter(clientset, cfg.Logger)
+	clientset = recorder.Wrap(clientset)
+	d, room := dispatch.New[step.Event](), step.NewRoom(cfg.MaxRunning)
+	reader := logs.NewReader(clientset)
+	reader.MaxStreams = cfg.MaxLogStreams
+	explanations := events.NewReader(clientset, cfg.Logger)
+	parts := step.Parts{
+		Watcher:     watch.New(cfg.watch(clientset, d, room)),
+		Dispatcher:  d,
+		Jobs:        jobs.NewClient(clientset, cfg.jobs()),
+		Logs:        reader,
+		Events:      explanations,
+		Clock:       clock,
+		Room:        room,
+		Observer:    cfg.Observer.internal(),
+		Notices:     notices,
+		PodTemplate: cfg.PodTemplate,
+		StartLimits: starts.DefaultLimits().With(starts.Limits(cfg.StartLimits)),
+		Group:       cfg.Group,
+		Logger:      cfg.Logger,
+	}
+	if !cfg.SkipPreflight {
+		parts.Preflight = cfg.preflight(clientset, explanations, reporter)
+		if !cfg.SkipEvents {
+			parts.Observer = withEvents(parts.Observer, reporter)
+		}
+	}
 	if cfg.OnProgress != nil {
 		parts.Report = func(r step.Report) { cfg.OnProgress(newProgress(r)) }
 	}
-	return &Client{cfg: cfg, engine: step.New(parts)}
+	if recorder != nil {
+		parts.Recorder = recording{recorder}
+	}
+	c := &Client{cfg: cfg, engine: step.New(parts), events: reporter, recorder: recorder}
+	if player, ok := clientset.(flight.Player); ok {
+		player.Attach(c.engine)
+	}
+	return c, nil
 }
 
-// Start opens the two watches and returns when the caches are filled. An error
-// names the reason (an API server that cannot be reached, a missing verb and
-// its resource, credentials that are refused), comes when nothing has come for
-// Config.StartTimeout or when ctx ends, and leaves nothing running; Start may
-// then be called again. ctx bounds the start, not the client's life. Start is
-// idempotent; after Stop it fails with [ErrNotRunning].
+// Start asks for the rights that the client needs, opens the watches and returns when the
+// caches are filled. An error names the reason (an API server that cannot be reached,
+// credentials that are refused, or all rights that are missing: [ErrMissingRights]), comes
+// when nothing has come for Config.StartTimeout or when ctx ends, and leaves nothing
+// running; Start may then be called again. ctx bounds the start, not the client's life.
+// Start is idempotent; after Stop it fails with [ErrNotRunning].
 func (c *Client) Start(ctx context.Context) error {
 	if err := c.checkCall(ctx); err != nil {
 		return invalid("Start", err)
 	}
-	if err := c.engine.Start(ctx); err != nil {
+	c.recorder.Start()
+	err := c.engine.Start(ctx)
+	if c.recorder.Started(err); err != nil {
 		return fmt.Errorf("kontinue: start: %w", err)
 	}
 	return nil
@@ -64,20 +105,20 @@ func (c *Client) Start(ctx context.Context) error {
 // running: a step that is run again, by this or another process, finds its own. Stop
 // returns when all calls have returned and all goroutines of the client have
 // ended, or with an error when ctx or Config.StopTimeout ends first. If ctx is already
-// done (for example, canceled by SIGTERM), only StopTimeout applies. Stop is
-// idempotent. Do not call it from Config.OnProgress: it would wait for the step that
-// calls it.
+// done (for example, canceled by SIGTERM), only StopTimeout applies. Stop waits for at
+// most a second until the Events about owners are written. It is idempotent. Do not call
+// it from Config.OnProgress: it would wait for the step that calls it.
 func (c *Client) Stop(ctx context.Context) error {
 	if err := c.checkCall(ctx); err != nil {
 		return invalid("Stop", err)
 	}
-	if err := c.engine.Stop(ctx, c.cfg.StopTimeout); err != nil {
+	if err := c.stop(ctx); err != nil {
 		return fmt.Errorf("kontinue: stop: %w", err)
 	}
 	return nil
 }
 
-// Healthy returns nil while both watches are open and each has received an event or
+// Healthy returns nil while all watches are open and each has received an event or
 // bookmark within the last two minutes. Otherwise the error says which watch is
 // failing and why. Waits survive that: the client opens its watches again. It suits a
 // readiness probe.
@@ -92,13 +133,13 @@ func (c *Client) Healthy() error {
 }
 
 // NewExecutionContext prepares one run of an Execution's function. The end of ctx ends
-// the waits of its steps, never their Jobs. It sends no request; an Execution
-// that cannot be an owner is an [ErrInvalid].
+// the waits of its steps, and their Jobs only with StepOptions.OnContextDone. It sends no
+// request; an Execution that cannot be an owner is an [ErrInvalid].
 func (c *Client) NewExecutionContext(ctx context.Context, execution Execution) (*ExecutionContext, error) {
 	if err := c.checkCall(ctx); err != nil {
 		return nil, invalid("NewExecutionContext", err)
 	}
-	x, execution, err := execution.check(c.cfg.Namespace)
+	x, execution, err := execution.check(c.cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +164,7 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 	if execution.TTL != nil {
 		ttl = new(int32(min(math.Ceil(execution.TTL.Seconds()), math.MaxInt32)))
 	}
-	return c.end(ctx, "Finish", execution, func(x step.Execution) error {
+	return c.forExecution(ctx, "Finish", execution, func(x step.Execution) error {
 		return c.engine.Finish(ctx, x.Execution, ttl)
 	})
 }
@@ -140,18 +181,19 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 // waits for; a create of another process that comes later is not stopped. Cancel may be
 // called again, and joins the errors of the Jobs that it could not stop.
 func (c *Client) Cancel(ctx context.Context, execution Execution) error {
-	return c.end(ctx, "Cancel", execution, func(x step.Execution) error {
+	return c.forExecution(ctx, "Cancel", execution, func(x step.Execution) error {
 		return c.engine.Cancel(ctx, x.Execution)
 	})
 }
 
-// end checks the input of Finish and Cancel and prefixes their errors.
-func (c *Client) end(ctx context.Context, what string, execution Execution, do func(step.Execution) error) error {
+// forExecution checks the input of Finish, Cancel and Steps and prefixes their errors.
+func (c *Client) forExecution(ctx context.Context, what string, execution Execution, do func(step.Execution) error) error {
 	if err := c.checkCall(ctx); err != nil {
 		return invalid(what, err)
 	}
-	x, _, err := execution.check(c.cfg.Namespace)
+	x, _, err := execution.check(c.cfg)
 	if err == nil {
+		c.recorder.Call(what, x)
 		err = do(x)
 	}
 	if err != nil {

@@ -23,8 +23,9 @@ import (
 // exit code can act as the controller in a few lines; for anything else there is
 // package kontinuetest.
 
-// endJob acts as the Job controller and the kubelet: it adds one pod with that exit
-// code and ends the Job.
+// endJob acts as the Job controller and the kubelet: it ends the Job and adds one pod with
+// that exit code. The pod comes last, since it ends the step, and the fake clientset would
+// replace the record on the Job by the object that UpdateStatus is given.
 func endJob(ctx context.Context, t *testing.T, clientset *fake.Clientset, job *batchv1.Job, exitCode int32) {
 	t.Helper()
 	phase, condition := corev1.PodSucceeded, batchv1.JobComplete
@@ -33,7 +34,10 @@ func endJob(ctx context.Context, t *testing.T, clientset *fake.Clientset, job *b
 		phase, condition = corev1.PodFailed, batchv1.JobFailed
 		job.Status.Succeeded, job.Status.Failed = 0, 1
 	}
-	_, err := clientset.CoreV1().Pods(job.Namespace).Create(ctx, &corev1.Pod{
+	job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue})
+	_, err := clientset.BatchV1().Jobs(job.Namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	_, err = clientset.CoreV1().Pods(job.Namespace).Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: job.Namespace, Name: job.Name + "-x7k2p", Labels: job.Spec.Template.Labels,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(job, batchv1.SchemeGroupVersion.WithKind("Job"))},
@@ -45,9 +49,21 @@ func endJob(ctx context.Context, t *testing.T, clientset *fake.Clientset, job *b
 		}}},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue})
-	_, err = clientset.BatchV1().Jobs(job.Namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
+}
+
+// plainExecution is one on a plain fake clientset, which does not look for its owner.
+var plainExecution = kontinue.Execution{
+	Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "uid-of-deploy"},
+}
+
+// plainClient starts a client that is stopped with the test.
+func plainClient(t *testing.T, clientset *fake.Clientset) *kontinue.Client {
+	t.Helper()
+	client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
 	require.NoError(t, err)
+	require.NoError(t, client.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, client.Stop(context.Background())) })
+	return client
 }
 
 func TestPlainFakeClientset(t *testing.T) {
@@ -57,13 +73,8 @@ func TestPlainFakeClientset(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				clientset := fake.NewClientset()
-				client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
-				require.NoError(t, err)
-				require.NoError(t, client.Start(t.Context()))
-				defer func() { require.NoError(t, client.Stop(context.Background())) }()
-				ktx, err := client.NewExecutionContext(t.Context(), kontinue.Execution{
-					Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "uid-of-deploy"},
-				})
+				client := plainClient(t, clientset)
+				ktx, err := client.NewExecutionContext(t.Context(), plainExecution)
 				require.NoError(t, err)
 
 				var result *kontinue.PodResult
@@ -112,14 +123,9 @@ func TestRecordedBetweenPlanAndWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		clientset := fake.NewClientset()
-		client, err := kontinue.New(kontinue.Config{Clientset: clientset, Namespace: "ns"})
-		require.NoError(t, err)
-		require.NoError(t, client.Start(t.Context()))
-		defer func() { require.NoError(t, client.Stop(context.Background())) }()
+		client := plainClient(t, clientset)
 		run := func(command string) (*kontinue.PodResult, error) {
-			ktx, err := client.NewExecutionContext(t.Context(), kontinue.Execution{
-				Owner: metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "deploy", UID: "uid-of-deploy"},
-			})
+			ktx, err := client.NewExecutionContext(t.Context(), plainExecution)
 			require.NoError(t, err)
 			return kontinue.RunScript(ktx, simtest.Script("a", command))
 		}
@@ -155,5 +161,44 @@ func TestRecordedBetweenPlanAndWait(t *testing.T) {
 		require.True(t, resumed.Succeeded())
 		require.NotEmpty(t, resumed.Drift())
 		require.Zero(t, time.Since(began))
+	})
+}
+
+// TestFakeTimesAreNoEvidence: the fake clientset gives objects no times, but a test may give
+// some to one. A step that waits for its Job meanwhile has not waited since the year 1.
+func TestFakeTimesAreNoEvidence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clientset := fake.NewClientset()
+		client := plainClient(t, clientset)
+		ktx, err := client.NewExecutionContext(t.Context(), plainExecution)
+		require.NoError(t, err)
+		done := make(chan error, 2)
+		for _, name := range []string{"a", "b"} {
+			go func() {
+				r, err := kontinue.RunScript(ktx, simtest.Script(name, "true"))
+				if err == nil {
+					err = r.Err()
+				}
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		list, err := clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		require.Len(t, list.Items, 2)
+		timed := list.Items[1].DeepCopy()
+		timed.Status.StartTime = new(metav1.Now())
+		_, err = clientset.BatchV1().Jobs("ns").UpdateStatus(t.Context(), timed, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		<-time.After(9 * time.Minute)
+		list, err = clientset.BatchV1().Jobs("ns").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		for i := range list.Items {
+			require.NotContains(t, list.Items[i].Annotations, "kontinue.cloud/gave-up")
+			endJob(t.Context(), t, clientset, &list.Items[i], 0)
+		}
+		require.NoError(t, <-done)
+		require.NoError(t, <-done)
 	})
 }

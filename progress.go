@@ -27,7 +27,8 @@ type Progress struct {
 	Step, DisplayName string
 	// Job is the name of the Job and Pod that of its newest pod, if it has one.
 	Job, Pod string
-	// State is the new state. StepSucceeded and StepFailed are the last.
+	// State is the new state. StepSucceeded and StepFailed are the last. In the back-off of
+	// [Retry] it is StepPending, and the Reason BackOff.
 	State StepState
 	// Reason and Message explain it where there is something to explain: why a
 	// pod is not scheduled, that an image cannot be pulled, why a container is

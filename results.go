@@ -1,13 +1,9 @@
 package kontinue
 
 import (
-	"errors"
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue/internal/step"
-	"github.com/kontinue/kontinue/logs"
 	"github.com/kontinue/kontinue/pods"
 )
 
@@ -55,9 +51,20 @@ func (r *JobResult) Name() string {
 // run of the function, by another worker, or in an earlier attempt.
 func (r *JobResult) Resumed() bool { return r.outcome != nil && r.outcome.Resumed }
 
+// Runs is how many runs the step had in the attempt of this result, with this one: 1, or
+// more with StepOptions.Retry. It counts the Jobs that still exist, and is 0 in a result that
+// a test has made.
+func (r *JobResult) Runs() int {
+	if r.outcome == nil {
+		return 0
+	}
+	return r.outcome.Runs
+}
+
 // Drift lists the fields in which the Job that a named step resumed differs
-// from the options of this call, one line each. It is empty for a Job that was
-// made from the same options. The values of arguments and environment
+// from the options of this call, one line each: "path: value in the cluster -> value of
+// this call", such as "template.spec.containers[0].image: app:1 -> app:2". It is empty for
+// a Job that was made from the same options. The values of arguments and environment
 // variables are not shown.
 func (r *JobResult) Drift() []string {
 	if r.outcome == nil {
@@ -66,15 +73,20 @@ func (r *JobResult) Drift() []string {
 	return r.outcome.Drift
 }
 
-// Mutations lists the fields that the cluster has changed in the Job, in the form of Drift:
-// an admission webhook rewrites images or sets a TTL, a queue suspends it, an API server
-// drops a field that it does not know. It is known to the call that created the Job and
-// to one that resumed it while it had no record, and is logged at level Warn.
+// Mutations lists the fields that the cluster has changed in the Job, in the form of Drift,
+// so that the value in the cluster comes first: an admission webhook rewrites images or sets
+// a deadline, a queue suspends it, an API server drops a field that it does not know. A TTL
+// that it sets is taken back, and is listed only if that fails. The list is logged at level
+// Warn and not recorded: the call that created the Job knows it, and one that resumed it
+// before its record knows whether image, command or arguments differ, and how then.
+//
+// Containers that the cluster added to a pod, and not to the Job, as a mesh does, are
+// listed too. They are recorded, so that each call knows them.
 func (r *JobResult) Mutations() []string {
 	if r.outcome == nil {
 		return nil
 	}
-	return r.outcome.Mutations
+	return mutations(r.outcome.Mutations, r.inspect()...)
 }
 
 // Err returns nil if the Job is Complete, also if pods failed on the way, and otherwise
@@ -91,13 +103,17 @@ func (r *JobResult) Err() error {
 		return nil
 	}
 	e := newExitError(r.outcome)
-	failures := r.failures()
+	end, outcomes := jobEnd(r.outcome), r.inspect()
+	failures := end.Failures(outcomes)
+	var blamed pods.Outcome
 	if len(failures) > 0 && r.explains(failures[0]) {
 		e.describe(r.Pods[failures[0].Pod])
+		blamed = outcomes[failures[0].Pod]
 	}
+	e.classify(end, blamed)
 	for _, f := range failures {
 		if !f.Part.Victim() {
-			e.addCauses(r.Pods[f.Pod])
+			e.addCauses(outcomes[f.Pod])
 		}
 	}
 	if e.Message == "" {
@@ -106,17 +122,21 @@ func (r *JobResult) Err() error {
 	return e
 }
 
-// failures orders the pods that did not succeed, the one to blame first.
-func (r *JobResult) failures() []pods.Failure {
+// inspect returns the outcomes of the pods.
+func (r *JobResult) inspect() []pods.Outcome {
 	outcomes := make([]pods.Outcome, len(r.Pods))
 	for i, p := range r.Pods {
 		outcomes[i] = p.inspect()
 	}
-	var end pods.JobEnd
-	if r.outcome != nil {
-		end = r.outcome.End()
+	return outcomes
+}
+
+// jobEnd is what is known of the end of a result's Job, which a test may have made up.
+func jobEnd(o *step.Outcome) pods.JobEnd {
+	if o == nil {
+		return pods.JobEnd{}
 	}
-	return end.Failures(outcomes)
+	return o.End()
 }
 
 // explains reports whether the first of the failures explains that of the Job.
@@ -144,6 +164,9 @@ type PodResult struct {
 	Phase corev1.PodPhase
 	// Times are when the pod reached each stage.
 	Times Times
+	// LogReport says what was written to StepOptions.Logs. It is nil without a writer, and
+	// for a step whose result was recorded before the call.
+	LogReport *LogReport
 
 	pod     *pods.Outcome
 	outcome *step.Outcome
@@ -157,6 +180,24 @@ func (r *PodResult) inspect() pods.Outcome {
 	}
 	return pods.Inspect(r.Pod)
 }
+
+// noPods is why there is nothing of the pod but its phase, if it was in another cluster.
+func (r *PodResult) noPods() error {
+	if r.Pod != nil && r.Pod.Name != "" {
+		return nil
+	}
+	return r.outcome.NoPods()
+}
+
+// object is the pod, or an empty one.
+func (r *PodResult) object() *corev1.Pod {
+	if r.Pod == nil {
+		return &corev1.Pod{}
+	}
+	return r.Pod
+}
+
+func (r *PodResult) name() string { return r.object().Name }
 
 // Succeeded reports whether all containers, init containers among them,
 // terminated with exit code 0. Native sidecars (KEP-753) do not count. A
@@ -176,6 +217,14 @@ func (r *PodResult) Succeeded() bool {
 // [JobResult.Resumed] does.
 func (r *PodResult) Resumed() bool { return r.outcome != nil && r.outcome.Resumed }
 
+// Runs is how many runs the step had in the attempt of this result, as [JobResult.Runs] is.
+func (r *PodResult) Runs() int {
+	if r.outcome == nil {
+		return 0
+	}
+	return r.outcome.Runs
+}
+
 // Drift lists the fields in which a resumed Job differs from this call's
 // options, as [JobResult.Drift] does.
 func (r *PodResult) Drift() []string {
@@ -185,12 +234,13 @@ func (r *PodResult) Drift() []string {
 	return r.outcome.Drift
 }
 
-// Mutations lists what the cluster changed in the Job, as [JobResult.Mutations] does.
+// Mutations lists what the cluster changed in the Job and the pod, as [JobResult.Mutations]
+// does.
 func (r *PodResult) Mutations() []string {
 	if r.outcome == nil {
 		return nil
 	}
-	return r.outcome.Mutations
+	return mutations(r.outcome.Mutations, r.inspect())
 }
 
 // Err returns nil if the pod succeeded and otherwise an [*ExitError].
@@ -200,70 +250,10 @@ func (r *PodResult) Err() error {
 	}
 	e := newExitError(r.outcome)
 	e.describe(r)
+	if r.noPods() != nil {
+		e.classify(jobEnd(r.outcome), pods.Outcome{})
+	} else {
+		e.classify(jobEnd(r.outcome), r.inspect())
+	}
 	return e
 }
-
-// Logs returns the last lines of a container's log. opts may be nil. When the
-// pod or its logs are gone the error is an [ErrLogsGone]; after the pod was
-// deleted they always are.
-func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error) {
-	if !ktx.valid() {
-		return "", invalid("Logs", errNilExecution)
-	}
-	if opts == nil {
-		opts = &LogOptions{}
-	}
-	if opts.TailLines < 0 {
-		return "", invalid("Logs", fmt.Errorf("TailLines %d is negative", opts.TailLines))
-	}
-	if r.Pod == nil {
-		return "", invalid("Logs", errors.New("the result has no pod"))
-	}
-	if r.Pod.Name == "" && r.outcome != nil {
-		return "", fmt.Errorf("kontinue: %w: the pod of job %s/%s was gone before its name was known",
-			ErrLogsGone, r.outcome.Namespace, r.outcome.Job)
-	}
-	container := opts.Container
-	if container == "" {
-		container = r.mainContainer()
-	}
-	ref := logs.Ref{Namespace: r.Pod.Namespace, Pod: r.Pod.Name, UID: r.Pod.UID, Container: container}
-	text, err := ktx.run.Engine().Tail(ktx.run.Context(), ref, opts.TailLines)
-	if err != nil {
-		return "", fmt.Errorf("kontinue: Logs: %w", err)
-	}
-	return text, nil
-}
-
-// mainContainer is the first container of those that the step submitted: a cluster may
-// put others before it, such as the proxy of a mesh.
-func (r *PodResult) mainContainer() string {
-	for _, c := range r.inspect().Containers {
-		if c.Kind == pods.KindMain && !c.Injected {
-			return c.Name
-		}
-	}
-	if len(r.Pod.Spec.Containers) > 0 {
-		return r.Pod.Spec.Containers[0].Name
-	}
-	return ""
-}
-
-// LogErrorSummary returns the last line of the log of the container that
-// failed first, or of the step's first container when none failed. When the logs are
-// gone it falls back to the end of the log that the kubelet left in the status
-// of a failed container, if it did; otherwise the error is an [ErrLogsGone].
-func (r *PodResult) LogErrorSummary(ktx *ExecutionContext) (string, error) {
-	failed, ok := r.inspect().FirstFailure()
-	text, err := r.Logs(ktx, &LogOptions{Container: failed.Name, TailLines: summaryLines})
-	if err == nil {
-		return logs.LastLine(text), nil
-	}
-	if last := logs.LastLine(failed.Message); ok && last != "" && errors.Is(err, ErrLogsGone) {
-		return last, nil
-	}
-	return "", err
-}
-
-// summaryLines is how many lines are read to find the last one that is not blank.
-const summaryLines = 20

@@ -25,8 +25,10 @@ type podResultJSON struct {
 	Message string
 	Phase   corev1.PodPhase
 	Times   Times
-	Outcome *pods.Outcome `json:",omitempty"`
-	Step    *step.Outcome `json:",omitempty"` // in the result of RunPod
+
+	LogReport *LogReport    `json:",omitempty"`
+	Outcome   *pods.Outcome `json:",omitempty"`
+	Step      *step.Outcome `json:",omitempty"` // in the result of RunPod
 }
 
 // MarshalJSON returns the result as JSON from which [JobResult.UnmarshalJSON] makes one
@@ -59,7 +61,7 @@ func (r *JobResult) UnmarshalJSON(data []byte) error {
 // MarshalJSON returns the result as JSON from which [PodResult.UnmarshalJSON] makes one
 // that answers as this one does, without the logs.
 func (r PodResult) MarshalJSON() ([]byte, error) {
-	out := podResultJSON{Pod: r.Pod, Message: r.Message, Phase: r.Phase, Times: r.Times, Outcome: r.pod}
+	out := podResultJSON{Pod: r.Pod, Message: r.Message, Phase: r.Phase, Times: r.Times, LogReport: r.LogReport, Outcome: r.pod}
 	if r.single {
 		out.Step = withoutPods(r.outcome)
 	}
@@ -72,7 +74,7 @@ func (r *PodResult) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	*r = PodResult{Pod: in.Pod, Message: in.Message, Phase: in.Phase, Times: in.Times, pod: in.Outcome, outcome: in.Step, single: in.Step != nil}
+	*r = PodResult{Pod: in.Pod, Message: in.Message, Phase: in.Phase, Times: in.Times, LogReport: in.LogReport, pod: in.Outcome, outcome: in.Step, single: in.Step != nil}
 	return nil
 }
 

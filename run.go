@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kontinue/kontinue/internal/starts"
 	"github.com/kontinue/kontinue/internal/step"
 	"github.com/kontinue/kontinue/pods"
 )
@@ -12,7 +13,7 @@ import (
 // end. The Job is owned by the Execution; a function that runs again after a
 // crash finds it and resumes the wait, and on a retry the child policy decides
 // whether it runs again. opts and what they refer to must not change until RunJob
-// returns; several calls may share them.
+// returns; several calls may share them. RunJob is [StartJob] and [Step.Wait].
 //
 // A Job that ran and failed is a result, with Succeeded() == false. An error
 // means that there is no result: bad input ([ErrInvalid], before any request),
@@ -20,21 +21,12 @@ import (
 // ([ErrNotRunning]; the Job is still running), or a result that is lost
 // ([ErrJobDeleted]). errors.Is also finds [ErrNameConflict] and [ErrSpecDrift].
 func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
-	if err := checkCall(ktx, opts != nil); err != nil {
-		return nil, invalid("RunJob", err)
-	}
-	if opts.Until != UntilContainers && opts.Until != UntilJob {
-		return nil, invalid("RunJob", fmt.Errorf("Until %d: a Job may have several pods, so RunJob waits for its condition", opts.Until))
-	}
-	o, err := ktx.run.Do(jobStep(opts))
-	if err != nil {
-		return nil, noResult("RunJob", err)
-	}
-	return newJobResult(o), nil
+	return run(startJob("RunJob", ktx, opts))
 }
 
 // RunPod runs a pod once and waits for its end. It creates a Job with
-// backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made. It returns
+// backoffLimit 0 and RestartPolicy Never, so exactly one pod is ever made, unless
+// [Retry] asks for more. It returns
 // when the containers have ended, before the Job has its condition: see [Until].
 // Durability and errors are as for [RunJob]. It also returns an [ErrPodLost] if the
 // Job failed and its pod was deleted before its status was observed.
@@ -44,84 +36,84 @@ func RunJob(ktx *ExecutionContext, opts *JobOptions) (*JobResult, error) {
 // is a failed result without exit codes; the result's Pod then has a status and no
 // name.
 func RunPod(ktx *ExecutionContext, opts *PodOptions) (*PodResult, error) {
-	if err := checkCall(ktx, opts != nil); err != nil {
-		return nil, invalid("RunPod", err)
-	}
-	return ktx.runPod("RunPod", podStep(opts))
+	return run(startPod("RunPod", ktx, opts))
 }
 
 // RunScript runs a command in a shell: a [RunPod] of one container, named
 // "script", with the given image. The command reaches the shell unchanged;
-// Kubernetes' own $(NAME) expansion does not touch it. A command that does not
-// fit in one argument (128 KiB) is an [ErrInvalid].
+// Kubernetes' own $(NAME) expansion does not touch it. A command or files of more than
+// 900 KiB are an [ErrInvalid].
 func RunScript(ktx *ExecutionContext, opts *ScriptOptions) (*PodResult, error) {
+	return run(startScript("RunScript", ktx, opts))
+}
+
+// run waits for a step that was started.
+func run[R any](s *Step[R], err error) (R, error) {
+	if err != nil {
+		var none R
+		return none, err
+	}
+	<-s.Done()
+	return s.result()
+}
+
+func startJob(verb string, ktx *ExecutionContext, opts *JobOptions) (*Step[*JobResult], error) {
 	if err := checkCall(ktx, opts != nil); err != nil {
-		return nil, invalid("RunScript", err)
+		return nil, invalid(verb, err)
+	}
+	if opts.Until != UntilContainers && opts.Until != UntilJob {
+		return nil, invalid(verb, fmt.Errorf("Until %d: a Job may have several pods, so its condition is waited for", opts.Until))
+	}
+	if opts.Retry.ReplaceDisrupted {
+		return nil, invalid(verb, errReplaceDisrupted)
+	}
+	spec, err := jobStep(opts)
+	if err != nil {
+		return nil, invalid(verb, err)
+	}
+	return start(verb, ktx, spec, func(o *step.Outcome) (*JobResult, error) { return newJobResult(o), nil })
+}
+
+func startPod(verb string, ktx *ExecutionContext, opts *PodOptions) (*Step[*PodResult], error) {
+	if err := checkCall(ktx, opts != nil); err != nil {
+		return nil, invalid(verb, err)
+	}
+	spec, err := podStep(opts)
+	if err != nil {
+		return nil, invalid(verb, err)
+	}
+	return start(verb, ktx, spec, newSinglePodResult)
+}
+
+func startScript(verb string, ktx *ExecutionContext, opts *ScriptOptions) (*Step[*PodResult], error) {
+	if err := checkCall(ktx, opts != nil); err != nil {
+		return nil, invalid(verb, err)
 	}
 	spec, err := scriptStep(opts)
 	if err != nil {
-		return nil, invalid("RunScript", err)
+		return nil, invalid(verb, err)
 	}
-	return ktx.runPod("RunScript", spec)
+	return start(verb, ktx, spec, newSinglePodResult)
 }
 
-func (k *ExecutionContext) runPod(verb string, spec *step.Spec) (*PodResult, error) {
-	o, err := k.run.Do(spec)
+// start starts a step whose result convert makes.
+func start[R any](verb string, ktx *ExecutionContext, spec *step.Spec, convert func(*step.Outcome) (R, error)) (*Step[R], error) {
+	s, err := ktx.run.Start(spec)
 	if err != nil {
 		return nil, noResult(verb, err)
 	}
-	r, err := newSinglePodResult(o)
-	if err != nil {
-		return nil, noResult(verb, err)
+	return &Step[R]{step: s, verb: verb, convert: convert}, nil
+}
+
+func newSpec(o *StepOptions) (*step.Spec, error) {
+	if o.OnContextDone != Detach && o.OnContextDone != Cancel {
+		return nil, fmt.Errorf("OnContextDone %d is unknown: want Detach or Cancel", o.OnContextDone)
 	}
-	return r, nil
-}
-
-// The three functions below must not be inlined: a spec in the frame of a function
-// that is on the stack during the wait would be a part of each waiting step.
-
-//go:noinline
-func jobStep(opts *JobOptions) *step.Spec {
-	s := newSpec(&opts.StepOptions)
-	s.Job, s.Labels, s.Annotations = &opts.Spec, opts.ExtraLabels, opts.ExtraAnnotations
-	return s
-}
-
-//go:noinline
-func podStep(opts *PodOptions) *step.Spec {
-	s := newSpec(&opts.StepOptions)
-	job := pods.JobSpec(opts.Spec)
-	s.Job, s.Labels, s.Annotations, s.SinglePod = &job, opts.ExtraLabels, opts.ExtraAnnotations, true
-	s.Submitted = &opts.Spec
-	return s
-}
-
-//go:noinline
-func scriptStep(opts *ScriptOptions) (*step.Spec, error) {
-	pod, err := pods.ScriptSpec(pods.Script{Image: opts.Image, Command: opts.Command, Shell: opts.Shell})
-	if err != nil {
-		return nil, err
-	}
-	s := podStep(&PodOptions{
-		StepOptions:      opts.StepOptions,
-		Spec:             pod,
-		ExtraAnnotations: opts.ExtraAnnotations,
-		ExtraLabels:      opts.ExtraLabels,
-	})
-	s.Submitted = submittedScript{Image: opts.Image, Command: opts.Command, Shell: opts.Shell}
-	return s, nil
-}
-
-// submittedScript is what the hash of a script covers, by these names: fields are only
-// added, and left out when they are not set.
-type submittedScript struct {
-	Image   string   `json:"image"`
-	Command string   `json:"command"`
-	Shell   []string `json:"shell,omitempty"`
-}
-
-func newSpec(o *StepOptions) *step.Spec {
-	return &step.Spec{Name: o.Name, DisplayName: o.DisplayName, Description: o.Description, Timeout: o.Timeout, Until: step.Until(o.Until)}
+	return &step.Spec{
+		Name: o.Name, DisplayName: o.DisplayName, Description: o.Description, Timeout: o.Timeout,
+		Until: step.Until(o.Until), StartLimits: starts.Limits(o.StartLimits), Logs: o.Logs,
+		CancelOnDone: o.OnContextDone == Cancel, Queue: o.Queue, Retry: o.Retry.step(),
+	}, nil
 }
 
 // checkCall refuses a nil pointer.
@@ -137,7 +129,7 @@ func checkCall(ktx *ExecutionContext, options bool) error {
 }
 
 func newPodResult(o *step.Outcome, p pods.Outcome) *PodResult {
-	return &PodResult{Pod: o.Object(p), Message: p.Explain(), Phase: p.Phase, Times: podTimes(o, p), pod: &p, outcome: o}
+	return &PodResult{Pod: o.Object(p), Message: p.Explain(), Phase: p.Phase, Times: podTimes(o, p), LogReport: newLogReport(o, p.UID), pod: &p, outcome: o}
 }
 
 // newJobResult is what RunJob returns.
@@ -165,12 +157,14 @@ func newSinglePodResult(o *step.Outcome) (*PodResult, error) {
 	if r.Succeeded() {
 		r.Message = ""
 	}
-	if o.Failed && (o.Canceled || o.DeadlineExceeded() || r.Message == "") {
-		if r.Message == "" || len(o.Pods) == 0 {
-			r.Message = o.Text()
-		} else {
-			r.Message = o.Text() + ": " + r.Message
-		}
+	switch {
+	case o.GaveUp: // in words of its own
+		r.Message = o.Text()
+	case !o.Failed:
+	case r.Message == "" || len(o.Pods) == 0:
+		r.Message = o.Text()
+	case o.Canceled || o.DeadlineExceeded():
+		r.Message = o.Text() + ": " + r.Message
 	}
 	return r, nil
 }

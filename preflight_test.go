@@ -1,0 +1,64 @@
+package kontinue_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
+	"github.com/kontinue/kontinue/internal/simtest"
+)
+
+// TestStartNamesAllMissingRights, also those that the first step would need much later, and
+// can be called again when they are granted.
+func TestStartNamesAllMissingRights(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		server := w.Cluster.APIServer()
+		undo := []func(){
+			server.Deny(apiserver.Match{User: "worker", Verb: "patch", Resource: "jobs"}),
+			server.Deny(apiserver.Match{User: "worker", Resource: "pods/log"}),
+		}
+		client, _ := w.NewClient("worker", nil)
+		err := client.Start(w.Context())
+		require.ErrorIs(w, err, kontinue.ErrMissingRights)
+		require.True(w, apierrors.IsForbidden(err))
+		require.ErrorContains(w, err, "kontinue: start: rights are missing: worker cannot patch jobs.batch, get pods/log in namespace ns")
+		require.Zero(w, server.Stats().Opened("worker", ""), "no watch was opened")
+		for _, grant := range undo {
+			grant()
+		}
+		require.NoError(w, client.Start(w.Context()))
+
+		asked := server.Stats().Count("worker", "create", "selfsubjectaccessreviews")
+		require.NoError(w, client.Start(w.Context()), "it is idempotent")
+		w.StopClient(client)
+		require.ErrorIs(w, client.Start(w.Context()), kontinue.ErrNotRunning)
+		require.Equal(w, asked, server.Stats().Count("worker", "create", "selfsubjectaccessreviews"))
+	})
+}
+
+func TestStartWithoutOptionalRights(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.APIServer().Deny(apiserver.Match{User: "worker", Resource: "events"})
+		client, log := w.NewClient("worker", nil)
+		require.NoError(w, client.Start(w.Context()))
+		const line = `.*an optional right is missing: see deploy/rbac-optional.yaml" right="%s events" namespace=ns without=.*\n`
+		require.Regexp(w, `\A`+fmt.Sprintf(line, "list")+fmt.Sprintf(line, "create")+`\z`, log.Warnings())
+	})
+}
+
+func TestSkipPreflight(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		server := w.Cluster.APIServer()
+		server.Deny(apiserver.Match{User: "worker", Verb: "patch", Resource: "jobs"})
+		client, _ := w.NewClient("worker", func(c *kontinue.Config) { c.SkipPreflight = true })
+		require.NoError(w, client.Start(w.Context()))
+		require.Zero(w, server.Stats().Count("worker", "create", "selfsubjectaccessreviews"))
+	})
+}
