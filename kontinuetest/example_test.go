@@ -44,6 +44,7 @@ func (e *example) Helper()                           {}
 func (e *example) Context() context.Context          { return e.ctx }
 func (e *example) Cleanup(f func())                  { e.cleanup = append(e.cleanup, f) }
 func (e *example) Errorf(format string, args ...any) { fmt.Printf(format, args...) }
+func (e *example) Failed() bool                      { return false }
 func (e *example) FailNow()                          { panic("failed") }
 
 func (e *example) end() {
@@ -64,7 +65,7 @@ func Example() {
 	// Output: deploy: Error: no such chart
 }
 
-// A worker crashes while the function waits for a step. The next run of the function
+// A worker is killed while the function waits for a step. The next run of the function
 // finds the step's Job.
 func Example_restart() {
 	t := &example{}
@@ -79,26 +80,18 @@ func Example_restart() {
 	}))
 	execution := cluster.NewExecution("release-42")
 
-	ctx, crash := context.WithCancel(t.Context())
-	defer crash()
-	ktx, err := cluster.Client().NewExecutionContext(ctx, execution)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
 	returned := make(chan error)
+	ktx := cluster.Run(execution)
 	go func() { returned <- deploy(ktx) }()
-	before := cluster.Running("helm")
-	crash()
-	fmt.Println("canceled:", errors.Is(<-returned, context.Canceled))
-	same := cluster.Running("helm").UID == before.UID
-	fmt.Println("the same pod is still running:", same)
+	cluster.Running("helm")
+	cluster.Crash()
+	fmt.Println("crashed:", errors.Is(<-returned, kontinuetest.ErrCrashed))
 
 	close(deployed)
 	execution.Resumptions++
 	fmt.Println("resumed:", deploy(cluster.Run(execution)))
+	cluster.RequireJobs(execution, "helm")
 	// Output:
-	// canceled: true
-	// the same pod is still running: true
+	// crashed: true
 	// resumed: <nil>
 }

@@ -13,9 +13,11 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/devcluster"
 	"github.com/kontinue/kontinue/kontinuetest"
 )
 
@@ -180,6 +182,28 @@ func TestLostAnswerCreatesNoSecondJob(t *testing.T) {
 	})
 }
 
+func TestNodeRestarts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := kontinuetest.New(t)
+		c.Play(kontinuetest.Job("s").Hang())
+		ktx := c.Run(c.NewExecution("e"))
+		ended := make(chan error)
+		go func() {
+			r, err := script(ktx, "s", "sleep inf")
+			if err == nil {
+				err = r.Err()
+			}
+			ended <- err
+		}()
+		c.Running("s")
+		c.KillNode()
+		c.RestartNode()
+		var failed *kontinue.ExitError
+		require.ErrorAs(t, <-ended, &failed)
+	})
+}
+
 func TestTimeoutOnADeadNode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -213,4 +237,77 @@ func TestLocalProcesses(t *testing.T) {
 	summary, err := r.LogErrorSummary(ktx)
 	require.NoError(t, err)
 	require.Equal(t, "from a real shell", summary)
+}
+
+// TestObserverSeesRequests: the client has a RESTConfig, as that of a program has.
+func TestObserverSeesRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := kontinuetest.New(t)
+		config := c.Config()
+		seen := map[string]int{} // the calls of an observer do not overlap
+		config.Observer = &kontinue.Observer{RequestDone: func(r kontinue.RequestInfo) { seen[r.Verb+" "+r.Resource]++ }}
+		client, err := kontinue.New(config)
+		require.NoError(t, err)
+		require.NoError(t, client.Start(t.Context()))
+		ktx, err := client.NewExecutionContext(t.Context(), c.NewExecution("e"))
+		require.NoError(t, err)
+		_, err = script(ktx, "s", "true")
+		require.NoError(t, err)
+		require.NoError(t, client.Stop(t.Context()))
+		require.Equal(t, 1, seen["create jobs"])
+		require.Equal(t, 1, seen["patch jobs"])
+	})
+}
+
+// TestNoLimitOfRequests: client-go's own limit of 5 requests a second does not slow down a
+// client that the program makes itself.
+func TestNoLimitOfRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := kontinuetest.New(t)
+		clientset, err := kubernetes.NewForConfig(c.Config().RESTConfig)
+		require.NoError(t, err)
+		began := time.Now()
+		for range 100 {
+			_, err := clientset.BatchV1().Jobs(kontinuetest.Namespace).List(t.Context(), metav1.ListOptions{})
+			require.NoError(t, err)
+		}
+		require.Zero(t, time.Since(began))
+	})
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := kontinuetest.New(t, kontinuetest.WithOptions(func(o *devcluster.Options) { o.RealDelays = true }))
+		began := time.Now()
+		_, err := script(c.Run(c.NewExecution("e")), "s", "true")
+		require.NoError(t, err)
+		require.Equal(t, 700*time.Millisecond, time.Since(began))
+	})
+}
+
+// TestBadInputFailsTheTest: what would be ignored is an error in the test.
+func TestBadInputFailsTheTest(t *testing.T) {
+	t.Parallel()
+	for says, test := range map[string]func(t testing.TB){
+		"the API server has no such requests": func(t testing.TB) {
+			kontinuetest.New(t).FailRequests("create", "job", 1, errors.New("refused"))
+		},
+		`namespaces "ci" not found`: func(t testing.TB) {
+			_, err := kontinuetest.New(t).Clientset().CoreV1().ConfigMaps("ci").Create(t.Context(), &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Name: "a"},
+			}, metav1.CreateOptions{})
+			require.NoError(t, err)
+		},
+		`want a cluster with Containers "Scripts"`: func(t testing.TB) {
+			kontinuetest.New(t, kontinuetest.LocalProcesses()).Play(kontinuetest.Job("s"))
+		},
+		"creating the namespace of the Executions": func(t testing.TB) {
+			kontinuetest.New(t, kontinuetest.InNamespace("kube-system"))
+		},
+	} {
+		require.Contains(t, failure(t, test), says)
+	}
 }
