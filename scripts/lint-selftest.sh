@@ -70,6 +70,8 @@ $module/jobs
 $module/logs
 $module/pods
 $module/watch
+$module/internal/causes
+$module/internal/flight
 $module/internal/kubeclient
 $module/internal/step
 $module/internal/record depguard
@@ -114,6 +116,15 @@ $module/dispatch
 $module/internal/kubeclient depguard
 $module/internal/fakecluster depguard
 EOF
+imports internal/flight/flight.go flight <<EOF
+$module/internal/step
+$module/internal/kubeclient depguard
+EOF
+imports internal/causes/causes.go causes <<EOF
+$module/internal/plain
+$module/pods
+$module/internal/step depguard
+EOF
 imports internal/record/record.go record <<EOF
 $module/internal/identity depguard
 k8s.io/client-go/kubernetes depguard
@@ -125,7 +136,19 @@ EOF
 imports internal/redact/redact.go redact <<EOF
 $module/internal/identity depguard
 EOF
+imports internal/preflight/check.go preflight <<EOF
+k8s.io/client-go/kubernetes
+$module/internal/apicall depguard
+EOF
 imports internal/plain/plain.go plain <<EOF
+$module/internal/identity depguard
+EOF
+imports internal/podtemplate/podtemplate.go podtemplate <<EOF
+$module/internal/identity
+$module/internal/plain depguard
+k8s.io/apimachinery/pkg/labels
+EOF
+imports internal/files/files.go files <<EOF
 $module/internal/identity depguard
 EOF
 imports internal/listwatch/listwatch.go listwatch <<EOF

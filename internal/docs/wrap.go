@@ -30,6 +30,7 @@ var imports = map[string]string{
 	"batchv1":      "k8s.io/api/batch/v1",
 	"context":      "context",
 	"corev1":       "k8s.io/api/core/v1",
+	"devcluster":   "github.com/kontinue/kontinue/devcluster",
 	"errors":       "errors",
 	"fmt":          "fmt",
 	"fx":           "go.uber.org/fx",

@@ -22,7 +22,7 @@ func Example() {
 	}
 	// Output:
 	// package  names  budget  members  documented
-	// .        2      < 40    2        100.0 %
+	// .        2      < 64    2        100.0 %
 	// jobs     1      < 20    0        0.0 %
 	// all      3              2        80.0 %
 	// jobs has symbols without a doc comment: Build

@@ -10,7 +10,7 @@ import (
 // The budgets are exclusive: a package with that many exported names exceeds it.
 const (
 	// RootBudget is the budget of the root package.
-	RootBudget = 40
+	RootBudget = 64
 	// PackageBudget is the budget of each other public package.
 	PackageBudget = 20
 )

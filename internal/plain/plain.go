@@ -39,6 +39,11 @@ func Text(s string) string {
 	}, s)
 }
 
+// Line returns s as [Text] does, with spaces for tabs and newlines.
+func Line(s string) string { return oneLine.Replace(Text(s)) }
+
+var oneLine = strings.NewReplacer("\n", " ", "\t", " ")
+
 // LastLine returns the last line of s that is not blank, as [Text] does, without white
 // space around it and truncated to limit bytes, with an ellipsis. A carriage return ends
 // a line too, so that only the last state of a progress bar remains. LastLine returns ""

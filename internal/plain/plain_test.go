@@ -32,6 +32,7 @@ func TestText(t *testing.T) {
 		"größe, 漢字, 👩\u200d🔧, שלום":                     "größe, 漢字, 👩\u200d🔧, שלום",
 	} {
 		require.Equal(t, want, plain.Text(in), "%q", in)
+		require.Equal(t, strings.NewReplacer("\n", " ", "\t", " ").Replace(want), plain.Line(in), "%q", in)
 	}
 }
 
