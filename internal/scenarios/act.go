@@ -143,8 +143,10 @@ func (r *Run) ready(ctx context.Context) error {
 }
 
 // readyEnv adds the variable READY, which is set once Run.ready was called.
-func readyEnv(s *batchv1.JobSpec) {
-	s.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "READY", ValueFrom: &corev1.EnvVarSource{
+func readyEnv(s *batchv1.JobSpec) { readyPod(&s.Template.Spec) }
+
+func readyPod(s *corev1.PodSpec) {
+	s.Containers[0].Env = []corev1.EnvVar{{Name: "READY", ValueFrom: &corev1.EnvVarSource{
 		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: "state"}, Key: "ready", Optional: new(true),
 		},

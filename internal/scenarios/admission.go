@@ -36,20 +36,20 @@ func admission() []*Scenario {
 		{
 			Name: "quota-refuses-job", Shows: "a ResourceQuota rejects the Job",
 			Pod: podOf("true"), Play: play(containers.Script{}),
-			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "count/jobs.batch", 0) },
+			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "count/jobs.batch") },
 			Want:   Want{ErrText: []string{"exceeded quota: limit", "raise it"}},
 		},
 		{
 			Name: "quota-refuses-pod", Shows: "a ResourceQuota rejects the pod until the deadline",
 			Pod: within(podOf("true"), stuckFor), Play: play(containers.Script{}),
-			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
+			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods") },
 			During: untilEvent("FailedCreate", "exceeded quota"),
-			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created: FailedCreate: "}},
 		},
 		{
 			Name: "quota-raised", Shows: "a ResourceQuota is raised after it has rejected the pod",
 			Pod: podOf("true"), Play: play(containers.Script{}),
-			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods", 0) },
+			Before: func(ctx context.Context, r *Run) error { return r.quota(ctx, "pods") },
 			During: func(ctx context.Context, r *Run) error {
 				if err := r.event(ctx, "FailedCreate", "exceeded quota"); err != nil {
 					return err
@@ -79,7 +79,12 @@ func admission() []*Scenario {
 			Name: "pod-security-refuses", Shows: "the Pod Security Standard restricted rejects the pod of a RunScript until the deadline",
 			Labels: restricted, Script: script, Play: play(containers.Script{}, scriptContainer),
 			During: untilEvent("FailedCreate", `violates PodSecurity "restricted`),
-			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created: FailedCreate: "}},
+		},
+		{
+			Name: "pod-security-template", Shows: "the Pod Security Standard restricted admits the pod of a RunScript under RestrictedPodTemplate",
+			Labels: restricted, Script: &kontinue.ScriptOptions{Image: Image, Command: "echo allowed"}, Want: podSucceeds(),
+			Configure: func(c *kontinue.Config) { c.PodTemplate = kontinue.RestrictedPodTemplate() },
 		},
 		{
 			Name: "pod-security-passes", Shows: "the Pod Security Standard restricted admits a RunPod with a compliant security context",
@@ -88,10 +93,10 @@ func admission() []*Scenario {
 	}
 }
 
-// quota limits a resource of the namespace and waits until the limit is enforced,
+// quota allows none of a resource in the namespace, and waits until the limit is enforced,
 // which is after the quota controller has counted for the first time.
-func (r *Run) quota(ctx context.Context, name corev1.ResourceName, limit int64) error {
-	if err := r.quotaOf(ctx, name, limit); err != nil {
+func (r *Run) quota(ctx context.Context, name corev1.ResourceName) error {
+	if err := r.quotaOf(ctx, name, 0); err != nil {
 		return err
 	}
 	var last error

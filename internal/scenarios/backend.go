@@ -20,16 +20,23 @@ const (
 	Webhooks Capability = "webhooks"
 	// Injection means that the API server can add a container to the pods of a namespace.
 	Injection Capability = "injection"
-	// Volumes means that volumes are mounted into containers.
-	Volumes Capability = "volumes"
 	// SecurityContexts means that users and capabilities are applied.
 	SecurityContexts Capability = "security contexts"
 	// Images means that a container without a command runs the image's entry point.
 	Images Capability = "images"
 	// LongLogs means that more than 10 MiB of a container's log can be read.
 	LongLogs Capability = "long logs"
+	// Queues means that the API server serves the Workloads of Kueue, and that no Kueue is
+	// running.
+	Queues Capability = "queues"
 	// SharedProcesses means that the containers of a pod can share a process namespace.
 	SharedProcesses Capability = "shared process namespace"
+	// NodeCapacity means that there is one node, the CPU of which the pods of a scenario can
+	// have for themselves.
+	NodeCapacity Capability = "capacity of a node"
+	// NodeLoss means that the cluster can be the scenario's own, and that its node can be
+	// killed and started again.
+	NodeLoss Capability = "loss of a node"
 )
 
 // Image is a placeholder in scenarios for the image of the cluster, see
@@ -45,9 +52,10 @@ type Backend interface {
 	Name() string
 	// Lacks returns why the backend lacks a capability, or "" if it has it.
 	Lacks(Capability) string
-	// Run calls play with a cluster. If played is set, no container of the scenario is
-	// a process, so virtual time may be used.
-	Run(t *testing.T, played bool, play func(t *testing.T, c Cluster))
+	// Run calls play with a cluster that has the needs of the scenario, which is the
+	// scenario's own if they include NodeLoss. If played is set, no container of the
+	// scenario is a process, so virtual time may be used.
+	Run(t *testing.T, needs []Capability, played bool, play func(t *testing.T, c Cluster))
 }
 
 // Cluster is a cluster for one scenario.
@@ -62,6 +70,10 @@ type Cluster interface {
 	// Worker returns the configuration of a worker that has the permissions of
 	// deploy/rbac.yaml in the namespace, except without if it is not nil.
 	Worker(ctx context.Context, namespace string, without *Right) (kontinue.Config, error)
+	// WorkerOf returns the configuration of a worker, without its namespaces, that has the
+	// same permissions in several: by a Role in each, or everywhere by a ClusterRole. It lacks
+	// one in the last of them if missing is not nil.
+	WorkerOf(ctx context.Context, t *testing.T, namespaces []string, everywhere bool, missing *Right) (kontinue.Config, error)
 	// Play sets the scripts of simulated containers, by container name. A cluster
 	// with real containers ignores them.
 	Play(namespace string, scripts map[string]containers.Script)
@@ -71,6 +83,11 @@ type Cluster interface {
 	// Inject has admission put a container before those of each pod that is created in the
 	// namespace, until the test ends: one with a restart policy before the init containers.
 	Inject(ctx context.Context, t *testing.T, namespace string, c corev1.Container) error
+	// KillNode ends the node and its containers at once, as a power failure does. The
+	// control plane deletes the node's pods when it takes the node for dead.
+	KillNode(ctx context.Context) error
+	// RestartNode starts the node again and waits until it is ready, as after a reboot.
+	RestartNode(ctx context.Context) error
 }
 
 // Answer is the response of an admission webhook. The zero value admits the object.

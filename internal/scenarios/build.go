@@ -24,8 +24,10 @@ func container(name, shell string) corev1.Container {
 }
 
 // with returns a changed copy of a container.
-func with(c corev1.Container, change func(c *corev1.Container)) corev1.Container {
-	change(&c)
+func with(c corev1.Container, changes ...func(c *corev1.Container)) corev1.Container {
+	for _, change := range changes {
+		change(&c)
+	}
 	return c
 }
 

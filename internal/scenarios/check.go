@@ -122,10 +122,25 @@ func (w *WantExit) check(err error) []error {
 	if got != want {
 		errs = append(errs, fmt.Errorf("Err() is %+v, want %+v: %w", got, want, have))
 	}
+	if class := w.class(); have.Class != class {
+		errs = append(errs, fmt.Errorf("the class is %q, want %q: %w", have.Class, class, have))
+	}
 	if w.Is != nil && !errors.Is(err, w.Is) {
 		errs = append(errs, fmt.Errorf("Err() does not match %q: %w", w.Is.Error(), err))
 	}
 	return errs
+}
+
+func (w *WantExit) class() kontinue.Class {
+	switch {
+	case w.Class != "":
+		return w.Class
+	case errors.Is(w.Is, kontinue.ErrDeadlineExceeded):
+		return kontinue.ClassTimeout
+	case errors.Is(w.Is, kontinue.ErrCanceled):
+		return kontinue.ClassCanceled
+	}
+	return kontinue.ClassUser
 }
 
 func (w *Want) checkReports(reported []kontinue.Progress) []error {

@@ -35,7 +35,7 @@ func deadlines() []*Scenario {
 		{
 			Name: "pod-deadline", Shows: "the pod's activeDeadlineSeconds makes the kubelet stop a running container",
 			Pod: &kontinue.PodOptions{Spec: change(pod(container("main", hang)), func(s *corev1.PodSpec) { s.ActiveDeadlineSeconds = new(int64(2)) })}, Play: playHang("main"),
-			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded"}, "DeadlineExceeded"),
+			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "DeadlineExceeded", Is: kontinue.ErrDeadlineExceeded}, "DeadlineExceeded"),
 		},
 		{
 			Name: "cancel", Shows: "the Execution is canceled while a container is running",

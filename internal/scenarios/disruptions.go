@@ -11,23 +11,23 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
+// evictPod evicts the running pod through the Eviction API, as kubectl drain does.
+func (r *Run) evictPod(ctx context.Context) error {
+	pod, err := r.runningPod(ctx)
+	if err != nil {
+		return err
+	}
+	return r.Admin.PolicyV1().Evictions(r.Namespace).Evict(ctx, &policyv1.Eviction{
+		ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: r.Namespace},
+	})
+}
+
 const mergePatch = types.MergePatchType
 
-// disruptions returns scenarios in which the Job or pod of a running step is deleted.
+// disruptions returns scenarios in which the Execution, the namespace or the pod of a
+// running step is deleted.
 func disruptions() []*Scenario {
-	killed := WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error"}
-	deleteJob := func(policy metav1.DeletionPropagation) func(ctx context.Context, r *Run) error {
-		return func(ctx context.Context, r *Run) error {
-			if _, err := r.runningPod(ctx); err != nil {
-				return err
-			}
-			job, err := r.job(ctx)
-			if err != nil {
-				return err
-			}
-			return r.Admin.BatchV1().Jobs(r.Namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: &policy})
-		}
-	}
+	killed := WantExit{Container: "main", Code: 143, Signal: 15, Reason: "Error", Class: kontinue.ClassInfrastructure}
 	deletePod := func(grace *int64) func(ctx context.Context, r *Run) error {
 		return func(ctx context.Context, r *Run) error {
 			pod, err := r.runningPod(ctx)
@@ -39,24 +39,6 @@ func disruptions() []*Scenario {
 	}
 	return []*Scenario{
 		{
-			Name: "job-deleted", Shows: "the Job is deleted manually with background propagation, and its pod after it",
-			Pod: podOf(hang), Play: playHang("main"),
-			During: deleteJob(metav1.DeletePropagationBackground),
-			Want:   Want{Err: kontinue.ErrJobDeleted, ErrText: []string{"was deleted before its end was known"}},
-		},
-		{
-			Name: "job-deleted-foreground", Shows: "the Job is deleted manually with foreground propagation, and its pod before it",
-			Pod: podOf(hang), Play: playHang("main"),
-			During: deleteJob(metav1.DeletePropagationForeground),
-			Want:   Want{Err: kontinue.ErrJobDeleted},
-		},
-		{
-			Name: "job-deleted-orphan", Shows: "the Job is deleted manually with orphan propagation, the API's default, and its pod stays",
-			Pod: podOf(hang), Play: playHang("main"),
-			During: deleteJob(metav1.DeletePropagationOrphan),
-			Want:   Want{Err: kontinue.ErrJobDeleted},
-		},
-		{
 			Name: "execution-deleted", Shows: "the Execution's object is deleted, and the garbage collector deletes the Job",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: func(ctx context.Context, r *Run) error {
@@ -64,6 +46,19 @@ func disruptions() []*Scenario {
 					return err
 				}
 				return r.Admin.CoreV1().ConfigMaps(r.Namespace).Delete(ctx, "execution", metav1.DeleteOptions{})
+			},
+			Want: Want{Err: kontinue.ErrJobDeleted},
+		},
+		{
+			Name: "execution-replaced", Shows: "the Execution's object was created again, with another UID, and the garbage collector deletes the Job",
+			Pod: podOf(hang), Play: playHang("main"),
+			Earlier: func(ctx context.Context, r *Run) error {
+				objects := r.Admin.CoreV1().ConfigMaps(r.Namespace)
+				if err := objects.Delete(ctx, "execution", metav1.DeleteOptions{}); err != nil {
+					return err
+				}
+				_, err := newExecution(ctx, r.Admin, r.Namespace)
+				return err
 			},
 			Want: Want{Err: kontinue.ErrJobDeleted},
 		},
@@ -77,7 +72,7 @@ func disruptions() []*Scenario {
 			Name: "pod-deleted-by-force", Shows: "the only pod is deleted with grace period 0",
 			Pod: podOf(hang), Play: playHang("main"),
 			During: deletePod(new(int64(0))),
-			Want:   podFails(WantExit{Container: "main", AnyCode: true, Reason: "Error"}, `container "main" failed`),
+			Want:   podFails(WantExit{Container: "main", AnyCode: true, Reason: "Error", Class: kontinue.ClassInfrastructure}, `container "main" failed`),
 		},
 		{
 			Name: "pod-deleted-and-replaced", Shows: "a pod of a Job with backoffLimit 1 is deleted, and the next one succeeds",
@@ -103,16 +98,10 @@ func disruptions() []*Scenario {
 		{
 			Name: "pod-evicted", Shows: "the only pod is evicted through the Eviction API, as by kubectl drain",
 			Pod: podOf(hang), Play: playHang("main"),
-			During: func(ctx context.Context, r *Run) error {
-				pod, err := r.runningPod(ctx)
-				if err != nil {
-					return err
-				}
-				return r.Admin.PolicyV1().Evictions(r.Namespace).Evict(ctx, &policyv1.Eviction{
-					ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: r.Namespace},
-				})
-			},
-			Want: podFails(WantExit{Container: "main", Code: 143, Signal: 15, Reason: "EvictionByEvictionAPI"}, "pod disrupted: EvictionByEvictionAPI", "SIGTERM"),
+			During: func(ctx context.Context, r *Run) error { return r.evictPod(ctx) },
+			Want: podFails(WantExit{
+				Container: "main", Code: 143, Signal: 15, Reason: "EvictionByEvictionAPI", Is: kontinue.ErrEvicted, Class: kontinue.ClassInfrastructure,
+			}, "pod disrupted: EvictionByEvictionAPI", "SIGTERM"),
 		},
 		{
 			// Without retries the Job could fail first, if its pod is deleted before it.

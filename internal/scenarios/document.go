@@ -53,19 +53,57 @@ func Document() ([]byte, error) {
 			fmt.Fprintf(&b, "- `%s`: %s\n", s.Name, s.Race)
 		}
 	}
-	b.WriteString("\n## Messages and errors\n\nThose of the real cluster, with names masked.\n\n| scenario | message or error |\n|---|---|\n")
+	b.WriteString("\n## Failures\n\n" + failuresIntro)
 	for _, s := range All() {
-		if text := actual[s.Name].Returned; text != "" && text != "success" {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, cell(text))
+		if f := actual[s.Name]; f.Returned != "" && f.Returned != "success" {
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %.0f s |\n", s.Name, f.Class, f.Reason, cell(f.Returned), cell(f.Advice), f.Seconds)
 		}
 	}
 	order, err := jobendings.Document()
 	if err != nil {
 		return nil, err
 	}
-	b.WriteString("\n" + order)
+	b.WriteString("\n" + order + "\n" + differencesOfMemory)
 	return b.Bytes(), nil
 }
+
+// failuresIntro precedes the table of failures.
+const failuresIntro = `What a caller is given on the real cluster, with names masked, and after how long. A line
+without a class is an error, or a Job that completed in spite of it. [Why a step
+failed](failures.md) has the classes. The starts that were given up have limits of 20 seconds,
+that on the dead node has one of 5 seconds and then a minute to stop.
+
+| scenario | class | reason | message or error | advice | after |
+|---|---|---|---|---|---:|
+`
+
+// differencesOfMemory says where the cluster in memory is not a real one, apart from what the
+// scenarios show.
+const differencesOfMemory = `## What the cluster in memory lacks
+
+- Of the built-in resources only those that Jobs and their pods need have their rules:
+  Jobs, Pods, Namespaces, Nodes, ConfigMaps, Secrets, ServiceAccounts, ResourceQuotas,
+  Events and Leases. Others are stored and served as they are sent, without defaults,
+  validation or a controller.
+- The garbage collector deletes Jobs, Pods, ConfigMaps, Secrets, Leases and custom
+  resources whose owners are gone. An owner may be of any kind. One of a kind that is not
+  served is left out of the decision, as in a real cluster.
+- Custom resources have no schema: every field is accepted, and kubectl explain shows none.
+- managedFields are kept from the first server-side apply of an object on.
+- Tables have columns of their own for the kinds that ` + "`kubectl get`" + ` is used with for Jobs;
+  others show name and age.
+- /openapi/v2 is empty. Aggregated APIs, storageVersionHash, exec, attach, port-forward and the
+  proxies of pods, services and nodes are not served.
+- The status of a pod has no observedGeneration, and those of its containers have neither
+  resources nor users. Admission adds no tolerations to a pod. The kubelet's events leave
+  out some that only repeat the reason of a container.
+- Admission webhooks and policies are Go functions of a test. Of the admission plugins
+  there are Pod Security, quotas, ServiceAccounts and the life cycle of namespaces.
+- There is no network. A local process has its volumes as directories, without a limit of
+  size and without readOnly, and its spec names them by the paths in the container: [the
+  volumes of local processes](pods.md#volumes-of-local-processes).
+- A PersistentVolumeClaim is bound when the first pod needs it, whatever its spec says.
+`
 
 const preamble = `# The cluster in memory and a real one
 

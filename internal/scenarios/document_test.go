@@ -2,7 +2,9 @@ package scenarios_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +77,29 @@ func TestCompare(t *testing.T) {
 	require.NoError(t, changed(scenarios.Real, "namespace-deleted"))
 	require.ErrorContains(t, changed(scenarios.Memory, "namespace-deleted"), "or so")
 	require.ErrorContains(t, changed(scenarios.Real, "exit-code"), "or so")
+}
+
+// TestConformanceNamesScenarios: each test of Kubernetes has scenarios, or a reason for
+// none, and each scenario that is named exists.
+func TestConformanceNamesScenarios(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, s := range scenarios.All() {
+		known[s.Name] = true
+	}
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(scenarios.DocumentPath()), "job-conformance.md"))
+	require.NoError(t, err)
+	rows := regexp.MustCompile(`(?m)^\| .* \| (.*) \|$`).FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(rows), 36)
+	quoted := regexp.MustCompile("`([^`]+)`")
+	for _, row := range rows {
+		if row[1] == "scenario" {
+			continue // the head of a table
+		}
+		names := quoted.FindAllStringSubmatch(row[1], -1)
+		require.True(t, len(names) > 0 || strings.HasPrefix(row[1], "none: "), row[0])
+		for _, name := range names {
+			require.True(t, known[name[1]], "%s is not a scenario: %s", name[1], row[0])
+		}
+	}
 }

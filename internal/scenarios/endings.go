@@ -81,7 +81,7 @@ func endings() []*Scenario {
 			Pod: &kontinue.PodOptions{Spec: pod(with(container("main", ""), func(c *corev1.Container) {
 				c.Command = []string{"/no/such/program"}
 			}))},
-			Want: podFails(WantExit{Container: "main", Code: 128, Reason: "StartError"}, "StartError", "/no/such/program"),
+			Want: podFails(WantExit{Container: "main", Code: 128, Reason: "StartError", Is: kontinue.ErrStartError, Class: kontinue.ClassConfig}, "StartError", "/no/such/program"),
 		},
 		{
 			Name: "termination-message", Shows: "the end of a failed container's log is in the result",

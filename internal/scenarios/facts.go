@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/internal/identity"
 )
 
 // Facts are the observations of a scenario on one backend. Except for Seconds they do
@@ -22,6 +23,10 @@ type Facts struct {
 	Lacks string `json:"lacks,omitempty"`
 	// Returned is what the verb returned: the error, the message, or "success".
 	Returned string `json:"returned,omitempty"`
+	// Class, Reason and Advice are those of the result's ExitError.
+	Class  kontinue.Class `json:"class,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+	Advice string         `json:"advice,omitempty"`
 	// Job has the conditions and counters of each Job at the end, and Pods the state
 	// of each pod of the result.
 	Job  []string `json:"job,omitempty"`
@@ -46,6 +51,10 @@ func (r *Run) observe(ctx context.Context, f *Facts) error {
 	default:
 		f.Returned = "success"
 	}
+	var exit *kontinue.ExitError
+	if r.Err == nil && errors.As(r.result().err, &exit) {
+		f.Class, f.Reason, f.Advice = exit.Class, exit.Reason, exit.Advice
+	}
 	list, err := r.jobs(ctx)
 	if err != nil {
 		return err
@@ -63,6 +72,7 @@ func (r *Run) observe(ctx context.Context, f *Facts) error {
 		f.Job = append(f.Job, fmt.Sprintf("%s; succeeded %d, failed %d, active %d",
 			strings.Join(words, ", "), job.Status.Succeeded, job.Status.Failed, job.Status.Active))
 	}
+	slices.Sort(f.Job) // the names of the runs are in no order
 	if r.Err == nil {
 		for _, p := range r.result().pods {
 			f.Pods = append(f.Pods, describe(p.Pod))
@@ -127,10 +137,12 @@ var (
 	podSuffix = regexp.MustCompile(`JOB(-\d+)?-[a-z0-9]{5}\b`)
 	jobName   = regexp.MustCompile(`\b[a-z][a-z0-9-]*-[a-z2-7]{13}\b`)
 	uid       = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	user      = regexp.MustCompile(`User "[^"]*"`)
 	tries     = regexp.MustCompile(`\d+ tries in \S+:`)
 	// The kubelet adds this if the pod's directory was removed before it read the log.
 	unread  = regexp.MustCompile(`(: )?Error on reading termination message from logs: .*?: no such file or directory`)
 	address = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(:\d+)?`)
+	moment  = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 )
 
 // mask replaces the parts of a text that differ between runs.
@@ -139,9 +151,12 @@ func (r *Run) mask(text string) string {
 	text = strings.ReplaceAll(text, r.cluster.Image(), "IMAGE")
 	text = uid.ReplaceAllString(text, "UID")
 	text = jobName.ReplaceAllString(text, "JOB")
+	text = strings.ReplaceAll(text, identity.SecretName("JOB"), "SECRET")
+	text = user.ReplaceAllString(text, `User "USER"`)
 	text = podSuffix.ReplaceAllString(text, "POD")
 	text = tries.ReplaceAllString(text, "N tries in T:")
 	text = address.ReplaceAllString(text, "ADDRESS")
+	text = moment.ReplaceAllString(text, "TIME")
 	text = unread.ReplaceAllString(text, "")
 	return strings.Join(strings.Fields(text), " ")
 }

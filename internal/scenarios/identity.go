@@ -39,7 +39,7 @@ func identities() []*Scenario {
 				if first := r.result().text(); first != second {
 					return fmt.Errorf("the second worker got a different result:\n%s\nthe first worker got:\n%s", second, first)
 				}
-				return r.wantJobs(ctx, 1)
+				return r.wantOneJob(ctx)
 			},
 		},
 		{
@@ -55,7 +55,7 @@ func identities() []*Scenario {
 					if pod.Err().Error() != r.Pod.Err().Error() || !pod.Resumed() {
 						return fmt.Errorf("the result is %w, want that of the first run: %w", pod.Err(), r.Pod.Err())
 					}
-					return errors.Join(checkDrift(strings.Join(pod.Drift(), "\n")), r.wantJobs(ctx, 1))
+					return errors.Join(checkDrift(strings.Join(pod.Drift(), "\n")), r.wantOneJob(ctx))
 				})
 			},
 		},
@@ -69,7 +69,7 @@ func identities() []*Scenario {
 					if !errors.Is(err, kontinue.ErrSpecDrift) {
 						return fmt.Errorf("want ErrSpecDrift, got %w", err)
 					}
-					return errors.Join(checkDrift(err.Error()), r.wantJobs(ctx, 1))
+					return errors.Join(checkDrift(err.Error()), r.wantOneJob(ctx))
 				})
 			},
 		},
@@ -135,10 +135,10 @@ func checkDrift(text string) error {
 	return nil
 }
 
-func (r *Run) wantJobs(ctx context.Context, want int) error {
+func (r *Run) wantOneJob(ctx context.Context) error {
 	list, err := r.jobs(ctx)
-	if err == nil && len(list) != want {
-		err = fmt.Errorf("there are %d Jobs, want %d", len(list), want)
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("there are %d Jobs, want 1", len(list))
 	}
 	return err
 }

@@ -23,7 +23,8 @@ func jobPolicies() []*Scenario {
 		},
 		{
 			Name: "success-policy", Shows: "index 0 satisfies the successPolicy, and the other pod is stopped",
-			Job: jobOf(`[ "$JOB_COMPLETION_INDEX" = 0 ] || { `+hang+`; }`, func(s *batchv1.JobSpec) {
+			// Index 0 gives the other container the time to start.
+			Job: jobOf(`if [ "$JOB_COMPLETION_INDEX" = 0 ]; then sleep 2; else `+hang+`; fi`, func(s *batchv1.JobSpec) {
 				s.CompletionMode = new(batchv1.IndexedCompletion)
 				s.Completions, s.Parallelism = new(int32(2)), new(int32(2))
 				s.SuccessPolicy = &batchv1.SuccessPolicy{Rules: []batchv1.SuccessPolicyRule{{SucceededIndexes: new("0")}}}

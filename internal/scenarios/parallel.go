@@ -2,9 +2,11 @@ package scenarios
 
 import (
 	"context"
+	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
@@ -61,10 +63,14 @@ func parallel() []*Scenario {
 			Name: "suspended", Shows: "the Job is created suspended and resumed by hand",
 			Job: jobOf("true", func(s *batchv1.JobSpec) { s.Suspend = new(true) }),
 			During: func(ctx context.Context, r *Run) error {
-				if err := r.reportedState(ctx, kontinue.StepSuspended); err != nil {
+				if err := firstError(r.reportedState(ctx, kontinue.StepSuspended), r.suspended(ctx)); err != nil {
 					return err
 				}
-				return r.patchJob(ctx, `{"spec":{"suspend":false}}`)
+				list, err := r.Admin.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{})
+				if err == nil && len(list.Items) > 0 {
+					err = fmt.Errorf("the suspended Job has %d pods", len(list.Items))
+				}
+				return firstError(err, r.patchJob(ctx, `{"spec":{"suspend":false}}`))
 			},
 			Want: Want{Succeeded: true, Complete: true, SucceededPods: 1, Pods: pods(1, succeeded)},
 		},

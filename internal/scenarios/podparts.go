@@ -26,7 +26,7 @@ func podParts() []*Scenario {
 		{
 			Name: "init-fails", Shows: "the second of three init containers exits with code 4",
 			Pod: initOf(container("main", "true"), container("first", "true"), container("second", "echo no schema >&2; exit 4"), container("third", "true")),
-			Want: podFails(WantExit{Container: "second", Code: 4, Reason: "Error"},
+			Want: podFails(WantExit{Container: "second", Code: 4, Reason: "Error", Is: kontinue.ErrInitContainer},
 				`init container "second" failed: exit code 4: no schema`),
 		},
 		{

@@ -24,8 +24,25 @@ import (
 // Right is one verb on one resource, such as get on pods/log.
 type Right struct{ Group, Resource, Verb string }
 
-// LoadRole reads the first Role in a file of manifests, such as deploy/rbac.yaml.
-func LoadRole(path string) (*rbacv1.Role, error) {
+// LoadRole reads the first Role in each of the files of manifests, such as
+// deploy/rbac.yaml, and returns the first one with the rules of all.
+func LoadRole(paths ...string) (*rbacv1.Role, error) {
+	var all *rbacv1.Role
+	for _, path := range paths {
+		role, err := loadRole(path)
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = role
+		} else {
+			all.Rules = append(all.Rules, role.Rules...)
+		}
+	}
+	return all, nil
+}
+
+func loadRole(path string) (*rbacv1.Role, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -84,7 +101,7 @@ func LeastPrivilege(t *testing.T, backend Backend, role *rbacv1.Role) {
 	for _, right := range Rights(role) {
 		t.Run(right.Verb+"-"+strings.ReplaceAll(right.Resource, "/", "-"), func(t *testing.T) {
 			t.Parallel()
-			backend.Run(t, true, func(t *testing.T, c Cluster) {
+			backend.Run(t, nil, true, func(t *testing.T, c Cluster) {
 				if err := right.check(t, c); err != nil {
 					t.Error(err)
 				}

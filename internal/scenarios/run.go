@@ -64,7 +64,7 @@ func RunAll(t *testing.T, backend Backend) func() Record {
 				}
 			}
 			if entry.Lacks == "" {
-				backend.Run(t, s.Played(), func(t *testing.T, c Cluster) { s.play(t, c, &entry) })
+				backend.Run(t, s.Needs, s.Played(), func(t *testing.T, c Cluster) { s.play(t, c, &entry) })
 			}
 			mu.Lock()
 			record[s.Name] = entry
@@ -92,6 +92,11 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 		t.Fatal(err)
 	}
 	defer stop()
+	if s.Earlier != nil {
+		if err := s.Earlier(ctx, r); err != nil {
+			t.Fatalf("earlier worker: %v", err)
+		}
+	}
 	began := time.Now()
 	if err := r.step(ctx); err != nil {
 		t.Error(err)
@@ -105,6 +110,11 @@ func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
 	}
 	for _, err := range r.check() {
 		t.Error(err)
+	}
+	if s.Settle != nil && !t.Failed() {
+		if err := s.Settle(ctx, r); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := r.settle(ctx); err != nil {
 		t.Error(err)
@@ -138,9 +148,12 @@ func (r *Run) prepare(ctx context.Context) (stop func(), err error) {
 			return nil, fmt.Errorf("before the step: %w", err)
 		}
 	}
-	config, err := r.cluster.Worker(ctx, r.Namespace, nil)
+	config, err := r.cluster.Worker(ctx, r.Namespace, r.Without)
 	if err != nil {
 		return nil, err
+	}
+	if r.Configure != nil {
+		r.Configure(&config)
 	}
 	config.OnProgress = r.report
 	r.config = config

@@ -35,10 +35,19 @@ type Scenario struct {
 	// verb again like the next worker. Want is the result of the second call.
 	Interrupt bool
 
+	// Configure changes the configuration of the workers, and Without is a right that they
+	// do not have.
+	Configure func(c *kontinue.Config)
+	Without   *Right
 	// Before prepares the namespace as an administrator.
 	Before func(ctx context.Context, r *Run) error
+	// Earlier acts as an earlier worker, before the verb is called.
+	Earlier func(ctx context.Context, r *Run) error
 	// During acts on the cluster while the step is running.
 	During func(ctx context.Context, r *Run) error
+	// Settle acts on the cluster when the step has returned although its Job does not end
+	// by itself.
+	Settle func(ctx context.Context, r *Run) error
 	// Want is the expected result of the verb.
 	Want Want
 	// Race describes a race between components of a real cluster. The result must
@@ -83,13 +92,15 @@ type WantPod struct {
 }
 
 // WantExit is an expected *kontinue.ExitError. Its fields must be equal, except that
-// AnyCode allows any Code and Signal. Is, if not nil, must match by errors.Is.
+// AnyCode allows any Code and Signal. Is, if not nil, must match by errors.Is. The default
+// of Class is that of Is if it is a deadline or a cancellation, and else ClassUser.
 type WantExit struct {
 	Container    string
 	Code, Signal int32
 	AnyCode      bool
 	Reason       string
 	Is           error
+	Class        kontinue.Class
 }
 
 // isError reports whether the verb must return an error.
@@ -131,7 +142,8 @@ const scriptContainer = "script"
 func All() []*Scenario {
 	var all []*Scenario
 	for _, group := range []func() []*Scenario{
-		endings, podParts, stuck, deadlines, parallel, jobPolicies, disruptions, refusals, admission, logReading, durability, identities, nodeOnly, ends,
+		endings, podParts, stuck, gaveUp, deadNode, deadlines, parallel, jobPolicies, deletions, disruptions, refusals, admission, logReading, liveLogs, durability, identities, volumes, nodeOnly, usualEvents, restartRules, retries, scriptFiles, queues, ends,
+		jobAPI, jobScale, jobIndexes, jobPods,
 	} {
 		all = append(all, group()...)
 	}

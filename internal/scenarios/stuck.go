@@ -95,7 +95,7 @@ func stuck() []*Scenario {
 			Name: "missing-service-account", Shows: "the pod's ServiceAccount does not exist, so no pod is created before the deadline",
 			Pod: within(noAccount, stuckFor), Play: play(containers.Script{}),
 			During: untilEvent("FailedCreate", `serviceaccount "missing" not found`),
-			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created"}},
+			Want:   Want{Err: kontinue.ErrDeadlineExceeded, ErrText: []string{"no pod was created: FailedCreate: "}},
 		},
 		{
 			Name: "unschedulable", Shows: "the pod is unschedulable until the deadline, since no node has 1000 CPUs",

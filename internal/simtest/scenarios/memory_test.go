@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,15 +11,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
+	"github.com/kontinue/kontinue/internal/fakecluster/kubelet"
 	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
@@ -61,13 +62,21 @@ func TestScenariosWithDelays(t *testing.T) {
 // TestLeastPrivilege removes each right of deploy/rbac.yaml in turn.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
-	role := workerRole(t)
+	role, err := scenarios.LoadRole("../../../deploy/rbac.yaml")
+	require.NoError(t, err)
 	scenarios.LeastPrivilege(t, memory{role: role}, role)
 }
 
+// TestSeveralNamespaces runs workers of more than one namespace.
+func TestSeveralNamespaces(t *testing.T) {
+	t.Parallel()
+	scenarios.SeveralNamespaces(t, memory{role: workerRole(t)})
+}
+
+// workerRole has all rights that a worker uses.
 func workerRole(t *testing.T) *rbacv1.Role {
 	t.Helper()
-	role, err := scenarios.LoadRole("../../../deploy/rbac.yaml")
+	role, err := scenarios.LoadRole("../../../deploy/rbac.yaml", "../../../deploy/rbac-optional.yaml")
 	require.NoError(t, err)
 	return role
 }
@@ -82,24 +91,28 @@ func (memory) Name() string { return "memory" }
 
 func (memory) Lacks(c scenarios.Capability) string {
 	return map[scenarios.Capability]string{
-		scenarios.Volumes:          "containers are local processes, which have no mounts",
 		scenarios.SecurityContexts: "containers are local processes, which run as the test's user",
 		scenarios.Images:           "image names are ignored, so there is no entry point",
 	}[c]
 }
 
-func (m memory) Run(t *testing.T, played bool, play func(t *testing.T, c scenarios.Cluster)) {
+func (m memory) Run(t *testing.T, needs []scenarios.Capability, played bool, play func(t *testing.T, c scenarios.Cluster)) {
 	t.Helper()
+	var node kubelet.Options
+	if slices.Contains(needs, scenarios.NodeCapacity) {
+		node.Nodes = []kubelet.Node{{Name: nodeName, CPU: resource.MustParse("2")}}
+	}
 	if played {
 		synctest.Test(t, func(t *testing.T) {
 			scripts := containers.NewScripts()
-			play(t, m.start(t, scripts, fakecluster.Options{Runtime: scripts, Delays: m.delays}))
+			play(t, m.start(t, scripts, fakecluster.Options{Runtime: scripts, Delays: m.delays, Kubelet: node}))
 		})
 		return
 	}
 	scripts := containers.NewScripts()
 	play(t, m.start(t, scripts, fakecluster.Options{
 		Delays:  tenth(m.delays),
+		Kubelet: node,
 		Runtime: &mixed{Scripts: scripts, processes: containers.NewProcesses(), played: map[playedKey]bool{}},
 	}))
 }
@@ -117,6 +130,8 @@ func tenth(d fakecluster.Delays) fakecluster.Delays {
 
 func (m memory) start(t *testing.T, scripts *containers.Scripts, o fakecluster.Options) *memoryCluster {
 	t.Helper()
+	o.Controller.NormalEvents, o.Kubelet.NormalEvents = true, true
+	o.APIServer.Kinds = []apiserver.Kind{{Group: "kueue.x-k8s.io", Version: "v1beta2", Kind: "Workload", Status: true}}
 	c := fakecluster.New(o)
 	require.NoError(t, c.Start(context.Background()))
 	t.Cleanup(c.Stop)
@@ -136,35 +151,7 @@ func (c *memoryCluster) Admin() kubernetes.Interface { return c.APIServer().Clie
 func (c *memoryCluster) Image() string { return "memory.test/shell:1" }
 
 func (c *memoryCluster) CreateNamespace(ctx context.Context, _ *testing.T, name string, labels map[string]string) error {
-	if err := c.Cluster.CreateNamespace(ctx, name, labels); err != nil {
-		return err
-	}
-	// Once a namespace has an account, pods that name a missing one are refused.
-	_, err := c.Admin().CoreV1().ServiceAccounts(name).Create(ctx, &corev1.ServiceAccount{
-		ObjectMeta: metav1.ObjectMeta{Name: "default"},
-	}, metav1.CreateOptions{})
-	return err
-}
-
-// Worker denies everything that the Role does not grant.
-func (c *memoryCluster) Worker(_ context.Context, namespace string, without *scenarios.Right) (kontinue.Config, error) {
-	granted := map[scenarios.Right]bool{}
-	for _, right := range scenarios.Rights(c.role) {
-		granted[right] = without == nil || right != *without
-	}
-	for group, resources := range map[string][]string{
-		"":      {"pods", "pods/log", "pods/status", "pods/eviction", "events", "secrets", "configmaps", "namespaces", "nodes", "serviceaccounts"},
-		"batch": {"jobs", "jobs/status"},
-	} {
-		for _, resource := range resources {
-			for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"} {
-				if !granted[scenarios.Right{Group: group, Resource: resource, Verb: verb}] {
-					c.APIServer().Deny(apiserver.Match{Verb: verb, Resource: resource})
-				}
-			}
-		}
-	}
-	return kontinue.Config{RESTConfig: c.Config(), Namespace: namespace}, nil
+	return c.Cluster.CreateNamespace(ctx, name, labels)
 }
 
 func (c *memoryCluster) Play(namespace string, scripts map[string]containers.Script) {
@@ -236,6 +223,10 @@ func (m *mixed) Pull(spec containers.Spec, age time.Duration) containers.Pull {
 
 func (m *mixed) Start(spec containers.Spec, exited func(containers.Exit)) (containers.Process, error) {
 	return m.runtime(spec).Start(spec, exited)
+}
+
+func (m *mixed) Mount(pod *corev1.Pod, volumes []containers.Volume) error {
+	return m.processes.Mount(pod, volumes)
 }
 
 func (m *mixed) Forget(pod types.UID) {
