@@ -6,7 +6,7 @@
 // takes no real time.
 //
 // The tests are in the packages below. In durability workers die, in faults the API
-// server fails, in scale thousands of steps run at once, and scenarios runs
+// server fails, in livelogs logs are followed, in scale thousands of steps run at once, and scenarios runs
 // internal/scenarios on the cluster in memory.
 //
 // Only tests import this package, which the linter enforces.

@@ -41,7 +41,7 @@ func (w *World) Worker() *Worker {
 	w.workers++
 	p := &Worker{World: w, User: fmt.Sprintf("worker-%d", w.workers), number: w.workers}
 	var err error
-	p.Client, err = kontinue.New(kontinue.Config{RESTConfig: w.Cluster.APIServer().Config(p.User), Namespace: "ns"})
+	p.Client, err = kontinue.New(kontinue.Config{RESTConfig: w.Cluster.APIServer().Config(p.User), Namespace: "ns", SkipPreflight: true})
 	require.NoError(w, err)
 	require.NoError(w, p.Client.Start(w.Context()))
 	p.Lists = p.Requests("list")

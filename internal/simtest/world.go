@@ -52,6 +52,12 @@ func RunReal(t *testing.T, test func(w *World)) {
 	synctest.Test(t, func(t *testing.T) { test(newWorld(t, fakecluster.Options{Delays: fakecluster.RealDelays()})) })
 }
 
+// RunWith is [Run] in a World with the given cluster.
+func RunWith(t *testing.T, o fakecluster.Options, test func(w *World)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t, o)) })
+}
+
 func newWorld(t testing.TB, o fakecluster.Options) *World {
 	t.Helper()
 	w := &World{TB: t, Cluster: fakecluster.New(o)}

@@ -96,6 +96,7 @@ func TestCancelOfAJobThatAQueueHolds(t *testing.T) {
 				require.Equal(t, first.r.Err().Error(), again.Err().Error())
 
 				// The queue lets go of it: nothing may start.
+				w.Sleep(time.Second) // it has reacted to the Cancel
 				end()
 				pods := len(w.Pods())
 				require.NoError(t, p.Client.Cancel(w.Context(), w.Execution), "the second one resumes it")

@@ -141,8 +141,12 @@ func TestKilledAtAnyTime(t *testing.T) {
 					playPipeline(w)
 					first := w.Worker()
 					time.AfterFunc(at, first.Kill)
-					pipeline(first.ExecutionContext())
-					require.Error(t, first.Ctx.Err(), "the worker lived")
+					saw := pipeline(first.ExecutionContext())
+					if first.Ctx.Err() == nil {
+						// The Job controller syncs in batches of a second, by which a run may be shorter.
+						require.Equal(t, want, saw)
+						require.Greater(t, at, took-2*time.Second, "the worker lived")
+					}
 					w.Sleep(pause)
 					require.Equal(t, want, resumePipeline(w))
 					w.RequireRanOnce(pipelineSteps)

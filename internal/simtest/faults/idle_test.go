@@ -24,7 +24,7 @@ func TestWaitingCostsNoRequest(t *testing.T) {
 		require.NoError(t, cluster.Start(t.Context()))
 		defer cluster.Stop()
 		cluster.On(containers.Match{}, containers.Script{Run: 24 * time.Hour})
-		client, err := kontinue.New(kontinue.Config{RESTConfig: cluster.Config(), Namespace: "ns"})
+		client, err := kontinue.New(kontinue.Config{RESTConfig: cluster.Config(), Namespace: "ns", SkipPreflight: true})
 		require.NoError(t, err)
 		require.NoError(t, client.Start(t.Context()))
 		defer func() { require.NoError(t, client.Stop(context.Background())) }()

@@ -92,8 +92,8 @@ func TestStartTimeoutIsTheConfigured(t *testing.T) {
 	require.NoError(t, client.Stop(t.Context()))
 }
 
-// TestStartAmongManyPods: the pods of Jobs that nobody has removed come in pages, each of
-// which takes half a StartTimeout. The start gets further all the time, and succeeds. One
+// TestStartAmongManyPods: the pods of finished Jobs come in pages, each of which takes half
+// a StartTimeout. The start gets further all the time, and succeeds. One
 // page that does not come, or a watch that does not open, ends it.
 func TestStartAmongManyPods(t *testing.T) {
 	t.Parallel()

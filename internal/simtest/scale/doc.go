@@ -1,5 +1,5 @@
 // Package scale tests thousands of steps in one process: 10,000 without the race
-// detector, which is limited to 8,128 goroutines, and 2,000 with it. `make scale` runs
+// detector, which is limited to 8,128 goroutines, and 1,000 with it. `make scale` runs
 // the former.
 //
 // Every result must be that of its step, two watches must serve all steps, and a step

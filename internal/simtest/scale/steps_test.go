@@ -34,7 +34,7 @@ func TestThousandsOfStepsShareTwoWatches(t *testing.T) {
 			return strings.HasSuffix(c.Pod.Labels[containers.StepLabel], suffix)
 		}}, containers.Script{Exit: containers.Exit{Code: int32(code)}})
 	}
-	client, err := kontinue.New(kontinue.Config{RESTConfig: cluster.Config(), Namespace: "ns"})
+	client, err := kontinue.New(kontinue.Config{RESTConfig: cluster.Config(), Namespace: "ns", SkipPreflight: true})
 	require.NoError(t, err)
 	require.NoError(t, client.Start(t.Context()))
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kontinue/kontinue"
@@ -18,7 +19,7 @@ func checkFinal(f *facts, report reporter) {
 			continue
 		}
 		switch {
-		case errors.Is(c.Err, kontinue.ErrNameConflict), errors.Is(c.Err, kontinue.ErrPodLost):
+		case errors.Is(c.Err, kontinue.ErrNameConflict), errors.Is(c.Err, kontinue.ErrPodLost), f.neverRan(f.newest(c)):
 		default:
 			report(f.newest(c), "%s of %s by the last worker: %v", c.Verb, f.stepOf(c), c.Err)
 		}
@@ -30,6 +31,17 @@ func (f *facts) newest(c *Call) (newest *run) {
 		newest = r
 	}
 	return newest
+}
+
+// neverRan reports whether a Job failed and counted no pod, as one that was canceled while a
+// queue held it: nothing has an exit code.
+func (f *facts) neverRan(r *run) bool {
+	if r == nil {
+		return false
+	}
+	job := r.last()
+	condition, over := terminal(job)
+	return over && condition.Type == batchv1.JobFailed && job.Status.Failed+job.Status.Succeeded == 0
 }
 
 // claims are the errors that say something about the cluster, and when that is true.
@@ -62,16 +74,25 @@ func checkClaims(f *facts, report reporter) {
 	}
 }
 
-// wasDeleted: the run that the error names was deleted or, if it names none, a run of the
-// step in the course of the call.
+// wasDeleted: the run that the error names or that the result is of was deleted or, if there
+// is none, a run of the step in the course of the call.
 func (f *facts) wasDeleted(c *Call) bool {
 	for _, r := range f.of(c.Execution, c.Step) {
-		named := c.Err != nil && strings.Contains(c.Err.Error(), string(r.uid))
+		named := c.Err != nil && strings.Contains(c.Err.Error(), string(r.uid)) || c.Result != nil && f.hasPod(r, c.Result)
 		if by := r.deletedBy(); by != nil && by.RV <= c.EndRV && (named || r.gone >= c.BeginRV) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasPod reports whether the first pod of a result is one of the run.
+func (f *facts) hasPod(r *run, result *Result) bool {
+	if len(result.Pods) == 0 {
+		return false
+	}
+	p := f.pods[types.UID(result.Pods[0].UID)]
+	return p != nil && p.job == r.uid
 }
 
 // wasTaken: an object of others had the name of a run, or a run lost the label of its
@@ -111,14 +132,18 @@ func (f *facts) wasLost(c *Call) bool {
 	return false
 }
 
-// wasLate: at the end of the call a run still ran, long after its deadline.
+// wasLate: at the end of the call a run had failed by its deadline, or still ran long after
+// it.
 func (f *facts) wasLate(c *Call) bool {
 	for _, r := range f.of(c.Execution, c.Step) {
 		job := r.at(c.EndRV)
 		if job == nil || job.Status.StartTime == nil || job.Spec.ActiveDeadlineSeconds == nil {
 			continue
 		}
-		if _, over := terminal(job); over {
+		if condition, over := terminal(job); over {
+			if condition.Reason == batchv1.JobReasonDeadlineExceeded {
+				return true
+			}
 			continue
 		}
 		patience := *job.Spec.ActiveDeadlineSeconds

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -52,7 +53,13 @@ func (f *facts) resultOf(c *Call) (found *run) {
 		if w == nil || w.RV > c.EndRV {
 			continue
 		}
-		if len(c.Result.Pods) > 0 && c.Result.Pods[0].UID != "" {
+		switch {
+		case len(c.Result.Pods) == 0:
+		case c.Result.Pods[0].UID == "":
+			if c.Result.Err != "" && !strings.Contains(c.Result.Err, r.name) {
+				continue // no pod was seen, and only the error says which run it is
+			}
+		default:
 			if p := f.pods[types.UID(c.Result.Pods[0].UID)]; p == nil || p.job != r.uid {
 				continue
 			}
@@ -66,11 +73,12 @@ func (f *facts) resultOf(c *Call) (found *run) {
 // the second one had to run it again, or removed what tells the runs apart; or whether a
 // later attempt has run it: every earlier attempt takes its run then.
 func (f *facts) lostBetween(a, b *Call) bool {
+	end := max(a.EndRV, b.EndRV)
 	for _, r := range f.of(a.Execution, a.Step) {
-		if r.attempt > a.Attempt && r.begin < b.EndRV {
+		if r.attempt > a.Attempt && r.begin < end {
 			return true
 		}
-		if by := r.deletedBy(); by != nil && !isWorker(by.User) && by.RV < b.EndRV || f.stripped(r) {
+		if by := r.deletedBy(); by != nil && !isWorker(by.User) && by.RV < end || f.stripped(r) {
 			return true
 		}
 	}

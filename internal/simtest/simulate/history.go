@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 )
 
@@ -51,10 +52,12 @@ type Result struct {
 	FailedPods          int32
 	Pods                []PodEnd
 	Err                 string // of the result's Err
+	Class               kontinue.Class
 	Causes              []error
 }
 
-// PodEnd is a pod in a result: its containers by name and exit code.
+// PodEnd is a pod in a result: the submitted containers that ran, by name and exit code.
+// An injected one may end after the result, and some workers see that.
 type PodEnd struct {
 	Name, UID string
 	Codes     map[string]int32

@@ -15,6 +15,7 @@ type Theme string
 const (
 	Undisturbed Theme = "undisturbed"
 	Load        Theme = "load"
+	Away        Theme = "away"
 	Network     Theme = "network"
 	Others      Theme = "others"
 	Mixed       Theme = "mixed"
@@ -78,6 +79,8 @@ type Step struct {
 	Init, Sidecar bool
 	// Logs are read after the result.
 	Logs bool
+	// Again is the Retry of the options.
+	Again kontinue.Retry
 	// Runs says what the main container does: in each run of the step, at each try. The
 	// last run and the last try repeat.
 	Runs [][]Try
@@ -123,11 +126,15 @@ type Function struct {
 // NewPlan returns the plan of a seed.
 func NewPlan(seed uint64) *Plan {
 	d := dice{rand.New(rand.NewPCG(seed, 0x6b6f6e74696e7565))}
-	p := &Plan{Seed: seed, Theme: pick(d, Undisturbed, Load, Load, Network, Network, Network, Network, Others, Others, Others,
+	p := &Plan{Seed: seed, Theme: pick(d, Undisturbed, Load, Load, Away, Network, Network, Network, Network, Others, Others, Others,
 		Mixed, Mixed, Mixed, Mixed, Mixed, Mixed, Mixed, Mixed)}
 	p.Calm = time.Duration(1+d.IntN(10)) * time.Minute
-	if p.Theme == Load {
+	switch p.Theme {
+	case Load:
 		p.planLoad(d)
+		return p
+	case Away:
+		p.planAway(d)
 		return p
 	}
 	disturbed := p.Theme != Undisturbed
@@ -140,6 +147,9 @@ func NewPlan(seed uint64) *Plan {
 	}
 	p.planProcesses(d)
 	p.planEvents(d)
+	if disturbed {
+		p.planAgain(dice{rand.New(rand.NewPCG(seed, 0x616761696e))})
+	}
 	return p
 }
 

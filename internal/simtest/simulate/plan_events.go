@@ -92,14 +92,14 @@ func (p *Plan) planEvents(d dice) {
 		network, others = d.IntN(8), d.IntN(8)
 	}
 	for range network {
-		p.Events = append(p.Events, p.networkEvent(d))
+		p.Events = append(p.Events, p.networkEvents(d)...)
 	}
 	for range others {
 		p.Events = append(p.Events, p.otherEvents(d)...)
 	}
 }
 
-func (p *Plan) networkEvent(d dice) Event {
+func (p *Plan) networkEvents(d dice) []Event {
 	e := Event{
 		Kind: pick(d, Cut, Stall, Stall, Expire, Reorder, Compact, Lag, Lag, Align, Align, Refuse, Refuse, Lost, Lost, Late, Slow, Slow, Busy, Fail, Truncate, Silence, Expired),
 		At:   d.upTo(p.Calm), For: d.upTo(pick(d, 5*time.Second, time.Minute, 6*time.Minute)),
@@ -122,8 +122,15 @@ func (p *Plan) networkEvent(d dice) Event {
 		e.Delay = pick(d, 500*time.Millisecond, 2*time.Second, 10*time.Second, 2*time.Minute)
 	case Busy:
 		e.RetryAfter = pick(d, 0, 1, 5)
+	case Refuse:
+		if d.chance(0.5) { // the API server is away
+			e.Verb, e.Times, e.For = "", 0, 2*time.Minute+d.upTo(4*time.Minute)
+			cut := e
+			cut.Kind = Cut
+			return []Event{e, cut}
+		}
 	}
-	return e
+	return []Event{e}
 }
 
 func (p *Plan) otherEvents(d dice) []Event {

@@ -70,6 +70,29 @@ func newStep(d dice, disturbed bool) Step {
 	return s
 }
 
+// planAgain has some of the steps run again. It has dice of its own, so that the rest of the
+// plan does not depend on it.
+func (p *Plan) planAgain(d dice) {
+	for i := range p.Executions {
+		for k := range p.Executions[i].Steps {
+			s := &p.Executions[i].Steps[k]
+			if !d.chance(0.3) {
+				continue
+			}
+			s.Again = kontinue.Retry{Limit: d.IntN(3), Infrastructure: d.IntN(3), ReplaceDisrupted: s.Kind != Job && d.chance(0.2)}
+			if s.Again.Limit > 0 && s.Timeout > 0 && d.chance(0.5) {
+				s.Again.Classes = []kontinue.Class{kontinue.ClassUser, kontinue.ClassTimeout}
+			}
+			if s.runsAgain() {
+				s.Again.Backoff = pick(d, 0, time.Second, 30*time.Second, 2*time.Minute)
+			}
+		}
+	}
+}
+
+// runsAgain reports whether another run of the step may follow in the same attempt.
+func (s *Step) runsAgain() bool { return s.Again.Limit+s.Again.Infrastructure > 0 }
+
 func newTry(d dice, s Step) Try {
 	t := Try{Run: d.upTo(pick(d, 0, 20*time.Second, time.Minute, 3*time.Minute)), TermCode: 143}
 	switch {

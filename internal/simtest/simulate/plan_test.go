@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,6 +25,11 @@ func TestPlans(t *testing.T) {
 			seen[e.Policy]++
 			for _, s := range e.Steps {
 				seen[s.Kind]++
+				for name, is := range map[string]bool{"runs again": s.runsAgain(), "replaces": s.Again.ReplaceDisrupted} {
+					if is {
+						seen[name]++
+					}
+				}
 			}
 		}
 		for _, w := range p.Processes {
@@ -44,5 +50,21 @@ func TestPlans(t *testing.T) {
 	} {
 		require.Positive(t, seen[kind], kind)
 	}
-	require.Len(t, seen, 31+5+3+3+6, "%v", seen)
+	require.Len(t, seen, 31+6+3+3+6+2, "%v", seen)
+}
+
+// TestTotals: events that come after the end of the faults do not count.
+func TestTotals(t *testing.T) {
+	t.Parallel()
+	var totals Totals
+	for range 2 {
+		totals.Add(&History{
+			Plan: &Plan{
+				Calm: time.Minute, Executions: []Execution{{Steps: make([]Step, 3)}}, Processes: make([]Process, 2),
+				Events: []Event{{Kind: Cut}, {Kind: Late}, {Kind: Late, At: time.Second}, {Kind: Cut, At: time.Minute}},
+			},
+			calls: make([]*Call, 4),
+		})
+	}
+	require.Equal(t, "2 plans: 6 steps, 4 processes, 8 calls, 0 writes of Jobs and pods; late answers 4; cut the watches 2", totals.String())
 }

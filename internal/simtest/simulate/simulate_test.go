@@ -20,9 +20,12 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// TestSeeds carries out SEEDS plans from seed FIRST. TestSeed replays one that fails.
+// TestSeeds carries out SEEDS plans from seed FIRST, and logs the sums. TestSeed replays
+// one that fails.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
+	var totals Totals
+	t.Cleanup(func() { t.Log(&totals) })
 	first := setting(t, "FIRST", 1)
 	for seed := first; seed < first+setting(t, "SEEDS", seeds); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -33,6 +36,7 @@ func TestSeeds(t *testing.T) {
 			}
 			require.NotNil(t, h)
 			require.NotEmpty(t, h.calls)
+			totals.Add(h)
 		})
 	}
 }

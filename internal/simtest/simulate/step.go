@@ -17,7 +17,7 @@ const (
 
 // options are those that are common to every kind of step.
 func (s *Step) options(unnamed bool) kontinue.StepOptions {
-	o := kontinue.StepOptions{Name: s.Name, Timeout: s.Timeout}
+	o := kontinue.StepOptions{Name: s.Name, Timeout: s.Timeout, Retry: s.Again}
 	if unnamed {
 		o.Name = ""
 	}
@@ -87,6 +87,10 @@ func newResult(err error, succeeded bool, pods ...*kontinue.PodResult) *Result {
 	if err != nil {
 		r.Err = err.Error()
 	}
+	var exit *kontinue.ExitError
+	if errors.As(err, &exit) {
+		r.Class = exit.Class
+	}
 	for _, cause := range []error{kontinue.ErrOOMKilled, kontinue.ErrDeadlineExceeded, kontinue.ErrCanceled} {
 		if errors.Is(err, cause) {
 			r.Causes = append(r.Causes, cause)
@@ -96,7 +100,7 @@ func newResult(err error, succeeded bool, pods ...*kontinue.PodResult) *Result {
 		end := PodEnd{Name: p.Pod.Name, UID: string(p.Pod.UID), Codes: map[string]int32{}}
 		for _, all := range [][]corev1.ContainerStatus{p.Pod.Status.InitContainerStatuses, p.Pod.Status.ContainerStatuses} {
 			for _, c := range all {
-				if t := c.State.Terminated; t != nil && !t.StartedAt.IsZero() { // else it never ran
+				if t := c.State.Terminated; t != nil && !t.StartedAt.IsZero() && c.Name != proxy { // else it never ran
 					end.Codes[c.Name] = t.ExitCode
 				}
 			}
@@ -108,5 +112,5 @@ func newResult(err error, succeeded bool, pods ...*kontinue.PodResult) *Result {
 
 // digest is what two workers of an attempt must agree on.
 func (r *Result) digest() string {
-	return fmt.Sprintf("succeeded=%t complete=%t pods=%d/%d %v err=%q", r.Succeeded, r.Complete, r.SucceededPods, r.FailedPods, r.Pods, r.Err)
+	return fmt.Sprintf("succeeded=%t complete=%t pods=%d/%d %v err=%q class=%s", r.Succeeded, r.Complete, r.SucceededPods, r.FailedPods, r.Pods, r.Err, r.Class)
 }

@@ -51,7 +51,7 @@ func (w *world) start(plan *Process) *process {
 		dead: make(chan struct{}), lists: map[string]int{}, maxLists: map[string]int{},
 	}
 	config.Transport = p.wire
-	c := kontinue.Config{RESTConfig: config, Namespace: namespace, MaxInFlight: plan.MaxInFlight}
+	c := kontinue.Config{RESTConfig: config, Namespace: namespace, MaxInFlight: plan.MaxInFlight, SkipPreflight: true}
 	if plan.Foreign {
 		config.QPS = -1
 		c.RESTConfig, c.Clientset = nil, kubernetes.NewForConfigOrDie(config)
