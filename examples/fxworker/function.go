@@ -16,59 +16,49 @@ const limit = 3 * time.Minute
 // release is the worker function: it builds, tests in two shards and publishes. Its
 // error wraps a *kontinue.ExitError if a step ran and failed.
 func release(ktx *kontinue.ExecutionContext, opts options, flaky bool) error {
-	options := func(name string) kontinue.StepOptions {
-		return kontinue.StepOptions{Name: name, Timeout: opts.step + limit}
-	}
 	sleep := fmt.Sprintf("sleep %d; ", int(opts.step.Seconds()))
-
-	build, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
-		StepOptions: options("build"),
-		Image:       opts.image,
-		Command:     sleep + "echo built",
-	})
-	if err != nil {
-		return fmt.Errorf("build: %w", err)
+	if err := script(ktx, opts, "build", sleep+"echo built"); err != nil {
+		return err
 	}
-	if err := build.Err(); err != nil {
-		return fmt.Errorf("build: %w", err)
+	if err := test(ktx, opts, sleep+`echo "shard $JOB_COMPLETION_INDEX passed"`); err != nil {
+		return err
 	}
-
-	shards := int32(2)
-	indexed := batchv1.IndexedCompletion
-	tests, err := kontinue.RunJob(ktx, &kontinue.JobOptions{
-		StepOptions: options("test"),
-		Spec: batchv1.JobSpec{
-			Completions:    &shards,
-			Parallelism:    &shards,
-			CompletionMode: &indexed,
-			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
-				Name:    "test",
-				Image:   opts.image,
-				Command: []string{"/bin/sh", "-c", sleep + `echo "shard $JOB_COMPLETION_INDEX passed"`},
-			}}}},
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("test: %w", err)
-	}
-	if err := tests.Err(); err != nil {
-		return fmt.Errorf("test: %w", err)
-	}
-
-	command := sleep + "echo published"
 	if flaky && ktx.Attempts() == 0 {
-		command = sleep + "echo 'registry answers 503' >&2; exit 75"
+		return script(ktx, opts, "publish", sleep+"echo 'registry answers 503' >&2; exit 75")
 	}
-	publish, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
-		StepOptions: options("publish"),
+	return script(ktx, opts, "publish", sleep+"echo published")
+}
+
+// script runs a step of one container.
+func script(ktx *kontinue.ExecutionContext, opts options, name, command string) error {
+	result, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
+		StepOptions: kontinue.StepOptions{Name: name, Timeout: opts.step + limit},
 		Image:       opts.image,
 		Command:     command,
 	})
 	if err != nil {
-		return fmt.Errorf("publish: %w", err)
+		return err // there is no result
 	}
-	if err := publish.Err(); err != nil {
-		return fmt.Errorf("publish: %w", err)
+	return result.Err() // nil, or an ExitError, which names the Job and so the step
+}
+
+// test runs a command in two pods of one Job.
+func test(ktx *kontinue.ExecutionContext, opts options, command string) error {
+	result, err := kontinue.RunJob(ktx, &kontinue.JobOptions{
+		StepOptions: kontinue.StepOptions{Name: "test", Timeout: opts.step + limit},
+		Spec: batchv1.JobSpec{
+			Completions:    new(int32(2)),
+			Parallelism:    new(int32(2)),
+			CompletionMode: new(batchv1.IndexedCompletion),
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
+				Name:    "test",
+				Image:   opts.image,
+				Command: []string{"/bin/sh", "-c", command},
+			}}}},
+		},
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return result.Err()
 }

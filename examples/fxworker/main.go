@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/fx"
-
-	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
 func main() {
@@ -30,7 +28,7 @@ func main() {
 
 // options are the program's flags.
 type options struct {
-	cluster    playground.Options
+	cluster    clusterFlags
 	image      string
 	executions int
 	workers    int
@@ -43,7 +41,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("fxworker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	o.cluster.Flags(flags)
+	o.cluster.add(flags)
 	flags.StringVar(&o.image, "image", "busybox", "`image` that the scripts run in, with a /bin/sh; not used in memory")
 	flags.IntVar(&o.executions, "executions", 5, "how many Executions to put into the queue")
 	flags.IntVar(&o.workers, "workers", 3, "how many Executions run at a time")

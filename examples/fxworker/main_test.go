@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/examples/internal/playground"
+	"github.com/kontinue/kontinue/devcluster"
 )
 
 // asProgram is the environment variable that makes the test binary run main, for the
@@ -36,23 +36,47 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// newCluster returns a cluster in memory that outlives the apps of a test.
-func newCluster(t *testing.T) *playground.Cluster {
+// testCluster is a cluster in memory that outlives the apps of a test.
+type testCluster struct {
+	*devcluster.Cluster
+	at place
+
+	mu       sync.Mutex
+	requests map[string]int // of kontinue's clients, such as "create jobs"
+}
+
+func newCluster(t *testing.T) *testCluster {
 	t.Helper()
-	cluster, err := playground.New(playground.Options{})
+	cluster, err := devcluster.Start(t.Context(), devcluster.Options{})
 	require.NoError(t, err)
-	require.NoError(t, cluster.Start(t.Context()))
 	t.Cleanup(cluster.Stop)
-	return cluster
+	return &testCluster{Cluster: cluster, at: place{cluster.RESTConfig(), "default"}, requests: map[string]int{}}
+}
+
+// observe counts the requests of a client.
+func (c *testCluster) observe(config kontinue.Config) kontinue.Config {
+	config.Observer = &kontinue.Observer{RequestDone: func(r kontinue.RequestInfo) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.requests[r.Verb+" "+r.Resource]++
+	}}
+	return config
+}
+
+// count returns the number of requests of clients that have stopped.
+func (c *testCluster) count(request string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests[request]
 }
 
 // newApp returns the program on the given cluster, and its log.
-func newApp(t *testing.T, cluster *playground.Cluster, args ...string) (*fxtest.App, *logbook) {
+func newApp(t *testing.T, cluster *testCluster, args ...string) (*fxtest.App, *logbook) {
 	t.Helper()
 	opts, err := parse(args, io.Discard)
 	require.NoError(t, err)
 	log := &logbook{written: make(chan struct{}, 1)}
-	return fxtest.New(t, app(opts, slog.New(slog.NewTextHandler(log, nil))), fx.Supply(cluster)), log
+	return fxtest.New(t, app(opts, slog.New(slog.NewTextHandler(log, nil))), fx.Supply(cluster.at), fx.Decorate(cluster.observe)), log
 }
 
 func TestExecutionsRunToTheirEnd(t *testing.T) {
@@ -74,13 +98,12 @@ func TestExecutionsRunToTheirEnd(t *testing.T) {
 
 	// Four Executions of three steps. The flaky one publishes twice; its succeeded
 	// steps do not run again.
-	requests := cluster.Requests()
-	require.Equal(t, 4*3+1, requests.Count("create", "jobs"))
-	require.Equal(t, 1, requests.Count("watch", "jobs"))
-	require.Equal(t, 1, requests.Count("watch", "pods"))
+	require.Equal(t, 4*3+1, cluster.count("create jobs"))
+	require.Equal(t, 1, cluster.count("watch jobs"))
+	require.Equal(t, 1, cluster.count("watch pods"))
 
 	// Finish has given every Job its TTL.
-	jobs, err := cluster.Clientset().BatchV1().Jobs(cluster.Namespace()).List(t.Context(), metav1.ListOptions{})
+	jobs, err := cluster.Clientset().BatchV1().Jobs(cluster.at.namespace).List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	require.Len(t, jobs.Items, 4*3+1)
 	for _, job := range jobs.Items {
@@ -100,8 +123,7 @@ func TestRestartResumesInterruptedExecutions(t *testing.T) {
 	require.Equal(t, 1, log.count("execution stays in the queue for the next start"), log)
 	states(t, cluster, map[state]int{running: 1, queued: 1})
 
-	created := cluster.Requests().Count("create", "jobs")
-	require.Equal(t, 1, created)
+	require.Equal(t, 1, cluster.count("create jobs"))
 	second, log := newApp(t, cluster, "-executions", "0", "-workers", "2", "-step", "0s")
 	second.RequireStart()
 	select {
@@ -115,7 +137,7 @@ func TestRestartResumesInterruptedExecutions(t *testing.T) {
 	require.Equal(t, 2, log.count("execution ended", "state=Succeeded"), log)
 	states(t, cluster, map[state]int{succeeded: 2})
 	// The interrupted build was not created again; one of the two is flaky.
-	require.Equal(t, 2*3+1, cluster.Requests().Count("create", "jobs"))
+	require.Equal(t, 2*3+1, cluster.count("create jobs"))
 }
 
 // If the end of an Execution was recorded before the program died, the next start
@@ -123,7 +145,8 @@ func TestRestartResumesInterruptedExecutions(t *testing.T) {
 func TestRestartFinishesEndedExecutions(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t)
-	s := newStore(cluster)
+	s, err := newStore(cluster.at)
+	require.NoError(t, err)
 	require.NoError(t, s.add(t.Context(), false))
 	left, err := s.unfinished(t.Context())
 	require.NoError(t, err)
@@ -136,16 +159,16 @@ func TestRestartFinishesEndedExecutions(t *testing.T) {
 	<-app.Done()
 	app.RequireStop()
 	require.Equal(t, 1, log.count("execution ended", "state=Succeeded"), log)
-	require.Zero(t, cluster.Requests().Count("create", "jobs"))
+	require.Zero(t, cluster.count("create jobs"))
 	left, err = s.unfinished(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
 
 // states counts the Executions of the cluster by their state.
-func states(t *testing.T, cluster *playground.Cluster, want map[state]int) {
+func states(t *testing.T, cluster *testCluster, want map[state]int) {
 	t.Helper()
-	list, err := cluster.Clientset().CoreV1().ConfigMaps(cluster.Namespace()).List(context.Background(), metav1.ListOptions{LabelSelector: appLabel})
+	list, err := cluster.Clientset().CoreV1().ConfigMaps(cluster.at.namespace).List(context.Background(), metav1.ListOptions{LabelSelector: appLabel})
 	require.NoError(t, err)
 	got := map[state]int{}
 	for _, item := range list.Items {
@@ -189,9 +212,9 @@ func TestStartFailsWithTheReason(t *testing.T) {
 	require.ErrorContains(t, broken.Err(), "kubeconfig: stat testdata/none")
 
 	// An invalid namespace.
-	opts, err = parse([]string{"-namespace", "Big"}, io.Discard)
-	require.NoError(t, err)
-	broken = fx.New(app(opts, slog.New(slog.DiscardHandler)), fx.Provide(openCluster))
+	at := newCluster(t).at
+	at.namespace = "Big"
+	broken = fx.New(app(opts, slog.New(slog.DiscardHandler)), fx.Supply(at))
 	require.ErrorIs(t, broken.Err(), kontinue.ErrInvalid)
 }
 

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
 // appLabel marks the ConfigMaps that are Executions of this app.
@@ -61,8 +60,12 @@ type store struct {
 	namespace string
 }
 
-func newStore(cluster *playground.Cluster) *store {
-	return &store{client: cluster.Clientset(), namespace: cluster.Namespace()}
+func newStore(at place) (*store, error) {
+	client, err := kubernetes.NewForConfig(at.config)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	return &store{client: client, namespace: at.namespace}, nil
 }
 
 func (s *store) add(ctx context.Context, flaky bool) error {

@@ -26,7 +26,7 @@ type worker struct {
 	client   *kontinue.Client
 	store    *store
 	log      *slog.Logger
-	shutdown func() error
+	shutdown fx.Shutdowner
 
 	cancel context.CancelCauseFunc
 	pool   sync.WaitGroup
@@ -34,8 +34,7 @@ type worker struct {
 }
 
 func newWorker(lc fx.Lifecycle, s fx.Shutdowner, opts options, client *kontinue.Client, store *store, log *slog.Logger) *worker {
-	w := &worker{opts: opts, client: client, store: store, log: log, done: make(chan struct{})}
-	w.shutdown = func() error { return s.Shutdown() }
+	w := &worker{opts: opts, client: client, store: store, log: log, shutdown: s, done: make(chan struct{})}
 	lc.Append(fx.StartStopHook(w.start, w.stop))
 	return w
 }
@@ -65,10 +64,6 @@ func (w *worker) start(ctx context.Context) error {
 	for range w.opts.workers {
 		w.pool.Go(func() {
 			for e := range queue {
-				if ctx.Err() != nil {
-					w.log.Info("execution stays in the queue for the next start", "execution", e.name())
-					continue
-				}
 				w.handle(ctx, e)
 			}
 		})
@@ -76,15 +71,12 @@ func (w *worker) start(ctx context.Context) error {
 	go func() {
 		defer close(w.done)
 		w.pool.Wait()
-		switch {
-		case ctx.Err() != nil:
-		case w.opts.keep:
-			w.log.Info("queue is empty: waiting for SIGTERM")
-		default:
-			w.log.Info("queue is empty: shutting down")
-			if err := w.shutdown(); err != nil {
-				w.log.Error("shutdown", "error", err)
-			}
+		if ctx.Err() != nil {
+			return
+		}
+		w.log.Info("queue is empty", "keep", w.opts.keep)
+		if !w.opts.keep {
+			_ = w.shutdown.Shutdown() // an error says that it is under way already
 		}
 	}()
 	return nil
@@ -105,6 +97,10 @@ func (w *worker) stop(ctx context.Context) error {
 // resumes one that has not ended.
 func (w *worker) handle(ctx context.Context, e *execution) {
 	log := w.log.With("execution", e.name())
+	if ctx.Err() != nil {
+		log.Info("execution stays in the queue for the next start")
+		return
+	}
 	switch e.state {
 	case running:
 		e.resumptions++ // an earlier worker was interrupted

@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
 func main() {
@@ -30,11 +28,10 @@ const (
 
 // run is main without process state, for tests. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var cluster playground.Options
+	var opts options
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	cluster.Flags(flags)
-	image := flags.String("image", "busybox", "`image` that the scripts run in, with a /bin/sh; not used in memory")
+	opts.flags(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -44,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "quickstart: unexpected argument %q\n", flags.Arg(0))
 		return exitUsage
 	}
-	err := quickstart(ctx, cluster, *image, stdout)
+	err := quickstart(ctx, opts, stdout)
 	switch {
 	case err == nil:
 		return exitOK

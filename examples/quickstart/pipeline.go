@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/kontinue/kontinue"
@@ -39,17 +38,7 @@ func pipeline(ktx *kontinue.ExecutionContext, image string, say func(string, ...
 
 	say("\n2. Three scripts at once. Steps that overlap need names.\n")
 	began := time.Now()
-	if err := inParallel([]string{"lint", "unit", "docs"}, func(name string) error {
-		result, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{
-			StepOptions: kontinue.StepOptions{Name: name, DisplayName: "Check: " + name, Timeout: limit},
-			Image:       image,
-			Command:     "sleep 1; echo " + name + " ok",
-		})
-		if err != nil {
-			return err
-		}
-		return result.Err()
-	}); err != nil {
+	if err := checks(ktx, image, "lint", "unit", "docs"); err != nil {
 		return err
 	}
 	say("    => three sleeps of one second took %s", time.Since(began).Round(10*time.Millisecond))
@@ -100,13 +89,28 @@ func showFailure(ktx *kontinue.ExecutionContext, result *kontinue.PodResult, say
 	return nil
 }
 
-// inParallel calls f for each name at the same time and joins the errors.
-func inParallel(names []string, f func(name string) error) error {
-	errs := make([]error, len(names))
-	var group sync.WaitGroup
-	for i, name := range names {
-		group.Go(func() { errs[i] = f(name) })
+// checks starts a script for each name and waits for all of them.
+func checks(ktx *kontinue.ExecutionContext, image string, names ...string) error {
+	var steps []*kontinue.Step[*kontinue.PodResult]
+	for _, name := range names {
+		step, err := kontinue.StartScript(ktx, &kontinue.ScriptOptions{
+			StepOptions: kontinue.StepOptions{Name: name, DisplayName: "Check: " + name, Timeout: limit},
+			Image:       image,
+			Command:     "sleep 1; echo " + name + " ok",
+		})
+		if err != nil {
+			return err
+		}
+		steps = append(steps, step)
 	}
-	group.Wait()
-	return errors.Join(errs...)
+	for _, step := range steps {
+		result, err := step.Wait(ktx.Context())
+		if err != nil {
+			return err
+		}
+		if err := result.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -6,44 +6,44 @@ import (
 	"io"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
 // quickstart runs the pipeline as an Execution, and then once more, like a worker
 // that resumes it after a crash.
-func quickstart(ctx context.Context, options playground.Options, image string, stdout io.Writer) (err error) {
-	cluster, err := playground.New(options)
+func quickstart(ctx context.Context, opts options, stdout io.Writer) (err error) {
+	config, where, leave, err := opts.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer cluster.Stop()
-	if err := cluster.Start(ctx); err != nil {
-		return err
-	}
-
-	// Any namespaced object can own the Jobs. They are deleted with it.
-	owner, remove, err := cluster.CreateOwner(ctx, "quickstart-")
+	defer leave()
+	owner, remove, err := createOwner(ctx, config, opts.namespace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	screen := newScreen(stdout)
-	screen.sayf("Cluster:   %s", cluster)
-	screen.sayf("Execution: %s %s/%s", owner.Kind, cluster.Namespace(), owner.Name)
+	screen.sayf("Cluster:   %s", where)
+	screen.sayf("Execution: %s %s/%s", owner.Kind, opts.namespace, owner.Name)
 
-	config := cluster.Config()
-	config.Group = "quickstart"
-	config.OnProgress = screen.progress
-	client, err := kontinue.New(config)
+	client, err := kontinue.New(kontinue.Config{
+		RESTConfig: config, Namespace: opts.namespace, Group: "quickstart",
+		OnProgress: screen.progress, Observer: &kontinue.Observer{RequestDone: screen.request},
+	})
 	if err != nil {
 		return err
 	}
 	if err := client.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, client.Stop(context.WithoutCancel(ctx))) }()
+	err = twice(ctx, client, kontinue.Execution{Owner: owner}, opts.image, screen)
+	if err = errors.Join(err, client.Stop(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	return screen.bill()
+}
 
-	execution := kontinue.Execution{Owner: owner}
+// twice runs the pipeline, and then once more.
+func twice(ctx context.Context, client *kontinue.Client, execution kontinue.Execution, image string, screen *screen) error {
 	ktx, err := client.NewExecutionContext(ctx, execution)
 	if err != nil {
 		return err
@@ -61,8 +61,7 @@ func quickstart(ctx context.Context, options playground.Options, image string, s
 		return err
 	}
 	screen.sayf("    => no Job ran twice")
-
-	return screen.bill(cluster.Requests())
+	return nil
 }
 
 func discard(string, ...any) {}

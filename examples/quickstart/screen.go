@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/kontinue/kontinue"
-	"github.com/kontinue/kontinue/examples/internal/playground"
 )
 
 // screen prints the progress of steps, which may run at the same time.
@@ -21,7 +21,12 @@ type screen struct {
 	shown   map[string]shown // the last line of each step
 	waited  int              // steps that were waited for
 	resumed int              // steps whose outcome was read from the record
+
+	requests map[request]int
 }
+
+// request is a verb and a resource as in RBAC rules, such as get and pods/log.
+type request struct{ verb, resource string }
 
 // shown is the content of a step's line, except for the time.
 type shown struct {
@@ -33,7 +38,9 @@ type shown struct {
 // maxNote limits long messages, such as those of a registry, in bytes.
 const maxNote = 160
 
-func newScreen(out io.Writer) *screen { return &screen{out: out, shown: map[string]shown{}} }
+func newScreen(out io.Writer) *screen {
+	return &screen{out: out, shown: map[string]shown{}, requests: map[request]int{}}
+}
 
 func (s *screen) sayf(format string, args ...any) {
 	s.mu.Lock()
@@ -78,34 +85,44 @@ func (s *screen) progress(p kontinue.Progress) {
 	}
 }
 
-// bill prints the number of requests of all steps together. It returns an error if
-// there were more than expected.
-func (s *screen) bill(requests playground.Requests) error {
+// request is the observer of the client's requests. A rejected watch does not count: the
+// client sends another request instead.
+func (s *screen) request(r kontinue.RequestInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	notes := map[playground.Request]string{
-		{Verb: "create", Resource: "jobs"}:  "one for each step",
-		{Verb: "list", Resource: "jobs"}:    "at the start, to fill the cache, and for the second run",
-		{Verb: "list", Resource: "pods"}:    "at the start, to fill the cache",
-		{Verb: "patch", Resource: "jobs"}:   "each step's outcome, recorded on its Job",
-		{Verb: "watch", Resource: "jobs"}:   "for all waits",
-		{Verb: "watch", Resource: "pods"}:   "for all waits",
-		{Verb: "get", Resource: "pods/log"}: "the logs that were read",
+	if r.Verb != "watch" || r.Code == http.StatusOK {
+		s.requests[request{r.Verb, r.Resource}]++
+	}
+}
+
+// bill prints the number of requests of all steps together, once the client has stopped.
+// It returns an error if there were more than expected.
+func (s *screen) bill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	notes := map[request]string{
+		{"create", "jobs"}:  "one for each step",
+		{"list", "jobs"}:    "at the start, to fill the cache, and for the second run",
+		{"list", "pods"}:    "at the start, to fill the cache",
+		{"patch", "jobs"}:   "each step's outcome, recorded on its Job",
+		{"watch", "jobs"}:   "for all waits",
+		{"watch", "pods"}:   "for all waits",
+		{"get", "pods/log"}: "the logs that were read",
 	}
 	s.printf("\nRequests to the API server in total:\n")
-	byName := func(a, b playground.Request) int {
-		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Verb, b.Verb))
+	byName := func(a, b request) int {
+		return cmp.Or(strings.Compare(a.resource, b.resource), strings.Compare(a.verb, b.verb))
 	}
-	for _, r := range slices.SortedFunc(maps.Keys(requests), byName) {
-		line := fmt.Sprintf("   %4d  %-6s %-9s %s", requests[r], r.Verb, r.Resource, notes[r])
+	for _, r := range slices.SortedFunc(maps.Keys(s.requests), byName) {
+		line := fmt.Sprintf("   %4d  %-6s %-9s %s", s.requests[r], r.verb, r.resource, notes[r])
 		s.printf("%s", strings.TrimRight(line, " "))
 	}
 
-	jobs, pods := requests.Count("watch", "jobs"), requests.Count("watch", "pods")
+	jobs, pods := s.requests[request{"watch", "jobs"}], s.requests[request{"watch", "pods"}]
 	if jobs != 1 || pods != 1 {
 		return fmt.Errorf("%d watches of jobs and %d of pods served the waits, not 1 and 1: was the connection to the API server cut?", jobs, pods)
 	}
-	if created := requests.Count("create", "jobs"); created != s.waited {
+	if created := s.requests[request{"create", "jobs"}]; created != s.waited {
 		return fmt.Errorf("%d Jobs were created for %d steps", created, s.waited)
 	}
 	s.printf("\nOne watch of jobs and one watch of pods served all %d waits.", s.waited)
