@@ -15,11 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/kontinue/kontinue/pods"
@@ -112,16 +110,7 @@ var errScriptFailed = errors.New("the script has failed")
 // untilCondition watches one Job until it has ended.
 func untilCondition(ctx context.Context, client kubernetes.Interface, job *batchv1.Job) error {
 	only := fields.OneTermEqualSelector(metav1.ObjectNameField, job.Name).String()
-	lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.FieldSelector = only
-			return client.BatchV1().Jobs(job.Namespace).List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = only
-			return client.BatchV1().Jobs(job.Namespace).Watch(ctx, o)
-		},
-	}, client)
+	lw := listWatch(client, client.BatchV1().Jobs(job.Namespace), func(o *metav1.ListOptions) { o.FieldSelector = only })
 	_, err := watchtools.UntilWithSync(ctx, lw, &batchv1.Job{}, nil, func(e watch.Event) (bool, error) {
 		job, ok := e.Object.(*batchv1.Job)
 		if !ok || !terminal(job) {
@@ -135,16 +124,7 @@ func untilCondition(ctx context.Context, client kubernetes.Interface, job *batch
 // untilPhase watches the pods of one Job until one has ended.
 func untilPhase(ctx context.Context, client kubernetes.Interface, job *batchv1.Job) error {
 	only := labels.SelectorFromSet(labels.Set{batchv1.JobNameLabel: job.Name}).String()
-	lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = only
-			return client.CoreV1().Pods(job.Namespace).List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = only
-			return client.CoreV1().Pods(job.Namespace).Watch(ctx, o)
-		},
-	}, client)
+	lw := listWatch(client, client.CoreV1().Pods(job.Namespace), func(o *metav1.ListOptions) { o.LabelSelector = only })
 	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Pod{}, nil, func(e watch.Event) (bool, error) {
 		pod, ok := e.Object.(*corev1.Pod)
 		switch {

@@ -25,4 +25,5 @@ func Example() {
 	// informer-record
 	// kontinue
 	// kontinue-progress
+	// kontinue-handles
 }

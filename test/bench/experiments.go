@@ -138,7 +138,7 @@ func createKontinue(ctx context.Context, o *order, config *rest.Config) error {
 			return response, err
 		})
 	})
-	client, err := kontinue.New(kontinue.Config{RESTConfig: config, Namespace: o.Namespace, Group: group, MaxInFlight: o.Concurrency})
+	client, err := kontinue.New(kontinue.Config{RESTConfig: config, Namespace: o.Namespace, Group: group, SkipPreflight: true, MaxInFlight: o.Concurrency})
 	if err != nil {
 		return err
 	}

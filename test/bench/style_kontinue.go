@@ -11,9 +11,10 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// cacheOnly starts a client and runs no step.
+// cacheOnly starts a client and runs no step. As in every style here, the client does not ask
+// for its rights, which the others do not either, and so writes no Events.
 func cacheOnly(ctx context.Context, w *waiter) error {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, SkipPreflight: true})
 	if err != nil {
 		return err
 	}
@@ -39,14 +40,7 @@ func runPodsProgress(ctx context.Context, w *waiter) error {
 }
 
 func (w *waiter) runPods(ctx context.Context, onProgress func(kontinue.Progress)) error {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, OnProgress: onProgress})
-	if err != nil {
-		return err
-	}
-	if err := client.Start(ctx); err != nil {
-		return err
-	}
-	ktx, err := client.NewExecutionContext(ctx, resumed(w.owner))
+	ktx, err := w.function(ctx, onProgress)
 	if err != nil {
 		return err
 	}
@@ -67,6 +61,53 @@ func (w *waiter) runPods(ctx context.Context, onProgress func(kontinue.Progress)
 			w.returned(i)
 		}()
 	}
+	return w.attached(ctx, &begun, failed)
+}
+
+// function starts a client and returns the context of a function that is resumed.
+func (w *waiter) function(ctx context.Context, onProgress func(kontinue.Progress)) (*kontinue.ExecutionContext, error) {
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, SkipPreflight: true, OnProgress: onProgress})
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Start(ctx); err != nil {
+		return nil, err
+	}
+	return client.NewExecutionContext(ctx, resumed(w.owner))
+}
+
+// startPods resumes all steps as handles, and takes their results one after the other.
+func startPods(ctx context.Context, w *waiter) error {
+	w.wakeOnPatch()
+	ktx, err := w.function(ctx, nil)
+	if err != nil {
+		return err
+	}
+	var begun atomic.Int64
+	failed := make(chan error, 1)
+	steps := make([]*kontinue.Step[*kontinue.PodResult], 0, len(w.targets))
+	spec := new(podSpec())
+	for i := range w.targets {
+		s, err := kontinue.StartPod(ktx, podOptions(i, spec))
+		if err != nil {
+			return err
+		}
+		steps = append(steps, s)
+		begun.Add(1)
+	}
+	go func() {
+		for i, s := range steps {
+			r, err := s.Wait(ctx)
+			if err == nil {
+				err = wrong(i, r)
+			}
+			if err != nil {
+				fail(failed, err)
+				return
+			}
+			w.returned(i)
+		}
+	}()
 	return w.attached(ctx, &begun, failed)
 }
 

@@ -89,16 +89,7 @@ func watchPerWait(ctx context.Context, w *waiter) error {
 	for i, t := range w.targets {
 		only := fields.OneTermEqualSelector("metadata.name", t.Name).String()
 		go func() {
-			lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-				ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-					o.FieldSelector = only
-					return client.BatchV1().Jobs(w.namespace).List(ctx, o)
-				},
-				WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-					o.FieldSelector = only
-					return client.BatchV1().Jobs(w.namespace).Watch(ctx, o)
-				},
-			}, client)
+			lw := listWatch(client, client.BatchV1().Jobs(w.namespace), func(o *metav1.ListOptions) { o.FieldSelector = only })
 			slots <- struct{}{}
 			var once sync.Once
 			ended := func(e watch.Event) (bool, error) {
@@ -117,4 +108,21 @@ func watchPerWait(ctx context.Context, w *waiter) error {
 		}()
 	}
 	return w.attached(ctx, &synced, failed)
+}
+
+// listWatch lists and watches the objects of one resource that the options select.
+func listWatch[L runtime.Object](client kubernetes.Interface, resource interface {
+	List(ctx context.Context, o metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
+}, selected func(*metav1.ListOptions)) cache.ListerWatcher {
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			selected(&o)
+			return resource.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			selected(&o)
+			return resource.Watch(ctx, o)
+		},
+	}, client)
 }

@@ -11,7 +11,7 @@ import (
 // resumeFinished resumes all steps of an Execution whose Jobs are recorded, and returns
 // when it has all results.
 func resumeFinished(ctx context.Context, w *waiter) error {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group})
+	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, SkipPreflight: true})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ const (
 	Recorder         Style = "informer-record"
 	Kontinue         Style = "kontinue"
 	KontinueProgress Style = "kontinue-progress"
+	KontinueHandles  Style = "kontinue-handles"
 	Floor            Style = "floor"
 	clientAlone      Style = "client-alone" // measures what is kept of finished steps
 	resumeAll        Style = "resume-finished"
@@ -29,7 +30,7 @@ const (
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which the processes
 // of all styles hold.
-var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress}
+var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress, KontinueHandles}
 
 var descriptions = map[Style]string{
 	Floor:            "raw watch of the Jobs, nothing else",
@@ -41,6 +42,7 @@ var descriptions = map[Style]string{
 	Recorder:         "the same, with a record of each result (one PATCH)",
 	Kontinue:         "kontinue (`RunPod`)",
 	KontinueProgress: "the same, with `Config.OnProgress`",
+	KontinueHandles:  "kontinue (`StartPod`), one goroutine for all results",
 }
 
 // styles start a wait for each Job, and return when all waits have begun. What they
@@ -55,6 +57,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	Recorder:         informerRecord,
 	Kontinue:         runPods,
 	KontinueProgress: runPodsProgress,
+	KontinueHandles:  startPods,
 	clientAlone:      cacheOnly,
 	resumeAll:        resumeFinished,
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/kontinue/kontinue/test/cluster/internal/binaries"
 )
@@ -45,4 +46,14 @@ func findBinaries() (*binaries.Binaries, error) {
 		return nil, fmt.Errorf("%w; in the module of package cluster run: go run ./cmd/kontinue-cluster build", err)
 	}
 	return found, nil
+}
+
+// Kubectl returns the path of kubectl, of the Kubernetes version of the cluster. The
+// programs must have been built, see [Build].
+func Kubectl() (string, error) {
+	found, err := findBinaries()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(found.Kubernetes, "kubectl"), nil
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/containers"
 	"github.com/kontinue/kontinue/internal/scenarios"
+	"github.com/kontinue/kontinue/test/cluster"
 )
 
 // account is the name of the ServiceAccount in deploy/rbac.yaml.
@@ -33,24 +35,34 @@ func (realBackend) Lacks(c scenarios.Capability) string {
 		return ""
 	}
 	return map[scenarios.Capability]string{
-		scenarios.Webhooks:  "the API server of the KUBECONFIG cluster cannot reach a webhook in this process",
-		scenarios.Injection: "MutatingAdmissionPolicy is part of Kubernetes since 1.36 only",
-		scenarios.LongLogs:  "the kubelet rotates logs at 10 MiB by default, and only reads the newest file",
+		scenarios.Webhooks:     "the API server of the KUBECONFIG cluster cannot reach a webhook in this process",
+		scenarios.Injection:    "MutatingAdmissionPolicy is part of Kubernetes since 1.36 only",
+		scenarios.NodeLoss:     "the nodes of the KUBECONFIG cluster are not for a test to kill",
+		scenarios.NodeCapacity: "the nodes of the KUBECONFIG cluster may have pods of others",
+		scenarios.Queues:       "the KUBECONFIG cluster may have a Kueue of its own",
+		scenarios.LongLogs:     "the kubelet rotates logs at 10 MiB by default, and only reads the newest file",
 	}[c]
 }
 
-func (r realBackend) Run(t *testing.T, _ bool, play func(t *testing.T, c scenarios.Cluster)) {
+func (r realBackend) Run(t *testing.T, needs []scenarios.Capability, _ bool, play func(t *testing.T, c scenarios.Cluster)) {
 	t.Helper()
-	admin, err := kubernetes.NewForConfig(shared.admin)
-	if err != nil {
+	c := &realCluster{config: shared.admin, role: r.role}
+	if slices.Contains(needs, scenarios.NodeLoss) {
+		c.node = startNode(t)
+		c.config = c.node.RESTConfig(cluster.Admin)
+	}
+	var err error
+	if c.admin, err = kubernetes.NewForConfig(c.config); err != nil {
 		t.Fatal(err)
 	}
-	play(t, &realCluster{admin: admin, role: r.role})
+	play(t, c)
 }
 
 type realCluster struct {
-	admin kubernetes.Interface
-	role  *rbacv1.Role
+	config *rest.Config // of an administrator
+	admin  kubernetes.Interface
+	role   *rbacv1.Role
+	node   *cluster.Cluster // that of a scenario that kills its node
 }
 
 func (c *realCluster) Admin() kubernetes.Interface { return c.admin }
@@ -108,29 +120,42 @@ func (c *realCluster) Worker(ctx context.Context, namespace string, without *sce
 	if err != nil {
 		return config, err
 	}
-	token, err := c.admin.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	config.RESTConfig, err = c.login(ctx, namespace)
 	if err != nil {
 		return config, err
 	}
-	config.RESTConfig = rest.AnonymousClientConfig(shared.admin)
-	config.RESTConfig.BearerToken = token.Status.Token
-	config.RESTConfig.QPS = 0
-	return config, c.bound(ctx, config)
+	return config, c.bound(ctx, config.RESTConfig, namespace)
 }
 
-// bound waits until the new RoleBinding is in effect.
-func (c *realCluster) bound(ctx context.Context, config kontinue.Config) error {
-	worker, err := kubernetes.NewForConfig(config.RESTConfig)
+// login returns a configuration with a token of the account in a namespace.
+func (c *realCluster) login(ctx context.Context, namespace string) (*rest.Config, error) {
+	token, err := c.admin.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	config := rest.AnonymousClientConfig(c.config)
+	config.BearerToken, config.QPS = token.Status.Token, 0
+	return config, nil
+}
+
+// bound waits until the new bindings are in effect. An empty namespace stands for all.
+func (c *realCluster) bound(ctx context.Context, config *rest.Config, namespaces ...string) error {
+	worker, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
 	return eventually(ctx, "role binding", func(ctx context.Context) error {
-		// Some test removes either of these rights, but none removes both.
-		_, err := worker.BatchV1().Jobs(config.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
-		if err != nil {
-			_, err = worker.CoreV1().Pods(config.Namespace).List(ctx, metav1.ListOptions{Limit: 1})
+		for _, namespace := range namespaces {
+			// Some test removes either of these rights, but none removes both.
+			_, err := worker.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{Limit: 1})
+			if err != nil {
+				_, err = worker.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{Limit: 1})
+			}
+			if err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 }
 

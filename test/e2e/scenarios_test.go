@@ -17,6 +17,9 @@ import (
 // TestScenarios runs the scenarios on the real cluster.
 func TestScenarios(t *testing.T) {
 	backend := realBackend{role: workerRole(t)}
+	if backend.Lacks(scenarios.Queues) == "" {
+		serveWorkloads(t)
+	}
 	began := time.Now()
 	record := scenarios.RunAll(t, backend)
 	t.Cleanup(func() {
@@ -34,13 +37,15 @@ func TestScenarios(t *testing.T) {
 
 // TestLeastPrivilege removes each right of deploy/rbac.yaml in turn.
 func TestLeastPrivilege(t *testing.T) {
-	role := workerRole(t)
+	role, err := scenarios.LoadRole("../../deploy/rbac.yaml")
+	require.NoError(t, err)
 	scenarios.LeastPrivilege(t, realBackend{role: role}, role)
 }
 
+// workerRole has all rights that a worker uses.
 func workerRole(t *testing.T) *rbacv1.Role {
 	t.Helper()
-	role, err := scenarios.LoadRole("../../deploy/rbac.yaml")
+	role, err := scenarios.LoadRole("../../deploy/rbac.yaml", "../../deploy/rbac-optional.yaml")
 	require.NoError(t, err)
 	return role
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/test/chaos/internal/history"
 	"github.com/kontinue/kontinue/test/chaos/internal/report"
+	"github.com/kontinue/kontinue/test/chaos/internal/testbed"
 )
 
 // execution is one Execution with all its workers.
@@ -22,12 +24,15 @@ type execution struct {
 	owner       metav1.OwnerReference
 	policy      kontinue.ChildPolicy
 	attempts    int
-	workers     int // that run at a time
+	workers     int  // of an attempt that run at a time
+	overlap     bool // an attempt begins while the one before it is running
 	undisturbed bool
 	rnd         *rand.Rand
 
-	mu   sync.Mutex
-	pods map[string][]string // UIDs in the results of a step, by attempt and step
+	mu      sync.Mutex
+	pods    map[string][]string // UIDs in the results of a step, by attempt and step
+	running map[int]int         // workers that have not returned, by attempt
+	results []Result            // of all attempts, if they overlap
 }
 
 const (
@@ -36,23 +41,43 @@ const (
 	maxKills = 12
 	// maxDelay is the maximum delay of a random kill.
 	maxDelay = 5 * time.Second
+	// maxHeadStart is the maximum time from the begin of an attempt to that of an
+	// overlapping one. A function without a kill takes about as long.
+	maxHeadStart = 4 * time.Second
 )
 
 // attempts runs all attempts of an Execution, and checks its Jobs.
 func (r *runner) attempts(ctx context.Context, e *execution) {
 	ctx, cancel := context.WithTimeout(ctx, executionLimit)
 	defer cancel()
+	var workers sync.WaitGroup
+	var failed atomic.Bool
 	for attempt := range e.attempts {
-		var wg sync.WaitGroup
-		returned := make([]bool, e.workers)
-		for i := range e.workers {
-			rnd := rand.New(rand.NewPCG(e.rnd.Uint64(), uint64(i)))
-			wg.Go(func() { returned[i] = r.attempt(ctx, e, attempt, rnd) })
+		switch {
+		case attempt == 0:
+		case e.overlap:
+			testbed.Pause(ctx, time.Duration(e.rnd.Int64N(int64(maxHeadStart))))
+		default:
+			workers.Wait()
 		}
-		wg.Wait()
-		if slices.Contains(returned, false) {
+		if failed.Load() {
 			break // attempt has added a finding
 		}
+		r.begin(e, attempt)
+		for i := range e.workers {
+			rnd := rand.New(rand.NewPCG(e.rnd.Uint64(), uint64(i)))
+			workers.Go(func() {
+				defer e.end(attempt)
+				if !r.attempt(ctx, e, attempt, rnd) {
+					failed.Store(true)
+				}
+			})
+		}
+	}
+	workers.Wait()
+	if e.overlap {
+		r.checkOverlap(ctx, e)
+		return
 	}
 	r.check(ctx, e)
 }
@@ -65,9 +90,9 @@ func (r *runner) attempt(ctx context.Context, e *execution, attempt int, rnd *ra
 		if !e.undisturbed && n < maxKills && r.killsLeft() {
 			p = drawPlan(rnd, maxDelay)
 		}
-		process := run(ctx, r.bed.History, r.order(kontinue.Execution{
-			Owner: e.owner, Attempts: attempt, Resumptions: n, ChildPolicy: e.policy,
-		}), p)
+		o := r.order(kontinue.Execution{Owner: e.owner, Attempts: attempt, Resumptions: n, ChildPolicy: e.policy})
+		o.Again = e.overlap
+		process := run(ctx, r.bed.History, o, p)
 		r.count(e, process)
 		results := r.compare(e, attempt, process)
 		switch {
@@ -92,13 +117,16 @@ func (r *runner) killsLeft() bool {
 }
 
 // count adds a process to the report.
-func (r *runner) count(e *execution, p process) {
+func (r *runner) count(e *execution, p ended) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Processes++
 	switch {
 	case p.killed:
 		r.report.Kills++
+		if e.overlaps() {
+			r.report.OverlappingKills++
+		}
 		r.report.ByPlan[p.plan.name]++
 		if r.report.Kills%25 == 0 {
 			fmt.Fprintf(r.Progress, "%d kills, %d executions\n", r.report.Kills, r.executions)
@@ -112,7 +140,7 @@ func (r *runner) count(e *execution, p process) {
 
 // compare compares the results of a process with the expected ones and with those of
 // other processes, and returns their number.
-func (r *runner) compare(e *execution, attempt int, p process) (results int) {
+func (r *runner) compare(e *execution, attempt int, p ended) (results int) {
 	addf := r.report.Findings.Addf
 	for _, got := range p.results {
 		if got.Error != "" && p.terminated {
@@ -127,7 +155,12 @@ func (r *runner) compare(e *execution, attempt int, p process) (results int) {
 		case !known:
 			addf(report.Wrong, "execution %d: a result of step %q", e.number, got.Step)
 		case got.Error != "":
-			addf(report.Lost, "execution %d, attempt %d, step %s: %s", e.number, attempt, got.Step, got.Error)
+			addf(report.Lost, "execution %d, policy %s, attempt %d, step %s: %s", e.number, e.policy, attempt, got.Step, got.Error)
+		case e.overlap: // checkOverlap compares it
+			e.mu.Lock()
+			got.Pods = pods
+			e.results = append(e.results, got)
+			e.mu.Unlock()
 		case !reflect.DeepEqual(want, got):
 			addf(report.Wrong, "execution %d, policy %s, step %s: %+v, want %+v", e.number, e.policy, got.Step, got, want)
 		case len(pods) != s.pods():
@@ -159,6 +192,11 @@ func (r *runner) check(ctx context.Context, e *execution) {
 	expected.Check(jobs, func(kind report.Kind, format string, args ...any) {
 		r.report.Findings.Addf(kind, "execution %d, policy %s: %s", e.number, e.policy, fmt.Sprintf(format, args...))
 	})
+	r.countJobs(e, jobs)
+}
+
+// countJobs adds the Jobs of an Execution that has ended to the report.
+func (r *runner) countJobs(e *execution, jobs []history.Job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Executions++

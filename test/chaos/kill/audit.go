@@ -14,9 +14,9 @@ import (
 )
 
 // Requests counts the requests of workers for single Jobs, including the create: in
-// Executions without a kill, in those whose only worker is killed repeatedly, and in
-// those with two such workers at once.
-type Requests struct{ Undisturbed, Killed, Raced PerJob }
+// Executions without a kill, in those whose only worker is killed repeatedly, in those
+// with two such workers at once, and in those with several attempts at once.
+type Requests struct{ Undisturbed, Killed, Raced, Overlapped PerJob }
 
 // PerJob sums up the requests for single Jobs.
 type PerJob struct {
@@ -93,10 +93,15 @@ func (r *runner) countRequests(path string) (requests Requests, err error) {
 		return requests, fmt.Errorf("audit log: %w", err)
 	}
 	for _, j := range r.bed.History.Jobs(func(*history.Job) bool { return true }) {
+		if j.Deleted {
+			continue // a later Job may have had its name
+		}
 		of := &requests.Killed
 		switch e := r.byUID[j.Execution]; {
 		case e.undisturbed:
 			of = &requests.Undisturbed
+		case e.overlap:
+			of = &requests.Overlapped
 		case e.workers > 1:
 			of = &requests.Raced
 		}

@@ -1,12 +1,15 @@
 package kill
 
 import (
+	"errors"
 	"sync"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/test/chaos/internal/testbed"
 )
 
 // step is one step of the function that every Execution runs, with the exit codes of
@@ -64,24 +67,45 @@ func (s step) runs(policy kontinue.ChildPolicy, attempt int) int {
 	}
 }
 
-// function runs the steps, and calls report as soon as each has returned.
-func function(ktx *kontinue.ExecutionContext, report func(Result)) {
-	report(call(ktx, first))
+// function runs the steps, and prints each result as soon as it is there.
+func (o *order) function(ktx *kontinue.ExecutionContext) {
+	o.step(ktx, first)
 	if ktx.Context().Err() != nil {
 		return
 	}
 	var wg sync.WaitGroup
 	for _, s := range middle {
-		wg.Go(func() { report(call(ktx, s)) })
+		wg.Go(func() { o.step(ktx, s) })
 	}
 	wg.Wait()
 	if ktx.Context().Err() != nil {
 		return
 	}
-	report(call(ktx, last))
+	o.step(ktx, last)
 }
 
-func call(ktx *kontinue.ExecutionContext, s step) Result {
+const (
+	// maxCalls bounds the calls of a step whose Job is deleted each time.
+	maxCalls = 10
+	// beforeAgain is the pause between them. The later attempt that has deleted the Job
+	// looks at least every two seconds whether it is gone, and creates the next run.
+	beforeAgain = 3 * time.Second
+)
+
+// step runs a step and prints its result.
+func (o *order) step(ktx *kontinue.ExecutionContext, s step) {
+	result, err := call(ktx, s)
+	for n := 1; o.Again && n < maxCalls && errors.Is(err, kontinue.ErrJobDeleted); n++ {
+		testbed.Pause(ktx.Context(), beforeAgain)
+		result, err = call(ktx, s)
+	}
+	if err != nil {
+		result.Error = err.Error()
+	}
+	printResult(result)
+}
+
+func call(ktx *kontinue.ExecutionContext, s step) (Result, error) {
 	options := kontinue.StepOptions{Name: s.name}
 	if s.unnamed {
 		options.Name = ""
@@ -90,23 +114,21 @@ func call(ktx *kontinue.ExecutionContext, s step) Result {
 	if s.indexes > 0 {
 		r, err := kontinue.RunJob(ktx, indexed(options, s.indexes))
 		if err != nil {
-			result.Error = err.Error()
-			return result
+			return result, err
 		}
 		result.Succeeded, result.Message = r.Succeeded(), r.Message
 		for _, p := range byIndex(r.Pods) {
 			result.add(p)
 		}
-		return result
+		return result, nil
 	}
 	r, err := kontinue.RunScript(ktx, &kontinue.ScriptOptions{StepOptions: options, Image: "busybox:1", Command: "run " + s.name})
 	if err != nil {
-		result.Error = err.Error()
-		return result
+		return result, err
 	}
 	result.Succeeded, result.Message = r.Succeeded(), r.Message
 	result.add(r)
-	return result
+	return result, nil
 }
 
 // indexed returns the options of a Job whose pods run concurrently and are not

@@ -29,6 +29,7 @@ func TestKilledWorkers(t *testing.T) {
 	require.False(t, report.Failed(), report.Findings.Cases())
 	require.GreaterOrEqual(t, report.Kills, 20)
 	require.Positive(t, report.Jobs)
+	require.Positive(t, report.Overlapping)
 	// The budget of a step: one create, one record and no read.
 	require.Equal(t, 10, report.Requests.Undisturbed.Jobs)
 	require.Equal(t, 2, report.Requests.Undisturbed.MostWrites)

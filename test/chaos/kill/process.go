@@ -5,17 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/kontinue/kontinue/test/chaos/internal/history"
+	"github.com/kontinue/kontinue/test/chaos/internal/process"
 )
 
-// process says how a worker process ended.
-type process struct {
+// ended says how a worker process ended.
+type ended struct {
 	plan       plan
 	killed     bool // by SIGKILL
 	terminated bool // it stopped after SIGTERM
@@ -26,21 +25,14 @@ type process struct {
 }
 
 // run runs a worker process until it exits or is ended according to its plan.
-func run(ctx context.Context, h *history.History, o order, p plan) process {
+func run(ctx context.Context, h *history.History, o order, p plan) ended {
 	o.DieAt = p.request
-	text, err := json.Marshal(o)
+	command, err := process.Command(ctx, workerEnv, o)
 	if err != nil {
-		return process{err: err}
+		return ended{err: err}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return process{err: err}
-	}
-	command := exec.CommandContext(ctx, self)
-	command.Env = append(os.Environ(), workerEnv+"="+string(text))
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
-	command.WaitDelay = time.Second
 	start := time.Now()
 	started := make(chan struct{})
 	send := func(signal syscall.Signal) {
@@ -58,7 +50,7 @@ func run(ctx context.Context, h *history.History, o order, p plan) process {
 	}
 	if err := command.Start(); err != nil {
 		cancel()
-		return process{err: err}
+		return ended{err: err}
 	}
 	defer cancel()
 	close(started)
@@ -71,29 +63,21 @@ func run(ctx context.Context, h *history.History, o order, p plan) process {
 		defer timer.Stop()
 	}
 	err = command.Wait()
-	ended := process{plan: p, took: time.Since(start)}
-	ended.results, ended.err = parse(stdout.Bytes())
-	signal := signalOf(command.ProcessState)
+	e := ended{plan: p, took: time.Since(start)}
+	e.results, e.err = parse(stdout.Bytes())
+	signal := process.Signal(command.ProcessState)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
-		ended.err = fmt.Errorf("worker did not exit in time (%w): %s", context.Cause(ctx), strings.TrimSpace(stderr.String()))
+		e.err = fmt.Errorf("worker did not exit in time (%w): %s", context.Cause(ctx), strings.TrimSpace(stderr.String()))
 	case signal == syscall.SIGKILL:
-		ended.killed = true
-	case p.terminate && (signal == syscall.SIGTERM || command.ProcessState.ExitCode() == exitTerminated):
-		ended.terminated = true
+		e.killed = true
+	case p.terminate && (signal == syscall.SIGTERM || command.ProcessState.ExitCode() == process.ExitTerminated):
+		e.terminated = true
 	default:
-		ended.err = fmt.Errorf("worker failed (%w): %s", err, strings.TrimSpace(stderr.String()))
+		e.err = fmt.Errorf("worker failed (%w): %s", err, strings.TrimSpace(stderr.String()))
 	}
-	return ended
-}
-
-// signalOf returns the signal that ended a process, or 0.
-func signalOf(state *os.ProcessState) syscall.Signal {
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return status.Signal()
-	}
-	return 0
+	return e
 }
 
 // parse reads the lines that a worker printed. A kill may have cut the last one.

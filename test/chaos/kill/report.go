@@ -20,6 +20,10 @@ type Report struct {
 	// ended. ByPlan counts those that ended as planned.
 	Processes, Kills int
 	ByPlan           map[string]int
+	// Overlapping is the number of attempts that began while workers of an earlier one
+	// were running, and OverlappingKills that of the kills while workers of several
+	// attempts were. Deleted counts the Jobs that a later attempt deleted (RetryAll).
+	Overlapping, OverlappingKills, Deleted int
 	// Jobs and Pods count all that ever existed.
 	Jobs, Pods int
 	Findings   *report.Findings
@@ -46,12 +50,16 @@ func (r *Report) Print(to io.Writer) {
 	for _, plan := range plans {
 		t.Row("  "+plan, r.ByPlan[plan])
 	}
+	t.Row("attempts beside an earlier one", r.Overlapping)
+	t.Row("kills with several attempts at once", r.OverlappingKills)
 	t.Row("jobs", r.Jobs)
+	t.Row("  deleted by a later attempt", r.Deleted)
 	t.Row("pods", r.Pods)
 	t.Counts(r.Findings, report.Lost, report.Duplicate, report.Wrong)
 	t.Row("requests of an undisturbed step", r.Requests.Undisturbed)
 	t.Row("requests of a step, workers killed", r.Requests.Killed)
 	t.Row("requests of a step, two workers killed", r.Requests.Raced)
+	t.Row("requests of a step, several attempts at once", r.Requests.Overlapped)
 	if len(r.Undisturbed) > 0 {
 		t.Row("slowest undisturbed worker", slices.Max(r.Undisturbed).Round(time.Millisecond))
 	}

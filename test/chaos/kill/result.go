@@ -54,9 +54,15 @@ func index(p *corev1.Pod) string { return p.Annotations[batchv1.JobCompletionInd
 
 // expected returns the expected result of the step, without the UIDs.
 func (s step) expected(policy kontinue.ChildPolicy, attempt int) Result {
-	run := s.runs(policy, attempt) - 1
+	result := s.result(s.runs(policy, attempt) - 1)
+	result.Attempt = attempt
+	return result
+}
+
+// result returns the result of a run, without the attempt and the UIDs.
+func (s step) result(run int) Result {
 	code := s.code(run)
-	result := Result{Step: s.name, Attempt: attempt, Succeeded: code == 0}
+	result := Result{Step: s.name, Succeeded: code == 0}
 	for i := range s.pods() {
 		podCode, phase := int32(0), corev1.PodSucceeded
 		if i == 0 && code != 0 {

@@ -32,6 +32,9 @@ type Options struct {
 	// Undisturbed is the number of Executions whose worker is not killed, to count
 	// their requests. Default: 4.
 	Undisturbed int
+	// Overlap says that one in this many Executions has two or three attempts at once;
+	// none if it is negative. Default: 2.
+	Overlap int
 	// Pace is the maximum time that a pod is pending, and then running. Default: 1 s.
 	Pace time.Duration
 	// Reattach, if not 0, is the number of finished steps for which to measure the
@@ -55,6 +58,7 @@ func (o Options) complete() Options {
 	o.Kills = cmp.Or(o.Kills, 300)
 	o.Parallel = cmp.Or(o.Parallel, 6)
 	o.Undisturbed = cmp.Or(o.Undisturbed, 4)
+	o.Overlap = cmp.Or(o.Overlap, 2)
 	o.Pace = cmp.Or(o.Pace, time.Second)
 	if o.Progress == nil {
 		o.Progress = io.Discard
@@ -141,18 +145,11 @@ func (r *runner) next(ctx context.Context) (*execution, bool, error) {
 	r.executions++
 	r.mu.Unlock()
 	e := &execution{
-		number: n, undisturbed: undisturbed, workers: 1, attempts: 1, pods: map[string][]string{},
+		number: n, undisturbed: undisturbed, workers: 1, attempts: 1, pods: map[string][]string{}, running: map[int]int{},
 		rnd: rand.New(rand.NewPCG(r.Seed, uint64(1000+n))),
 	}
 	if !undisturbed {
-		// One in three is retried, one in four has two workers at once.
-		if n%3 == 0 {
-			e.attempts = 2
-		}
-		if n%4 == 0 {
-			e.workers = 2
-		}
-		e.policy = []kontinue.ChildPolicy{kontinue.ChildPolicyNone, kontinue.ChildPolicyRetryFailed, kontinue.ChildPolicyRetryAll}[n/3%3]
+		e.draw(r.Overlap)
 	}
 	owner, err := r.createOwner(ctx, fmt.Sprintf("execution-%d", n))
 	if err != nil {
@@ -163,6 +160,30 @@ func (r *runner) next(ctx context.Context) (*execution, bool, error) {
 	defer r.mu.Unlock()
 	r.byUID[owner.UID] = e
 	return e, true, nil
+}
+
+var policies = []kontinue.ChildPolicy{kontinue.ChildPolicyNone, kontinue.ChildPolicyRetryFailed, kontinue.ChildPolicyRetryAll}
+
+// draw chooses policy, attempts and workers by the number of the Execution. One in
+// overlap has several attempts at once, of one or two workers each. Of the others one in
+// three is retried, and one in four has two workers at once.
+func (e *execution) draw(overlap int) {
+	n := e.number
+	if n%overlap == overlap-1 {
+		k := n / overlap
+		e.overlap, e.policy, e.attempts, e.workers = true, policies[k%3], 2, 1+k/3%2
+		if k%5 == 4 {
+			e.attempts = 3
+		}
+		return
+	}
+	if n%3 == 0 {
+		e.attempts = 2
+	}
+	if n%4 == 0 {
+		e.workers = 2
+	}
+	e.policy = policies[n/3%3]
 }
 
 // createOwner creates the object that stands for an Execution.

@@ -3,10 +3,8 @@ package kill
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kontinue/kontinue"
+	"github.com/kontinue/kontinue/test/chaos/internal/process"
 )
 
 // workerEnv holds the order of a worker process, as JSON.
@@ -24,6 +23,9 @@ const workerEnv = "KONTINUE_CHAOS_WORKER"
 type order struct {
 	Kubeconfig, Namespace string
 	Execution             kontinue.Execution
+	// Again makes the worker call a step again whose Job was deleted, as a later attempt
+	// does under RetryAll.
+	Again bool `json:",omitempty"`
 	// DieAt, if set, is the request at which the worker kills itself.
 	DieAt *requestPoint `json:",omitempty"`
 	// Steps, if not 0, is the number of steps to run at once instead of the function.
@@ -38,31 +40,11 @@ type requestPoint struct {
 	After bool
 }
 
-// exitTerminated is the exit code of a worker that stopped after SIGTERM.
-const exitTerminated = 99
-
 // Worker is the main function of a worker process. It returns the exit code, and
 // whether this process is a worker. A program that calls Run must call Worker first.
 func Worker() (code int, is bool) {
-	text := os.Getenv(workerEnv)
-	if text == "" {
-		return 0, false
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	var o order
-	err := json.Unmarshal([]byte(text), &o)
-	if err == nil {
-		err = o.run(ctx)
-	}
-	switch {
-	case ctx.Err() != nil:
-		return exitTerminated, true
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "worker:", err)
-		return 1, true
-	}
-	return 0, true
+	return process.Main(workerEnv, &o, o.run)
 }
 
 func (o *order) run(ctx context.Context) error {
@@ -73,7 +55,7 @@ func (o *order) run(ctx context.Context) error {
 	if o.DieAt != nil {
 		config.Wrap(o.DieAt.wrap)
 	}
-	client, err := kontinue.New(kontinue.Config{RESTConfig: config, Namespace: o.Namespace})
+	client, err := kontinue.New(kontinue.Config{RESTConfig: config, Namespace: o.Namespace, SkipPreflight: true})
 	if err != nil {
 		return err
 	}
@@ -89,7 +71,7 @@ func (o *order) run(ctx context.Context) error {
 	if o.Steps > 0 {
 		err = o.reattach(ctx, ktx, config, started)
 	} else {
-		function(ktx, printResult)
+		o.function(ktx)
 	}
 	if err != nil {
 		return err

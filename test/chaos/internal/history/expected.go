@@ -23,23 +23,33 @@ func compare(a, b Job) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Run, b.Run), cmp.Compare(a.UID, b.UID))
 }
 
-// settleLimit is generous: the watches lag milliseconds behind a worker.
-const settleLimit = 15 * time.Second
-
 // Settle waits until the watches have shown every expected run with its pods, its
 // terminal condition and its record, since a worker may be ahead of the watches.
 // It gives up after 15 seconds: what is missing then was lost.
 func (h *History) Settle(ctx context.Context, match func(*Job) bool, expected Expected) {
-	_ = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, settleLimit, true, func(context.Context) (bool, error) {
+	h.Await(ctx, match, func(jobs []Job) bool {
 		complete := map[Run]bool{}
-		for _, j := range h.Jobs(match) {
+		for _, j := range jobs {
 			run := Run{j.Step, j.Run}
 			if len(j.Records) > 0 && !j.Ended.IsZero() && len(j.Pods) >= expected[run] {
 				complete[run] = true
 			}
 		}
-		return len(complete) >= len(expected), nil
+		return len(complete) >= len(expected)
 	})
+}
+
+// awaitLimit is generous: the watches lag milliseconds behind a worker.
+const awaitLimit = 15 * time.Second
+
+// Await waits until done reports true of the Jobs that match, and returns them. It
+// gives up after 15 seconds.
+func (h *History) Await(ctx context.Context, match func(*Job) bool, done func([]Job) bool) (jobs []Job) {
+	_ = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, awaitLimit, true, func(context.Context) (bool, error) {
+		jobs = h.Jobs(match)
+		return done(jobs), nil
+	})
+	return jobs
 }
 
 // Check compares the Jobs of an Execution with the expected runs: exactly one Job

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,11 +19,12 @@ import (
 // Labels and annotations of the library, as documented. They are literals here, so
 // that a change of the library's constants makes the tests fail.
 const (
-	LabelManagedBy   = "app.kubernetes.io/managed-by"
-	LabelStep        = "kontinue.cloud/step"
-	LabelExecution   = "kontinue.cloud/execution-uid"
-	AnnotationRun    = "kontinue.cloud/run"
-	AnnotationRecord = "kontinue.cloud/outcome"
+	LabelManagedBy    = "app.kubernetes.io/managed-by"
+	LabelStep         = "kontinue.cloud/step"
+	LabelExecution    = "kontinue.cloud/execution-uid"
+	AnnotationRun     = "kontinue.cloud/run"
+	AnnotationAttempt = "kontinue.cloud/attempt"
+	AnnotationRecord  = "kontinue.cloud/outcome"
 )
 
 // Job is one Job as the watches have shown it.
@@ -33,17 +33,56 @@ type Job struct {
 	Namespace, Name, Step string
 	// Execution is the UID of the Execution that the Job belongs to.
 	Execution types.UID
-	// Run is the number of the step's run. It is 0 until the Job itself has been seen.
-	Run int
-	// Pods holds all pods that the Job ever had, with their latest phase.
-	Pods map[types.UID]corev1.PodPhase
+	// Run is the number of the step's run, and Attempt the attempt that created it. They
+	// are 0 until the Job itself has been seen.
+	Run, Attempt int
+	// Span is from the creation of the Job to its terminal condition or its end.
+	Span
+	// Pods holds all pods that the Job ever had.
+	Pods map[types.UID]*Pod
 	// Records are the distinct values that the record's annotation ever had.
 	Records []string
+	// Recorded is the resource version with the first of them, and Deleting that with the
+	// deletion timestamp; 0 means none.
+	Recorded, Deleting uint64
 	// Ended is when the watch showed the Job's terminal condition.
 	Ended   time.Time
 	Deleted bool
 
 	seen bool // whether the Job itself was seen, and not just a pod of it
+}
+
+// Pod is one pod as the watches have shown it.
+type Pod struct {
+	Phase corev1.PodPhase // the latest
+	// Span is from the time at which it runs to its final phase or its end.
+	Span
+}
+
+// Span is a time in resource versions, of which the API server promises that they grow.
+// 0 means not yet.
+type Span struct{ Began, Over uint64 }
+
+// Overlaps reports whether two objects of one type existed, or two pods ran, at the same
+// time.
+func (s Span) Overlaps(other Span) bool {
+	before := func(a, b Span) bool { return a.Began == 0 || b.Began == 0 || a.Over != 0 && a.Over <= b.Began }
+	return !before(s, other) && !before(other, s)
+}
+
+// observe takes in the state that an event shows.
+func (s *Span) observe(object metav1.Object, began, over bool) {
+	if s.Began == 0 && began {
+		s.Began = versionOf(object)
+	}
+	if s.Over == 0 && over {
+		s.Over = versionOf(object)
+	}
+}
+
+func versionOf(object metav1.Object) uint64 {
+	version, _ := strconv.ParseUint(object.GetResourceVersion(), 10, 64)
+	return version
 }
 
 // History records Jobs and pods. Its methods are safe for concurrent use.
@@ -75,7 +114,7 @@ func (h *History) Observe(event watch.Event) {
 	case *batchv1.Job:
 		h.job(event.Type, object)
 	case *corev1.Pod:
-		h.pod(object)
+		h.pod(event.Type, object)
 		if h.onPod != nil {
 			h.onPod(object)
 		}
@@ -96,17 +135,24 @@ func (h *History) job(event watch.EventType, job *batchv1.Job) {
 		h.reached(j.Execution, Created)
 	}
 	j.Deleted = j.Deleted || event == watch.Deleted
+	if j.Deleting == 0 && job.DeletionTimestamp != nil {
+		j.Deleting = versionOf(job)
+	}
+	j.observe(job, true, terminal(job) || event == watch.Deleted)
 	if j.Ended.IsZero() && terminal(job) {
 		j.Ended = time.Now()
 		h.reached(j.Execution, Ended)
 	}
 	if text := job.Annotations[AnnotationRecord]; text != "" && !slices.Contains(j.Records, text) {
 		j.Records = append(j.Records, text)
+		if j.Recorded == 0 {
+			j.Recorded = versionOf(job)
+		}
 		h.reached(j.Execution, Recorded)
 	}
 }
 
-func (h *History) pod(pod *corev1.Pod) {
+func (h *History) pod(event watch.EventType, pod *corev1.Pod) {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
 		return
@@ -116,12 +162,17 @@ func (h *History) pod(pod *corev1.Pod) {
 	j := h.entry(owner.UID)
 	j.Namespace, j.Name = pod.Namespace, owner.Name
 	j.Step, j.Execution = pod.Labels[LabelStep], types.UID(pod.Labels[LabelExecution])
-	before, known := j.Pods[pod.UID]
-	j.Pods[pod.UID] = pod.Status.Phase
-	if !known {
+	p := j.Pods[pod.UID]
+	if p == nil {
+		p = &Pod{}
+		j.Pods[pod.UID] = p
 		h.reached(j.Execution, Pending)
 	}
-	if pod.Status.Phase == corev1.PodRunning && before != corev1.PodRunning {
+	before := p.Phase
+	p.Phase = pod.Status.Phase
+	over := p.Phase == corev1.PodSucceeded || p.Phase == corev1.PodFailed
+	p.observe(pod, over || p.Phase == corev1.PodRunning, over || event == watch.Deleted)
+	if p.Phase == corev1.PodRunning && before != corev1.PodRunning {
 		h.reached(j.Execution, Running)
 	}
 }
@@ -134,6 +185,7 @@ func (h *History) know(job *batchv1.Job) *Job {
 		j.Namespace, j.Name = job.Namespace, job.Name
 		j.Step, j.Execution = job.Labels[LabelStep], types.UID(job.Labels[LabelExecution])
 		j.Run, _ = strconv.Atoi(job.Annotations[AnnotationRun])
+		j.Attempt, _ = strconv.Atoi(job.Annotations[AnnotationAttempt])
 	}
 	return j
 }
@@ -143,7 +195,7 @@ func (h *History) know(job *batchv1.Job) *Job {
 func (h *History) entry(uid types.UID) *Job {
 	j := h.jobs[uid]
 	if j == nil {
-		j = &Job{UID: uid, Pods: map[types.UID]corev1.PodPhase{}}
+		j = &Job{UID: uid, Pods: map[types.UID]*Pod{}}
 		h.jobs[uid] = j
 	}
 	return j
@@ -189,7 +241,10 @@ func (h *History) Jobs(match func(*Job) bool) []Job {
 	for _, j := range h.jobs {
 		if match(j) {
 			copied := *j
-			copied.Pods, copied.Records = maps.Clone(j.Pods), slices.Clone(j.Records)
+			copied.Pods, copied.Records = make(map[types.UID]*Pod, len(j.Pods)), slices.Clone(j.Records)
+			for uid, p := range j.Pods {
+				copied.Pods[uid] = new(*p)
+			}
 			jobs = append(jobs, copied)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/fake"
@@ -85,6 +86,44 @@ func TestTransitions(t *testing.T) {
 		history.Created, history.Pending, history.Running, history.Pending, history.Running, history.Ended, history.Recorded,
 	}, got)
 	require.NoError(t, h.Err())
+}
+
+// TestSpan checks from when to when a Job exists and its pods run, in resource versions.
+func TestSpan(t *testing.T) {
+	t.Parallel()
+	h, version := history.New(nil, nil), 0
+	observe := func(kind watch.EventType, object interface {
+		runtime.Object
+		SetResourceVersion(string)
+	}) {
+		version++
+		object.SetResourceVersion(strconv.Itoa(version))
+		h.Observe(watch.Event{Type: kind, Object: object})
+	}
+	j := job("j", "step", 0)
+	j.Annotations[history.AnnotationAttempt] = "2"
+	observe(watch.Added, j)                                         // 1
+	observe(watch.Added, pod(j, "p", corev1.PodPending))            // 2
+	observe(watch.Modified, pod(j, "p", corev1.PodRunning))         // 3
+	observe(watch.Added, pod(j, "q", corev1.PodRunning))            // 4
+	observe(watch.Modified, pod(j, "p", corev1.PodSucceeded))       // 5
+	observe(watch.Deleted, pod(j, "q", corev1.PodRunning))          // 6
+	observe(watch.Modified, recorded(j, "1"))                       // 7
+	observe(watch.Deleted, recorded(j, "1"))                        // 8
+	observe(watch.Added, job("k", "step", 1))                       // 9
+	observe(watch.Deleted, pod(job("k", "step", 1), "r", "Failed")) // 10
+	got := h.Jobs(all)
+	require.Equal(t, history.Span{Began: 1, Over: 7}, got[0].Span)
+	require.Equal(t, uint64(7), got[0].Recorded)
+	require.Equal(t, 2, got[0].Attempt)
+	require.Equal(t, history.Span{Began: 3, Over: 5}, got[0].Pods["p"].Span)
+	require.Equal(t, history.Span{Began: 4, Over: 6}, got[0].Pods["q"].Span)
+	require.Equal(t, history.Span{Began: 9}, got[1].Span)
+	require.True(t, got[0].Pods["p"].Overlaps(got[0].Pods["q"].Span))
+	require.False(t, got[0].Overlaps(got[1].Span))
+	require.False(t, got[1].Overlaps(got[0].Span))
+	require.False(t, got[1].Overlaps(history.Span{}), "not begun")
+	require.True(t, got[1].Overlaps(history.Span{Began: 20}), "not over")
 }
 
 func TestCheck(t *testing.T) {

@@ -99,7 +99,7 @@ func goSet(name, version string, mod, sum []byte, flags []string, programs []pro
 	return s
 }
 
-// kubernetesSet returns the control plane, the kubelet and the etcd release that this
+// kubernetesSet returns the control plane, the kubelet, kubectl and the etcd release that this
 // Kubernetes release was built against.
 func kubernetesSet() (set, error) {
 	version, err := pinned(kubernetesMod, "k8s.io/kubernetes")
@@ -118,6 +118,7 @@ func kubernetesSet() (set, error) {
 		{"k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"},
 		{"k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"},
 		{"k8s.io/kubernetes/cmd/kubelet", "kubelet"},
+		{"k8s.io/kubernetes/cmd/kubectl", "kubectl"},
 	}), nil
 }
 
