@@ -9,7 +9,7 @@ TESTFLAGS ?=
 # The packages for unit, race, vet and benchmarks.
 PKGS ?= ./...
 # The modules for lint, e.g. LINT_MODULES='. test/e2e'.
-LINT_MODULES ?= .
+LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel
 # More flags for golangci-lint run, e.g. LINTFLAGS=--fix.
 LINTFLAGS ?=
 # How long each benchmark runs, or how many iterations, e.g. 100x.
@@ -22,6 +22,8 @@ FUZZTIME ?= 10s
 KILLS ?= 300
 # The number of seeds that faults and simulate run.
 SEEDS ?= 100
+# The number of lines that follow writes.
+LINES ?= 1000000
 # Flags for the comparison of bench, e.g. BENCHFLAGS='-runs 1 -n 100,1000'.
 BENCHFLAGS ?= -record
 # More flags for cluster-up, e.g. CLUSTERFLAGS=-control-plane-only.
@@ -49,7 +51,7 @@ help: ## list the targets and variables
 		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: test
-test: tidy-check vet lint lint-selftest api race scale ## everything that a change must pass: tidy, vet, lint, API budget, and all tests with -race
+test: tidy-check vet lint lint-selftest api race cli scale ## everything that a change must pass: tidy, vet, lint, API budget, and all tests with -race
 
 .PHONY: unit
 unit: ## unit tests and examples without the race detector, for a quick check
@@ -59,9 +61,22 @@ unit: ## unit tests and examples without the race detector, for a quick check
 race: ## unit tests and examples with the race detector (needs cgo and a C compiler)
 	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKGS)
 
+.PHONY: cli
+cli: ## vet and tests of the command kontinue, with the race detector
+	$(GO) -C cmd/kontinue vet ./...
+	CGO_ENABLED=1 $(GO) -C cmd/kontinue test -race $(TESTFLAGS) ./...
+
+.PHONY: otel
+otel: ## vet and tests of otelkontinue, its dashboard and its alerts (builds a part of Prometheus, minutes)
+	$(GO) -C otelkontinue vet ./...
+	$(GO) -C otelkontinue test $(TESTFLAGS) ./...
+	$(GO) -C test/otel vet ./...
+	$(GO) -C test/otel test $(TESTFLAGS) ./...
+
 .PHONY: scale
-scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines
+scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines; and a log of 20,000 lines through killed workers
 	$(GO) test -count=1 -timeout 30m -v ./internal/simtest/scale
+	$(GO) -C test/chaos test -count=1 -timeout 10m ./follow
 
 .PHONY: simulate
 simulate: ## run SEEDS plans of random faults in virtual time, in slices of 250 (SEEDS=10000 takes about an hour; see docs/simulation.md)
@@ -116,13 +131,16 @@ api: ## table of exported names; fails if a package exceeds its budget
 	@$(GO) run ./internal/lint/api
 
 .PHONY: tidy
-tidy: ## go mod tidy in the root module and in tools
+tidy: ## go mod tidy in the modules that make test checks
 	$(GO) mod tidy
+	$(GO) -C cmd/kontinue mod tidy
+	$(GO) -C otelkontinue mod tidy
+	$(GO) -C test/otel mod tidy
 	$(GO) -C tools mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## fail if go.mod or go.sum would change by make tidy
-	@for m in . tools; do \
+	@for m in . cmd/kontinue otelkontinue test/otel tools; do \
 		$(GO) -C $$m mod tidy -diff || { echo "go.mod or go.sum in $$m is not tidy: run make tidy" >&2; exit 1; }; \
 	done
 
@@ -167,14 +185,18 @@ cluster-down: bin/kontinue-cluster ## stop that Kubernetes and remove its files
 	bin/kontinue-cluster down
 
 .PHONY: e2e
-e2e: ## run the scenarios on a real Kubernetes, on this machine or that of KUBECONFIG
+e2e: ## run the scenarios and kubectl on a real Kubernetes, on this machine or that of KUBECONFIG
 	$(if $(KUBECONFIG),,$(MAKE) cluster-build)
-	$(GO) -C test/e2e test -count=1 -timeout 30m $(TESTFLAGS) ./...
+	$(GO) -C test/e2e test -count=1 -p 1 -timeout 30m $(TESTFLAGS) ./...
 
 .PHONY: faults
 faults: cluster-build ## run steps on a real control plane through storms of network faults (root; minutes)
 	$(GO) -C test/chaos run ./driver storm -seeds $(SEEDS)
 
 .PHONY: durability
-durability: cluster-build ## kill workers at any instruction on a real control plane, and check that no result is lost and no step runs twice (root; minutes)
+durability: cluster-build ## kill workers at any instruction on a real control plane, also with two attempts at once, and check that no result is lost and no step runs twice (root; minutes)
 	$(GO) -C test/chaos run ./driver kill -kills $(KILLS)
+
+.PHONY: follow
+follow: ## write a log of LINES lines through cut streams and three killed workers, and count the lines lost or doubled and the memory (a million takes minutes)
+	$(GO) -C test/chaos run ./driver follow -lines $(LINES)
