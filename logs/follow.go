@@ -18,9 +18,10 @@ import (
 //
 // Follow reopens the log after an interrupted stream, after a minute without data, and
 // after a transient error of the API server or the kubelet; between attempts without
-// progress it backs off exponentially, up to about 10 seconds. When the container has
-// ended it reads the log again without following it, until that brings nothing new. Where
-// the container was restarted, it reads the rest of the previous log first.
+// progress it backs off exponentially, up to about 10 seconds, and from the start again
+// when the state of the container has changed. When the container has ended it reads the
+// log again without following it, until that brings nothing new. Where the container was
+// restarted, it reads the rest of the previous log first.
 //
 // Each Write gets one or more whole lines; a last line without a newline gets one. At
 // most [Reader.MaxStreams] logs are open at a time. A container beyond that waits, and its
@@ -166,6 +167,10 @@ func (f *follower) read(ctx context.Context, run State) error {
 		}
 		if err := pause(ctx, changed, delay.Step()); err != nil {
 			return &Error{Ref: f.ref, Err: err}
+		}
+		// A container that has ended leaves little time to read its log.
+		if changed.Err() != nil {
+			delay = f.r.backoff
 		}
 	}
 }

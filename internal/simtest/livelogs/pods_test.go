@@ -118,15 +118,15 @@ func TestRestartedContainers(t *testing.T) {
 		gaps   int
 	}{
 		"followed":                         {0, false, []int{0, 1, 2}, 0},
-		"read when the next run has begun": {11 * time.Second, false, []int{0, 1, 2}, 0},
-		"the rest when the next has begun": {11 * time.Second, true, []int{0, 1, 2}, 0},
-		"read when the last run has begun": {37 * time.Second, false, []int{1, 2}, 1},
-		"read when the last run has ended": {50 * time.Second, false, []int{1, 2}, 1},
+		"read when the next run has begun": {5 * time.Second, false, []int{0, 1, 2}, 0},
+		"the rest when the next has begun": {5 * time.Second, true, []int{0, 1, 2}, 0},
+		"read when the last run has begun": {27 * time.Second, false, []int{1, 2}, 1},
+		"read when the last run has ended": {35 * time.Second, false, []int{1, 2}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
-				var runs []containers.Script // 0-2 s, 12-22 s, 42-52 s
+				var runs []containers.Script // 0-2 s, 2-12 s, 22-32 s
 				for i, duration := range []time.Duration{2 * time.Second, 10 * time.Second, 10 * time.Second} {
 					s := containers.Script{Run: duration, Exit: containers.Exit{Code: int32(1 - i/2)}}
 					for n := range 20 {
