@@ -20,6 +20,7 @@ const (
 	reasonPodInitializing   = "PodInitializing"
 	reasonCrashLoopBackOff  = "CrashLoopBackOff"
 	reasonConfigError       = "CreateContainerConfigError"
+	reasonCreateError       = "CreateContainerError"
 	reasonCompleted         = "Completed"
 	reasonStartError        = "StartError"
 	reasonStatusUnknown     = "ContainerStatusUnknown"
@@ -94,8 +95,13 @@ func (c *container) start(k *Kubelet, w *podWorker, now time.Time) time.Duration
 		c.await(reasonConfigError, err.Error())
 		return 0 // an event of the Secret or ConfigMap triggers it
 	}
+	file, err := k.newLogFile(w.uid, c.spec.Name, restarts)
+	if err != nil {
+		c.await(reasonCreateError, err.Error())
+		return crashBackoff
+	}
 	c.restarts = restarts
-	c.log = w.openLog(c.spec.Name, k.opts.LogLimit, k.newLogFile(w.uid, c.spec.Name, restarts))
+	c.log = w.openLog(c.spec.Name, k.opts.LogLimit, file)
 	spec.Env, spec.Log, spec.Files = env, c.log, k.mountedFiles(w, c.spec)
 	w.note(c, "Pulled", fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", c.spec.Image))
 	w.note(c, "Created", "Container created")

@@ -21,7 +21,7 @@ import (
 // whole, and text. A nil logFile stores nothing. It is guarded by its logBuffer.
 type logFile struct {
 	path   string
-	file   *os.File // nil before the first write
+	file   *os.File // nil if it could not be created yet
 	size   int64
 	text   int   // bytes of the log in the file
 	lost   int   // bytes of the log that could not be stored
@@ -43,15 +43,34 @@ func (k *Kubelet) logPath(pod types.UID, container string, restart int32) string
 
 func (k *Kubelet) podLogs(pod types.UID) string { return filepath.Join(k.opts.LogDir, string(pod)) }
 
-// newLogFile returns the file of a new instance. That of the last but one is removed.
-func (k *Kubelet) newLogFile(pod types.UID, container string, restart int32) *logFile {
+// newLogFile creates the file of a new instance, before its process is started: it is what
+// a later kubelet knows of an instance whose status was not written. The file of the last
+// but one is removed.
+func (k *Kubelet) newLogFile(pod types.UID, container string, restart int32) (*logFile, error) {
 	if k.opts.LogDir == "" {
-		return nil
+		return nil, nil
 	}
 	if restart > 1 {
 		_ = os.Remove(k.logPath(pod, container, restart-2)) // it goes with the pod at the latest
 	}
-	return &logFile{path: k.logPath(pod, container, restart)}
+	f := &logFile{path: k.logPath(pod, container, restart)}
+	return f, f.open()
+}
+
+// lastInstance returns the restart count of the last instance that an earlier kubelet has
+// started, or -1. The status lacks it if the program was killed before it was written.
+func (k *Kubelet) lastInstance(pod *corev1.Pod, container string) int32 {
+	last := int32(-1)
+	if status := statusOf(pod, container); status != nil && hasRun(status) {
+		last = status.RestartCount
+	}
+	if k.opts.LogDir == "" {
+		return last
+	}
+	if _, err := os.Stat(k.logPath(pod.UID, container, last+1)); err == nil {
+		last++
+	}
+	return last
 }
 
 // append stores what was just written to the buffer. A log that cannot be stored is still
@@ -87,21 +106,30 @@ func (f *logFile) append(b *logBuffer, text []byte, now time.Time) {
 }
 
 func (f *logFile) write(out []byte) error {
-	if f.file == nil {
-		if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
-			return err
-		}
-		file, err := os.OpenFile(f.path, os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		f.file = file
+	if err := f.open(); err != nil {
+		return err
 	}
 	_, err := f.file.Write(out)
 	if err != nil {
 		return errors.Join(err, f.file.Truncate(f.size))
 	}
 	f.size += int64(len(out))
+	return nil
+}
+
+// open creates the file, unless that was done.
+func (f *logFile) open() error {
+	if f.file != nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	f.file = file
 	return nil
 }
 
@@ -148,8 +176,7 @@ func appendRecord(out []byte, at time.Time, text []byte) []byte {
 	return append(append(out, text...), '\n')
 }
 
-// readLog reads the log of an instance that has ended. One that has written nothing has no
-// file.
+// readLog reads the log of an instance that has ended.
 func readLog(path string, limit int) (*logBuffer, error) {
 	b := newLogBuffer(limit, nil)
 	b.closed = true
@@ -186,17 +213,17 @@ func readLog(path string, limit int) (*logBuffer, error) {
 	}
 }
 
-// storedLogs reads the logs of a container that ran before this program was started.
-func (k *Kubelet) storedLogs(pod *corev1.Pod, container string) (logPair, error) {
-	status := statusOf(pod, container)
-	if k.opts.LogDir == "" || status == nil || !hasRun(status) {
+// storedLogs reads the logs of a container that ran before this program was started: of its
+// last instance, as lastInstance returns it, and of the one before.
+func (k *Kubelet) storedLogs(pod *corev1.Pod, container string, last int32) (logPair, error) {
+	if k.opts.LogDir == "" || last < 0 {
 		return logPair{}, nil
 	}
-	now, err := readLog(k.logPath(pod.UID, container, status.RestartCount), k.opts.LogLimit)
-	if err != nil || status.RestartCount == 0 {
+	now, err := readLog(k.logPath(pod.UID, container, last), k.opts.LogLimit)
+	if err != nil || last == 0 {
 		return logPair{now: now}, err
 	}
-	old, err := readLog(k.logPath(pod.UID, container, status.RestartCount-1), k.opts.LogLimit)
+	old, err := readLog(k.logPath(pod.UID, container, last-1), k.opts.LogLimit)
 	return logPair{now: now, old: old}, err
 }
 

@@ -64,7 +64,7 @@ func (k *Kubelet) logOf(pod *corev1.Pod, containerName string, previous bool) (*
 	}
 	if logs.now == nil {
 		var err error
-		if logs, err = k.storedLogs(pod, containerName); err != nil {
+		if logs, err = k.storedLogs(pod, containerName, k.lastInstance(pod, containerName)); err != nil {
 			return nil, apierrors.NewInternalError(err)
 		}
 	}

@@ -23,15 +23,14 @@ const (
 func (w *podWorker) reboot(k *Kubelet, now time.Time) {
 	began := false
 	for _, c := range w.containers {
-		status := statusOf(w.pod, c.spec.Name)
-		if status == nil || !hasRun(status) {
+		last := k.lastInstance(w.pod, c.spec.Name)
+		if last < 0 {
 			continue
 		}
 		began = true
-		c.restarts, c.last = status.RestartCount, status.LastTerminationState.Terminated
-		c.waiting, c.running, c.terminated = status.State.Waiting, status.State.Running, status.State.Terminated
+		c.restore(statusOf(w.pod, c.spec.Name), last, now)
 		// A log that cannot be read is an error of the request for it.
-		if logs, err := k.storedLogs(w.pod, c.spec.Name); err == nil && logs.now != nil {
+		if logs, err := k.storedLogs(w.pod, c.spec.Name, last); err == nil && logs.now != nil {
 			w.mu.Lock()
 			w.logs[c.spec.Name] = logs
 			w.mu.Unlock()
@@ -56,6 +55,24 @@ func (w *podWorker) reboot(k *Kubelet, now time.Time) {
 			c.again(0, now)
 		}
 	}
+}
+
+// restore gives the container the state of its status, or that of an instance that was
+// started after the status was written.
+func (c *container) restore(status *corev1.ContainerStatus, last int32, now time.Time) {
+	c.restarts = last
+	if status == nil {
+		status = &corev1.ContainerStatus{RestartCount: -1}
+	}
+	c.last = status.LastTerminationState.Terminated
+	if hasRun(status) && status.RestartCount == last {
+		c.waiting, c.running, c.terminated = status.State.Waiting, status.State.Running, status.State.Terminated
+		return
+	}
+	if status.State.Terminated != nil {
+		c.last = status.State.Terminated
+	}
+	c.running = &corev1.ContainerStateRunning{StartedAt: seconds(now)}
 }
 
 // unfinished reports whether a main container is to run, for the first time or again.
