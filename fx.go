@@ -20,7 +20,7 @@ import (
 //	fx.New(
 //		fx.Supply(kontinue.Config{RESTConfig: restConfig, Namespace: "ci"}),
 //		kontinue.Module,
-//		fx.Invoke(func(c *kontinue.Client) { … }),
+//		fx.Invoke(func(c *kontinue.Client) error { return c.Healthy() }),
 //	)
 //
 // An application that has a rest.Config makes the Config from it:

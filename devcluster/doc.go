@@ -11,13 +11,19 @@
 // ([Cluster.Jobs]). [Cluster.Serve] opens the cluster to others, such as kubectl:
 //
 //	cluster, err := devcluster.Start(ctx, devcluster.Options{})
-//	...
+//	if err != nil {
+//		return err
+//	}
 //	defer cluster.Stop()
 //	listener, err := net.Listen("tcp", "127.0.0.1:0")
-//	...
+//	if err != nil {
+//		return err
+//	}
 //	endpoint, err := cluster.Serve(listener, devcluster.ServeOptions{})
-//	...
-//	err = endpoint.WriteKubeconfig("dev.kubeconfig")
+//	if err != nil {
+//		return err
+//	}
+//	return endpoint.WriteKubeconfig("dev.kubeconfig")
 //
 // Tests use package kontinuetest, which has the same cluster.
 //

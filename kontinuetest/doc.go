@@ -8,7 +8,7 @@
 //
 //	cluster := kontinuetest.New(t)
 //	cluster.Play(kontinuetest.Job("helm").Pending(4*time.Minute).Log("no such chart").Exit(3))
-//	result, err := DeployWithHelm(cluster.Run(cluster.NewExecution("release-42")))
+//	err := deploy(cluster.Run(cluster.NewExecution("release-42")))
 //
 // A container without a play succeeds immediately. Inside a [testing/synctest] bubble
 // the four minutes take no real time. Methods of [Cluster] inject faults such as an

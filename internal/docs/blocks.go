@@ -1,72 +1,83 @@
 package docs
 
 import (
-	"fmt"
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
+	"regexp"
 	"strings"
 )
 
-// Block is a piece of Go code in the documentation.
+// Block is a piece of code in the documentation.
 type Block struct {
 	// File is the file that contains the block.
 	File string
 	// Line is the line of its first line of code, from 1.
 	Line int
+	// Lang is the info string of a fence, such as "go", "sh" or "yaml", and may be empty.
+	Lang string
+	// NotRun is the reason why no test runs the block, from the comment
+	// <!-- not run: REASON --> on the line before it.
+	NotRun string
+	// From is the file that the block is a part of, from the comment <!-- from PATH --> on
+	// the line before it.
+	From string
+	// Module is the directory of the Go module that the block is compiled in: that of File.
+	// Empty is the root module.
+	Module string
 	// Code is its text, without the indent of a comment.
 	Code string
 }
 
-// Markdown returns the fenced blocks of a Markdown text whose info string is "go".
+// Reasons are the reasons for which a block of commands is not run.
+var Reasons = []string{"needs kind", "needs the network", "needs a foreign cluster", "takes minutes", "needs root"}
+
+var marker = regexp.MustCompile(`^<!-- (not run:|from) (.+) -->$`)
+
+// Markdown returns the fenced blocks of a Markdown text.
 func Markdown(file, text string) []Block {
 	var blocks []Block
-	var open string // the fence of the block that the line is in, if any
+	var open, before string // the fence that the line is in, if any; the line before
 	for i, line := range strings.Split(text, "\n") {
 		trimmed := strings.TrimSpace(line)
 		fence := trimmed[:len(trimmed)-len(strings.TrimLeft(trimmed, "`"))]
 		switch {
 		case open == "" && len(fence) >= 3:
 			open = fence
-			if strings.TrimSpace(trimmed[len(fence):]) == "go" {
-				blocks = append(blocks, Block{File: file, Line: i + 2})
-				continue
+			block := Block{File: file, Line: i + 2, Lang: strings.TrimSpace(trimmed[len(fence):])}
+			if match := marker.FindStringSubmatch(before); match != nil && match[1] == "from" {
+				block.From = match[2]
+			} else if match != nil {
+				block.NotRun = match[2]
 			}
-			open += " " // another language
-		case open != "" && len(fence) >= len(strings.TrimSpace(open)) && trimmed == fence:
+			blocks = append(blocks, block)
+		case open != "" && len(fence) >= len(open) && trimmed == fence:
 			open = ""
-		case open != "" && !strings.HasSuffix(open, " "):
+		case open != "":
 			blocks[len(blocks)-1].Code += line + "\n"
 		}
+		before = trimmed
 	}
 	return blocks
 }
 
-// PackageComment returns the code blocks of a Go file's package comment, which are
-// Go code, all of them. It returns an error if the file does not parse.
-func PackageComment(file, source string) ([]Block, error) {
-	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, file, source, parser.PackageClauseOnly|parser.ParseComments)
-	if err != nil {
-		return nil, fmt.Errorf("find code blocks: %w", err)
-	}
-	if f.Doc == nil {
-		return nil, nil
-	}
-	lines := strings.Split(source, "\n")
-	next := fset.Position(f.Doc.Pos()).Line - 1
-	var blocks []Block
-	for _, content := range new(comment.Parser).Parse(f.Doc.Text()).Content {
-		code, ok := content.(*comment.Code)
-		if !ok {
-			continue
+// Select returns the blocks with one of the languages.
+func Select(blocks []Block, langs ...string) []Block {
+	var selected []Block
+	for _, b := range blocks {
+		for _, lang := range langs {
+			if b.Lang == lang {
+				selected = append(selected, b)
+			}
 		}
-		first, _, _ := strings.Cut(code.Text, "\n")
-		for next < len(lines)-1 && strings.TrimSpace(strings.TrimPrefix(lines[next], "//")) != strings.TrimSpace(first) {
-			next++
-		}
-		blocks = append(blocks, Block{File: file, Line: next + 1, Code: code.Text})
-		next++
 	}
-	return blocks, nil
+	return selected
+}
+
+// prose returns the text with the lines of its fenced blocks empty.
+func prose(text string) string {
+	lines := strings.Split(text, "\n")
+	for _, b := range Markdown("", text) {
+		for i := range strings.Count(b.Code, "\n") {
+			lines[b.Line-1+i] = ""
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -11,22 +11,48 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// Check type-checks the blocks as code of the module in dir. It returns the errors
-// of all of them, joined, each with its line in the documentation.
-func Check(ctx context.Context, dir string, blocks []Block) error {
+// Check type-checks the blocks of Go code, each as code of its module below root, but for
+// those that are a part of a file: these have to be in it. It returns the errors of all of
+// them, joined, each with its line in the documentation.
+func Check(ctx context.Context, root string, blocks []Block) error {
+	var errs []error
+	modules := map[string][]Block{}
+	for _, b := range Select(blocks, "go") {
+		if b.From == "" {
+			modules[b.Module] = append(modules[b.Module], b)
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, b.From))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: the block is a part of a file: %w", b.File, b.Line, err))
+		} else if !strings.Contains(string(text), b.Code) {
+			errs = append(errs, fmt.Errorf("%s:%d: the block is not in %s as it is", b.File, b.Line, b.From))
+		}
+	}
+	for _, module := range slices.Sorted(maps.Keys(modules)) {
+		errs = append(errs, check(ctx, filepath.Join(root, module), modules[module]))
+	}
+	return errors.Join(errs...)
+}
+
+// check type-checks the blocks as code of the module in dir.
+func check(ctx context.Context, dir string, blocks []Block) error {
 	fset := token.NewFileSet()
 	var errs []error
 	var files []file
 	var paths []string
 	for _, b := range blocks {
 		source, statements := wrap(b)
-		f, err := parser.ParseFile(fset, b.File, source, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(fset, path.Base(b.File), source, parser.SkipObjectResolution)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -2,9 +2,11 @@ package docs_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,33 +17,100 @@ import (
 
 const root = "../.."
 
-// Every block of Go code in the documentation compiles.
+// read returns the pages, and all code blocks of pages and doc comments.
+func read(t *testing.T) (pages []docs.Page, sources, all []docs.Block) {
+	t.Helper()
+	pages, err := docs.Pages(root)
+	require.NoError(t, err)
+	sources, err = docs.Sources(root)
+	require.NoError(t, err)
+	all = slices.Clone(sources)
+	for _, p := range pages {
+		all = append(all, p.Blocks...)
+	}
+	return pages, sources, all
+}
+
+// Every block of Go code in the documentation compiles. A module of its own checks its blocks
+// in its own tests, which compile what it imports.
 func TestModule(t *testing.T) {
 	t.Parallel()
-	var found []docs.Block
-	markdown := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
-	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".md" {
-			path, err = filepath.Rel(root, path)
-			markdown = append(markdown, path)
+	_, _, all := read(t)
+	files, modules := map[string]bool{}, map[string]bool{}
+	var own []docs.Block
+	for _, b := range docs.Select(all, "go") {
+		files[b.File] = true
+		if modules[b.Module] = true; b.Module == "" || b.From != "" {
+			own = append(own, b)
 		}
-		return err
-	})
-	require.NoError(t, err)
-	for _, file := range markdown {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		require.NoError(t, err)
-		found = append(found, docs.Markdown(file, string(text))...)
 	}
-	require.NotEmpty(t, found, "README.md has Go code")
+	for _, file := range []string{"README.md", "doc.go", "kontinuetest/doc.go", "devcluster/doc.go", "fx.go", "docs/logs.md"} {
+		require.True(t, files[file], "%s has Go code", file)
+	}
+	require.Equal(t, map[string]bool{"": true, "otelkontinue": true}, modules)
+	require.NoError(t, docs.Check(t.Context(), root, own))
+}
 
-	source, err := os.ReadFile(filepath.Join(root, "doc.go"))
-	require.NoError(t, err)
-	blocks, err := docs.PackageComment("doc.go", string(source))
-	require.NoError(t, err)
-	require.NotEmpty(t, blocks, "doc.go has Go code")
+// Every link of the documentation leads to a file and a heading, and every path in it to a
+// file.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	pages, _, _ := read(t)
+	require.NoError(t, docs.CheckLinks(root, pages))
+	require.NoError(t, docs.CheckPaths(root, pages, "pods/log")) // a resource of the API
+}
 
-	require.NoError(t, docs.Check(t.Context(), root, append(found, blocks...)))
+// Every command names what exists, and those that are not run have a reason. The module
+// test/e2e runs the others, and cmd/kontinue checks the flags of kontinue.
+func TestShell(t *testing.T) {
+	t.Parallel()
+	pages, sources, _ := read(t)
+	require.NoError(t, docs.CheckShell(root, pages, sources))
+}
+
+// Every manifest decodes as its kind.
+func TestData(t *testing.T) {
+	t.Parallel()
+	_, _, all := read(t)
+	require.NotEmpty(t, docs.Select(all, "yaml"))
+	require.NoError(t, docs.CheckData(all))
+}
+
+// TestCount logs what the other tests check.
+func TestCount(t *testing.T) {
+	t.Parallel()
+	pages, _, all := read(t)
+	exempt, run := map[string]int{}, 0
+	for _, c := range docs.Commands(all[len(all)-blocksOf(pages):]) {
+		if c.NotRun != "" {
+			exempt[c.NotRun]++
+		} else {
+			run++
+		}
+	}
+	for _, b := range docs.Select(all, "python") {
+		exempt[b.NotRun]++
+	}
+	links, compiled := 0, len(docs.Select(all, "go"))
+	for _, p := range pages {
+		links += strings.Count(p.Text, "](")
+	}
+	t.Logf("%d pages with %d links, %d blocks of Go compiled, %d manifests decoded, %d commands run",
+		len(pages), links, compiled, len(docs.Select(all, "yaml", "json")), run)
+	for _, reason := range slices.Sorted(maps.Keys(exempt)) {
+		t.Logf("%d commands not run: %s", exempt[reason], reason)
+	}
+	require.Greater(t, len(pages), 15)
+	require.Greater(t, compiled, 25)
+	require.Greater(t, run, 10)
+}
+
+func blocksOf(pages []docs.Page) int {
+	n := 0
+	for _, p := range pages {
+		n += len(p.Blocks)
+	}
+	return n
 }
 
 // Every test that the list of invariants names exists.

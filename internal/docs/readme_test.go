@@ -44,7 +44,7 @@ func block(t *testing.T, start, end string) string {
 // The program and the test in the README are those of examples/deploy, which run.
 func TestREADMEShowsTheExample(t *testing.T) {
 	t.Parallel()
-	blocks := docs.Markdown("README.md", readme(t))
+	blocks := docs.Select(docs.Markdown("README.md", readme(t)), "go")
 	require.NotEmpty(t, blocks)
 	program, err := os.ReadFile(filepath.Join(root, "examples/deploy/main.go"))
 	require.NoError(t, err)
@@ -54,18 +54,6 @@ func TestREADMEShowsTheExample(t *testing.T) {
 	require.NoError(t, err)
 	shown := blocks[slices.IndexFunc(blocks, func(b docs.Block) bool { return strings.HasPrefix(b.Code, "func Test") })]
 	require.Contains(t, string(tests), "\n"+shown.Code)
-}
-
-func TestREADMELinksLeadSomewhere(t *testing.T) {
-	t.Parallel()
-	links := regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(readme(t), -1)
-	require.NotEmpty(t, links)
-	for _, link := range links {
-		if !strings.HasPrefix(link[1], "https://") {
-			_, err := os.Stat(filepath.Join(root, link[1]))
-			require.NoError(t, err)
-		}
-	}
 }
 
 func TestREADMEShowsTheRole(t *testing.T) {

@@ -5,23 +5,28 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
 
 // variables are what a fragment may use without declaring it, with their types.
 var variables = map[string]string{
-	"client":     "*kontinue.Client",
-	"config":     "kontinue.Config",
-	"ctx":        "context.Context",
-	"deploy":     "func(*kontinue.ExecutionContext) error",
-	"execution":  "kontinue.Execution",
-	"jobSpec":    "batchv1.JobSpec",
-	"ktx":        "*kontinue.ExecutionContext",
-	"owner":      "metav1.OwnerReference",
-	"podSpec":    "corev1.PodSpec",
-	"restConfig": "*rest.Config",
-	"t":          "*testing.T",
+	"ciConfig":      "func() kontinue.Config",
+	"client":        "*kontinue.Client",
+	"cluster":       "*kontinuetest.Cluster",
+	"config":        "kontinue.Config",
+	"ctx":           "context.Context",
+	"deploy":        "func(*kontinue.ExecutionContext) error",
+	"execution":     "kontinue.Execution",
+	"jobSpec":       "batchv1.JobSpec",
+	"ktx":           "*kontinue.ExecutionContext",
+	"newWorker":     "func(ci, nightly *kontinue.Client) error",
+	"nightlyConfig": "func() kontinue.Config",
+	"owner":         "metav1.OwnerReference",
+	"podSpec":       "corev1.PodSpec",
+	"restConfig":    "*rest.Config",
+	"t":             "*testing.T",
 }
 
 // imports are the packages that a fragment may use without importing them.
@@ -38,13 +43,16 @@ var imports = map[string]string{
 	"kontinuetest": "github.com/kontinue/kontinue/kontinuetest",
 	"kubernetes":   "k8s.io/client-go/kubernetes",
 	"metav1":       "k8s.io/apimachinery/pkg/apis/meta/v1",
+	"net":          "net",
 	"os":           "os",
+	"otelkontinue": "github.com/kontinue/kontinue/otelkontinue",
 	"require":      "github.com/stretchr/testify/require",
 	"rest":         "k8s.io/client-go/rest",
 	"slog":         "log/slog",
 	"synctest":     "testing/synctest",
 	"testing":      "testing",
 	"time":         "time",
+	"wait":         "k8s.io/apimachinery/pkg/util/wait",
 }
 
 // wrap returns the block as a file, and whether the block is a list of statements. It
@@ -65,7 +73,8 @@ func wrap(b Block) (source string, statements bool) {
 	}
 	for _, name := range unresolved("package p\n" + body) {
 		if typ, ok := variables[name]; ok {
-			body = fmt.Sprintf("var %s %s\n", name, typ) + body
+			// Behind the block, which may begin with imports.
+			body += fmt.Sprintf("\nvar %s %s\n", name, typ)
 		}
 	}
 	var imported strings.Builder
@@ -82,7 +91,7 @@ func parses(source string) bool {
 	return err == nil
 }
 
-// unresolved returns the names that the file uses and does not declare, sorted.
+// unresolved returns the names that the file uses and neither declares nor imports, sorted.
 func unresolved(source string) []string {
 	f, err := parser.ParseFile(token.NewFileSet(), "", source, 0)
 	if err != nil {
@@ -91,6 +100,13 @@ func unresolved(source string) []string {
 	names := make(map[string]bool)
 	for _, ident := range f.Unresolved {
 		names[ident.Name] = true
+	}
+	for _, spec := range f.Imports { // the parser does not resolve them
+		if spec.Name != nil {
+			delete(names, spec.Name.Name)
+		} else {
+			delete(names, path.Base(strings.Trim(spec.Path.Value, `"`)))
+		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
