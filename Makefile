@@ -9,7 +9,7 @@ TESTFLAGS ?=
 # The packages for unit, race, vet and benchmarks.
 PKGS ?= ./...
 # The modules for lint, e.g. LINT_MODULES='. test/e2e'.
-LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel
+LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel tools/release
 # More flags for golangci-lint run, e.g. LINTFLAGS=--fix.
 LINTFLAGS ?=
 # How long each benchmark runs, or how many iterations, e.g. 100x.
@@ -22,6 +22,8 @@ FUZZTIME ?= 10s
 KILLS ?= 300
 # The number of seeds that faults and simulate run.
 SEEDS ?= 100
+# The version that release prepares, e.g. v0.1.0-rc.1.
+VERSION ?=
 # The number of lines that follow writes.
 LINES ?= 1000000
 # Flags for the comparison of bench, e.g. BENCHFLAGS='-runs 1 -n 100,1000'.
@@ -127,8 +129,25 @@ fmt: lint-tool ## format the code
 	$(LINT) fmt --config .golangci.yml
 
 .PHONY: api
-api: ## table of exported names; fails if a package exceeds its budget
+api: bin/release ## table of exported names; fails if a package exceeds its budget, or if api/ does not have the public API as it is
 	@$(GO) run ./internal/lint/api
+	@bin/release api
+	@bin/release diff
+
+.PHONY: api-update
+api-update: bin/release ## write the public API into api/
+	@bin/release api -update
+
+.PHONY: release
+release: bin/release ## prepare the release VERSION: check it, build and install it as a user would, tag it; pushes nothing
+	@bin/release prepare $(VERSION)
+
+.PHONY: release-notes
+release-notes: bin/release ## print the notes of the release VERSION, from CHANGELOG.md
+	@bin/release notes $(VERSION)
+
+bin/release: FORCE
+	@$(GO) -C tools/release build -o "$(CURDIR)/$@" .
 
 .PHONY: tidy
 tidy: ## go mod tidy in the modules that make test checks
@@ -137,10 +156,11 @@ tidy: ## go mod tidy in the modules that make test checks
 	$(GO) -C otelkontinue mod tidy
 	$(GO) -C test/otel mod tidy
 	$(GO) -C tools mod tidy
+	$(GO) -C tools/release mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## fail if go.mod or go.sum would change by make tidy
-	@for m in . cmd/kontinue otelkontinue test/otel tools; do \
+	@for m in . cmd/kontinue otelkontinue test/otel tools tools/release; do \
 		$(GO) -C $$m mod tidy -diff || { echo "go.mod or go.sum in $$m is not tidy: run make tidy" >&2; exit 1; }; \
 	done
 
