@@ -9,7 +9,7 @@ TESTFLAGS ?=
 # The packages for unit, race, vet and benchmarks.
 PKGS ?= ./...
 # The modules for lint, e.g. LINT_MODULES='. test/e2e'.
-LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel tools/release
+LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel tools/release tools/site
 # More flags for golangci-lint run, e.g. LINTFLAGS=--fix.
 LINTFLAGS ?=
 # How long each benchmark runs, or how many iterations, e.g. 100x.
@@ -74,6 +74,16 @@ otel: ## vet and tests of otelkontinue, its dashboard and its alerts (builds a p
 	$(GO) -C otelkontinue test $(TESTFLAGS) ./...
 	$(GO) -C test/otel vet ./...
 	$(GO) -C test/otel test $(TESTFLAGS) ./...
+
+.PHONY: docs
+docs: ## tests of the documentation: code, manifests, links and the static site; make e2e runs its commands
+	$(GO) test $(TESTFLAGS) ./internal/docs
+	$(GO) -C tools/site vet ./...
+	$(GO) -C tools/site test $(TESTFLAGS) ./...
+
+.PHONY: site
+site: ## build the documentation as static pages in site/, which a browser opens as files
+	$(GO) -C tools/site run . -root "$(CURDIR)" -out "$(CURDIR)/site"
 
 .PHONY: scale
 scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines; and a log of 20,000 lines through killed workers
@@ -157,10 +167,11 @@ tidy: ## go mod tidy in the modules that make test checks
 	$(GO) -C test/otel mod tidy
 	$(GO) -C tools mod tidy
 	$(GO) -C tools/release mod tidy
+	$(GO) -C tools/site mod tidy
 
 .PHONY: tidy-check
 tidy-check: ## fail if go.mod or go.sum would change by make tidy
-	@for m in . cmd/kontinue otelkontinue test/otel tools tools/release; do \
+	@for m in . cmd/kontinue otelkontinue test/otel tools tools/release tools/site; do \
 		$(GO) -C $$m mod tidy -diff || { echo "go.mod or go.sum in $$m is not tidy: run make tidy" >&2; exit 1; }; \
 	done
 
