@@ -30,6 +30,11 @@ LINES ?= 1000000
 BENCHFLAGS ?= -record
 # More flags for cluster-up, e.g. CLUSTERFLAGS=-control-plane-only.
 CLUSTERFLAGS ?=
+# The Kubernetes version for what runs a real one, e.g. K8S=v1.35.4. Default: the pinned one.
+K8S ?=
+ifneq ($(K8S),)
+export KONTINUE_CLUSTER_VERSION = $(K8S)
+endif
 
 # The linter is built from source, with the version in tools/go.mod. A linter built
 # with an older Go rejects newer code, so the file name contains both versions.
@@ -216,9 +221,13 @@ cluster-down: bin/kontinue-cluster ## stop that Kubernetes and remove its files
 	bin/kontinue-cluster down
 
 .PHONY: e2e
-e2e: ## run the scenarios and kubectl on a real Kubernetes, on this machine or that of KUBECONFIG
+e2e: ## run the scenarios and kubectl on a real Kubernetes, on this machine or that of KUBECONFIG; with K8S the scenarios alone
 	$(if $(KUBECONFIG),,$(MAKE) cluster-build)
-	$(GO) -C test/e2e test -count=1 -p 1 -timeout 30m $(TESTFLAGS) ./...
+	$(GO) -C test/e2e test -count=1 -p 1 -timeout 30m $(TESTFLAGS) $(if $(K8S),.,./...)
+
+.PHONY: versions
+versions: ## run e2e on the version K8S and record the result in docs/versions.md (root; the first time of a version builds it, which takes about 20 minutes)
+	KONTINUE_UPDATE_VERSIONS=1 $(MAKE) e2e
 
 .PHONY: faults
 faults: cluster-build ## run steps on a real control plane through storms of network faults (root; minutes)

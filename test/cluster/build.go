@@ -13,6 +13,11 @@ import (
 // Default: kontinue-cluster below [os.UserCacheDir].
 const CacheEnv = binaries.CacheEnv
 
+// VersionEnv is the environment variable with the Kubernetes version to build and run, as
+// its Go module has it: "v1.35.4". Default: the version that is pinned, the only one whose
+// dependencies are pinned, too. Each version has its own programs in the cache.
+const VersionEnv = binaries.VersionEnv
+
 // BusyboxImage is present on every node: /bin/sh and the busybox programs, statically
 // linked. "busybox" and "alpine" of docker.io/library with the tags "test" and
 // "latest" are the same image. With latest a pod needs imagePullPolicy IfNotPresent,

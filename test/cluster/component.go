@@ -82,7 +82,7 @@ func (c *Cluster) command(component Component) sandbox.Command {
 		group = nodeGroup
 	}
 	args := []string{filepath.Join(directory, string(component))}
-	args = append(args, c.arguments(component)...)
+	args = append(args, c.known(component, c.arguments(component))...)
 	args = append(args, c.options.ExtraArgs[component]...)
 	return sandbox.Command{
 		Name: string(component), Group: group, Args: args, Env: c.environment(),
@@ -124,7 +124,7 @@ func (c *Cluster) arguments(component Component) []string {
 			"--bind-address=127.0.0.1",
 			"--cert-dir=" + c.path("kube-controller-manager"),
 			"--leader-elect=false",
-			"--controllers=" + strings.Join(controllers, ","),
+			"--controllers=" + strings.Join(c.known(ControllerManager, controllers), ","),
 			"--use-service-account-credentials",
 			"--service-account-private-key-file=" + c.path("service-account.key"),
 			"--root-ca-file=" + c.path("ca.crt"),

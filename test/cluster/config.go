@@ -142,6 +142,7 @@ func (c *Cluster) kubeletConfig() map[string]any {
 		// Without Services there is no need for iptables.
 		"makeIPTablesUtilChains": false,
 	}
+	c.knownFields(Kubelet, config)
 	if c.options.KubeletConfig != nil {
 		c.options.KubeletConfig(config)
 	}

@@ -7,7 +7,8 @@
 //
 // build compiles and installs what is missing. up does that too, starts a cluster in
 // the background and prints the path of its kubeconfig. down stops it, and removes
-// the remains of clusters that crashed.
+// the remains of clusters that crashed. KONTINUE_CLUSTER_VERSION is the version of
+// Kubernetes, such as v1.35.4.
 package main
 
 import (

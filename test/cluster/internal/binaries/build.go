@@ -88,7 +88,7 @@ func Find() (*Binaries, error) {
 
 // Build installs and builds what is missing, and returns the programs. The first build
 // compiles Kubernetes, which takes a quarter of an hour on two cores. Processes that
-// build at the same time wait for each other.
+// build the same at the same time wait for each other.
 func Build(ctx context.Context, logger *slog.Logger) (*Binaries, error) {
 	if err := Install(ctx, logger); err != nil {
 		return nil, fmt.Errorf("install host programs: %w", err)
@@ -100,27 +100,39 @@ func Build(ctx context.Context, logger *slog.Logger) (*Binaries, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, ".lock"))
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	kubernetes, containerd, images, err := sets()
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range []set{images, containerd, kubernetes} {
-		if s.complete(cache) {
-			continue
-		}
-		began := time.Now()
-		logger.InfoContext(ctx, "building", "set", s.name, "version", s.version)
-		if err := fill(ctx, s, cache); err != nil {
+		if err := ensure(ctx, logger, s, cache); err != nil {
 			return nil, fmt.Errorf("build %s %s: %w", s.name, s.version, err)
 		}
-		logger.InfoContext(ctx, "built", "set", s.name, "took", time.Since(began).Round(time.Second))
 	}
 	return Find()
+}
+
+// ensure builds a set unless it is complete. Each set has its own lock, so that a process
+// does not wait for the build of a version that it does not use.
+func ensure(ctx context.Context, logger *slog.Logger, s set, cache string) error {
+	if s.complete(cache) {
+		return nil
+	}
+	unlock, err := lock(ctx, s.dir(cache)+".lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.complete(cache) {
+		return nil // another process has built it meanwhile
+	}
+	began := time.Now()
+	logger.InfoContext(ctx, "building", "set", s.name, "version", s.version)
+	if err := fill(ctx, s, cache); err != nil {
+		return err
+	}
+	logger.InfoContext(ctx, "built", "set", s.name, "took", time.Since(began).Round(time.Second))
+	return nil
 }
 
 // fill builds a set in a temporary directory, and renames that when it is complete.

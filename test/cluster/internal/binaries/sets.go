@@ -69,27 +69,28 @@ type program struct{ pkg, file string }
 // goSet returns a set of programs from the modules that a go.mod pins.
 func goSet(name, version string, mod, sum []byte, flags []string, programs []program) set {
 	s := set{name: name, version: version, inputs: [][]byte{mod, sum, []byte(strings.Join(flags, "\n"))}}
+	return s.with(programs, append([]string{"-mod=readonly"}, flags...), writeModule(mod, sum))
+}
+
+// with adds programs, which are built in the module that write leaves in a directory.
+func (s set) with(programs []program, flags []string, write func(ctx context.Context, dir string) error) set {
 	for _, p := range programs {
 		s.files = append(s.files, p.file)
 		s.inputs = append(s.inputs, []byte(p.pkg))
 	}
 	s.build = func(ctx context.Context, dir string) error {
-		source, err := os.MkdirTemp("", "kontinue-cluster-"+name+"-")
+		source, err := os.MkdirTemp("", "kontinue-cluster-"+s.name+"-")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(source)
-		for file, content := range map[string][]byte{"go.mod": mod, "go.sum": sum} {
-			if err := os.WriteFile(filepath.Join(source, file), content, 0o644); err != nil {
-				return err
-			}
+		if err := write(ctx, source); err != nil {
+			return err
 		}
 		for _, p := range programs {
-			args := append([]string{"build", "-mod=readonly", "-buildvcs=false"}, flags...)
+			args := append([]string{"build", "-buildvcs=false"}, flags...)
 			cmd := exec.CommandContext(ctx, "go", append(args, "-o", filepath.Join(dir, p.file), p.pkg)...)
-			cmd.Dir = source
-			// A workspace or flags of the caller must not affect the build.
-			cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+			cmd.Dir, cmd.Env = source, environment()
 			if err := run(cmd); err != nil {
 				return err
 			}
@@ -99,10 +100,26 @@ func goSet(name, version string, mod, sum []byte, flags []string, programs []pro
 	return s
 }
 
+// environment returns that of the go command. A workspace or flags of the caller must not
+// affect the build.
+func environment() []string { return append(os.Environ(), "GOWORK=off", "GOFLAGS=") }
+
+// writeModule writes a go.mod and a go.sum.
+func writeModule(mod, sum []byte) func(ctx context.Context, dir string) error {
+	return func(_ context.Context, dir string) error {
+		for file, content := range map[string][]byte{"go.mod": mod, "go.sum": sum} {
+			if err := os.WriteFile(filepath.Join(dir, file), content, 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // kubernetesSet returns the control plane, the kubelet, kubectl and the etcd release that this
 // Kubernetes release was built against.
 func kubernetesSet() (set, error) {
-	version, err := pinned(kubernetesMod, "k8s.io/kubernetes")
+	version, isPinned, err := kubernetesVersion()
 	if err != nil {
 		return set{}, err
 	}
@@ -112,14 +129,19 @@ func kubernetesSet() (set, error) {
 	const pkg = "k8s.io/component-base/version."
 	flags := []string{"-ldflags", fmt.Sprintf("-s -w -X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s",
 		pkg, version, pkg, parts[0], pkg, parts[1])}
-	return goSet("kubernetes", version, kubernetesMod, kubernetesSum, flags, []program{
+	programs := []program{
 		{"go.etcd.io/etcd/server/v3", "etcd"},
 		{"k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"},
 		{"k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"},
 		{"k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"},
 		{"k8s.io/kubernetes/cmd/kubelet", "kubelet"},
 		{"k8s.io/kubernetes/cmd/kubectl", "kubectl"},
-	}), nil
+	}
+	if isPinned {
+		return goSet("kubernetes", version, kubernetesMod, kubernetesSum, flags, programs), nil
+	}
+	s := set{name: "kubernetes", version: version, inputs: [][]byte{[]byte("generated " + generatedRecipe), []byte(strings.Join(flags, "\n"))}}
+	return s.with(programs, append([]string{"-mod=mod"}, flags...), generated(version)), nil
 }
 
 // containerdSet returns containerd without the snapshotters that need libraries of
