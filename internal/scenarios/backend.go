@@ -50,6 +50,8 @@ const MissingImage = "kontinue.test/missing:1"
 type Backend interface {
 	// Name is a short name for files and tables.
 	Name() string
+	// Version is the version of Kubernetes, "v1.37.2".
+	Version() string
 	// Lacks returns why the backend lacks a capability, or "" if it has it.
 	Lacks(Capability) string
 	// Run calls play with a cluster that has the needs of the scenario, which is the

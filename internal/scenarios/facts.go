@@ -36,6 +36,9 @@ type Facts struct {
 	// Seconds is the duration of the step, which may be virtual time on the cluster in
 	// memory.
 	Seconds float64 `json:"seconds,omitempty"`
+
+	failed bool  // the test did
+	reason error // why, if it is known
 }
 
 // Record maps the names of scenarios to their Facts.

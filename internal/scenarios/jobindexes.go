@@ -53,17 +53,17 @@ func jobIndexes() []*Scenario {
 			Want: done(4), After: indexNames,
 		},
 		{
-			Name: "success-policy-all", Shows: "the successPolicy wants as many indexes as there are",
+			Name: "success-policy-all", Shows: "the successPolicy wants as many indexes as there are", Needs: []Capability{SuccessPolicy},
 			Job:  indexed("true", 2, 2, ruled(batchv1.SuccessPolicyRule{SucceededCount: new(int32(2))})),
 			Play: play(containers.Script{}), Want: done(2), After: indexes("0,1", nil),
 		},
 		{
-			Name: "success-policy-index", Shows: "index 0 satisfies the successPolicy before the others have started",
+			Name: "success-policy-index", Shows: "index 0 satisfies the successPolicy before the others have started", Needs: []Capability{SuccessPolicy},
 			Job:  indexed("true", 3, 1, ruled(batchv1.SuccessPolicyRule{SucceededIndexes: new("0")})),
 			Play: play(containers.Script{}), Want: done(1), After: indexes("0", nil),
 		},
 		{
-			Name: "success-policy-count", Shows: "one index satisfies the successPolicy before the others have started",
+			Name: "success-policy-count", Shows: "one index satisfies the successPolicy before the others have started", Needs: []Capability{SuccessPolicy},
 			Job:  indexed("true", 3, 1, ruled(batchv1.SuccessPolicyRule{SucceededCount: new(int32(1))})),
 			Play: play(containers.Script{}), Want: done(1), After: indexes("0", nil),
 		},

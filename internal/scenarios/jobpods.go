@@ -31,6 +31,7 @@ func jobPods() []*Scenario {
 	}
 	restarts := &Scenario{
 		Name: "policy-after-restart", Shows: "the restart of a container by its own policy is no failure for the podFailurePolicy",
+		Needs: []Capability{RestartRules},
 		Job: jobOf("[ -e /work/second ] || { touch /work/second; exit 1; }", func(s *batchv1.JobSpec) {
 			s.PodFailurePolicy = onExit(batchv1.PodFailurePolicyActionFailJob, 1)
 			spec := &s.Template.Spec

@@ -22,7 +22,7 @@ func jobPolicies() []*Scenario {
 			},
 		},
 		{
-			Name: "success-policy", Shows: "index 0 satisfies the successPolicy, and the other pod is stopped",
+			Name: "success-policy", Shows: "index 0 satisfies the successPolicy, and the other pod is stopped", Needs: []Capability{SuccessPolicy},
 			// Index 0 gives the other container the time to start.
 			Job: jobOf(`if [ "$JOB_COMPLETION_INDEX" = 0 ]; then sleep 2; else `+hang+`; fi`, func(s *batchv1.JobSpec) {
 				s.CompletionMode = new(batchv1.IndexedCompletion)

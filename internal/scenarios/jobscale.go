@@ -84,7 +84,7 @@ func jobScale() []*Scenario {
 			After: indexes("0", nil),
 		},
 		{
-			Name: "resources-changed", Shows: "the resources of a suspended Job are changed before it starts",
+			Name: "resources-changed", Shows: "the resources of a suspended Job are changed before it starts", Needs: []Capability{SuspendedResources},
 			Job: jobOf("true", func(s *batchv1.JobSpec) {
 				s.Suspend = new(true)
 				memory(&s.Template.Spec, "16Mi")
@@ -96,7 +96,7 @@ func jobScale() []*Scenario {
 			After: memories("24Mi"),
 		},
 		{
-			Name: "resources-changed-after-start", Shows: "the resources of a Job are changed while it is suspended after its start",
+			Name: "resources-changed-after-start", Shows: "the resources of a Job are changed while it is suspended after its start", Needs: []Capability{SuspendedResources},
 			Job:  waiting(func(s *batchv1.JobSpec) { memory(&s.Template.Spec, "16Mi") }),
 			Play: playReady(untilStopped),
 			During: func(ctx context.Context, r *Run) error {

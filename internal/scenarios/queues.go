@@ -87,7 +87,7 @@ func queues() []*Scenario {
 		},
 		{
 			Name: "managed-completes", Shows: "another controller runs the Job in another cluster, where it completes",
-			Needs: []Capability{Queues}, Job: elsewhere(), Play: play(containers.Script{}),
+			Needs: []Capability{Queues, ManagedBy}, Job: elsewhere(), Play: play(containers.Script{}),
 			During: func(ctx context.Context, r *Run) error {
 				return firstError(r.admit(ctx), r.runElsewhere(ctx, false,
 					batchv1.JobCondition{Type: batchv1.JobSuccessCriteriaMet, Reason: "CompletionsReached", Message: "Reached expected number of succeeded pods"},
@@ -98,7 +98,7 @@ func queues() []*Scenario {
 		},
 		{
 			Name: "managed-fails", Shows: "another controller runs the Job in another cluster, where it fails",
-			Needs: []Capability{Queues}, Job: elsewhere(), Play: play(containers.Script{}),
+			Needs: []Capability{Queues, ManagedBy}, Job: elsewhere(), Play: play(containers.Script{}),
 			During: func(ctx context.Context, r *Run) error {
 				return firstError(r.admit(ctx), r.runElsewhere(ctx, true,
 					batchv1.JobCondition{Type: batchv1.JobFailureTarget, Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit"},

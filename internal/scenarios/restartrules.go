@@ -63,16 +63,16 @@ func restartRules() []*Scenario {
 	var succeeds, fails, all bytes.Buffer
 	return []*Scenario{
 		{
-			Name: "restart-rule", Shows: "a rule of the container restarts it, and it succeeds",
+			Name: "restart-rule", Shows: "a rule of the container restarts it, and it succeeds", Needs: []Capability{RestartRules},
 			Pod: ruled(&succeeds, corev1.ContainerRestartRuleActionRestart, fmt.Sprintf(again, "exit 0")), Want: podSucceeds(), After: both(&succeeds),
 		},
 		{
-			Name: "restart-rule-and-failure", Shows: "a rule of the container restarts it, and it fails with another code",
+			Name: "restart-rule-and-failure", Shows: "a rule of the container restarts it, and it fails with another code", Needs: []Capability{RestartRules},
 			Pod:  ruled(&fails, corev1.ContainerRestartRuleActionRestart, fmt.Sprintf(again, "exit 5")),
 			Want: podFails(WantExit{Container: "main", Code: 5, Reason: "Error"}, "exit code 5"), After: both(&fails),
 		},
 		{
-			Name: "restart-all", Shows: "a rule of the container restarts all containers of the pod",
+			Name: "restart-all", Shows: "a rule of the container restarts all containers of the pod", Needs: []Capability{RestartAll},
 			Pod: ruled(&all, corev1.ContainerRestartRuleActionRestartAllContainers, fmt.Sprintf(again, "exit 0")), Want: podSucceeds(),
 			After: func(context.Context, *Run) error {
 				// The report may have a gap: the kubelet removes a container together with its log.
@@ -80,22 +80,22 @@ func restartRules() []*Scenario {
 			},
 		},
 		{
-			Name: "restart-all-with-init", Shows: "a rule of a container restarts all containers of the pod, an init container and one that is running among them",
+			Name: "restart-all-with-init", Shows: "a rule of a container restarts all containers of the pod, an init container and one that is running among them", Needs: []Capability{RestartAll},
 			Pod: &kontinue.PodOptions{Spec: initsAll}, Want: podSucceeds(), After: restarted,
 		},
 		{
-			Name: "init-restart-policy", Shows: "an init container with the restart policy OnFailure succeeds when it is restarted",
+			Name: "init-restart-policy", Shows: "an init container with the restart policy OnFailure succeeds when it is restarted", Needs: []Capability{RestartRules},
 			Pod: &kontinue.PodOptions{Spec: inits(fmt.Sprintf(again, "exit 0"), corev1.ContainerRestartPolicyOnFailure)}, Want: podSucceeds(), After: restarted,
 		},
 		{
-			Name: "init-restart-rule", Shows: "a rule of an init container restarts it, and it fails with another code",
+			Name: "init-restart-rule", Shows: "a rule of an init container restarts it, and it fails with another code", Needs: []Capability{RestartRules},
 			Pod: &kontinue.PodOptions{Spec: inits(fmt.Sprintf(again, "exit 5"), corev1.ContainerRestartPolicyNever, corev1.ContainerRestartRule{
 				Action: corev1.ContainerRestartRuleActionRestart, ExitCodes: &corev1.ContainerRestartRuleOnExitCodes{Operator: corev1.ContainerRestartRuleOnExitCodesOpIn, Values: []int32{42}},
 			})},
 			Want: podFails(WantExit{Container: "setup", Code: 5, Reason: "Error", Is: kontinue.ErrInitContainer}, "exit code 5"), After: restarted,
 		},
 		{
-			Name: "init-restart-never", Shows: "an init container with the restart policy Never fails in a pod with the restart policy OnFailure",
+			Name: "init-restart-never", Shows: "an init container with the restart policy Never fails in a pod with the restart policy OnFailure", Needs: []Capability{RestartRules},
 			Job: &kontinue.JobOptions{Spec: batchv1.JobSpec{BackoffLimit: new(int32(0)), Template: corev1.PodTemplateSpec{
 				Spec: change(inits("exit 4", corev1.ContainerRestartPolicyNever), func(s *corev1.PodSpec) { s.RestartPolicy = corev1.RestartPolicyOnFailure }),
 			}}},

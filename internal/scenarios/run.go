@@ -49,91 +49,38 @@ type Run struct {
 	noResume bool // the Job of the first run was replaced or deleted, so a resume would differ
 }
 
-// RunAll runs every scenario as a parallel subtest. It returns a function that returns
-// the record of the run, to be called after the test has ended.
+// RunAll runs every scenario that the backend has the capabilities for, each as a parallel
+// subtest. It returns a function that returns the record of the run, with the others and
+// what they need, to be called after the test has ended.
 func RunAll(t *testing.T, backend Backend) func() Record {
 	var mu sync.Mutex
 	record := Record{}
 	for _, s := range All() {
+		lacks, err := s.Lacks(backend)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lacks != "" {
+			record[s.Name] = Facts{Shows: s.Shows, Lacks: lacks} // no parallel subtest runs yet
+			continue
+		}
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			entry := Facts{Shows: s.Shows}
-			for _, need := range s.Needs {
-				if reason := backend.Lacks(need); reason != "" {
-					entry.Lacks = string(need) + ": " + reason
-				}
-			}
-			if entry.Lacks == "" {
-				backend.Run(t, s.Needs, s.Played(), func(t *testing.T, c Cluster) { s.play(t, c, &entry) })
-			}
-			mu.Lock()
-			record[s.Name] = entry
-			mu.Unlock()
-			if entry.Lacks != "" {
-				t.Skip(entry.Lacks) //nolint:forbidigo // The backend lacks a capability, which docs/fake-vs-real.md lists.
-			}
+			// Also after FailNow, which ends the goroutine.
+			defer func() {
+				entry.failed = t.Failed()
+				mu.Lock()
+				record[s.Name] = entry
+				mu.Unlock()
+			}()
+			backend.Run(t, s.Needs, s.Played(), func(t *testing.T, c Cluster) { s.play(t, c, &entry) })
 		})
 	}
 	return func() Record {
 		mu.Lock()
 		defer mu.Unlock()
 		return maps.Clone(record)
-	}
-}
-
-// play runs the scenario on a cluster and checks the result.
-func (s *Scenario) play(t *testing.T, c Cluster, entry *Facts) {
-	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("the scenario took longer than %s", limit))
-	defer cancel()
-	r := &Run{Scenario: s, Admin: c.Admin(), Namespace: "s-" + s.Name, cluster: c, test: t, newReport: make(chan struct{}, 1)}
-	stop, err := r.prepare(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	if s.Earlier != nil {
-		if err := s.Earlier(ctx, r); err != nil {
-			t.Fatalf("earlier worker: %v", err)
-		}
-	}
-	began := time.Now()
-	if err := r.step(ctx); err != nil {
-		t.Error(err)
-	}
-	entry.Seconds = time.Since(began).Seconds()
-	if r.Err == nil && !t.Failed() {
-		// Resume at once with the same client, whose cache may be older than the result.
-		if err := r.again(ctx, r.Client); err != nil {
-			t.Errorf("immediate resume by the same client: %v", err)
-		}
-	}
-	for _, err := range r.check() {
-		t.Error(err)
-	}
-	if s.Settle != nil && !t.Failed() {
-		if err := s.Settle(ctx, r); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := r.settle(ctx); err != nil {
-		t.Error(err)
-	}
-	if err := r.observe(ctx, entry); err != nil {
-		t.Error(err)
-	}
-	if s.After != nil && !t.Failed() {
-		if err := s.After(ctx, r); err != nil {
-			t.Error(err)
-		}
-	}
-	if r.Err == nil && !r.noResume && !t.Failed() {
-		if err := r.resume(ctx); err != nil {
-			t.Error(err)
-		}
-	}
-	if t.Failed() {
-		t.Log(r.dump(ctx))
 	}
 }
 

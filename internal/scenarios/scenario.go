@@ -143,7 +143,7 @@ func All() []*Scenario {
 	var all []*Scenario
 	for _, group := range []func() []*Scenario{
 		endings, podParts, stuck, gaveUp, deadNode, deadlines, parallel, jobPolicies, deletions, disruptions, refusals, admission, logReading, liveLogs, durability, identities, volumes, nodeOnly, usualEvents, restartRules, retries, scriptFiles, queues, ends,
-		jobAPI, jobScale, jobIndexes, jobPods,
+		jobAPI, jobScale, jobIndexes, jobPods, droppedFields,
 	} {
 		all = append(all, group()...)
 	}

@@ -30,13 +30,14 @@ type realBackend struct{ role *rbacv1.Role }
 
 func (realBackend) Name() string { return scenarios.Real }
 
+func (realBackend) Version() string { return shared.version }
+
 func (realBackend) Lacks(c scenarios.Capability) string {
 	if shared.own != nil {
 		return ""
 	}
 	return map[scenarios.Capability]string{
 		scenarios.Webhooks:     "the API server of the KUBECONFIG cluster cannot reach a webhook in this process",
-		scenarios.Injection:    "MutatingAdmissionPolicy is part of Kubernetes since 1.36 only",
 		scenarios.NodeLoss:     "the nodes of the KUBECONFIG cluster are not for a test to kill",
 		scenarios.NodeCapacity: "the nodes of the KUBECONFIG cluster may have pods of others",
 		scenarios.Queues:       "the KUBECONFIG cluster may have a Kueue of its own",

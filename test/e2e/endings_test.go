@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kontinue/kontinue/internal/fakecluster/endings"
+	"github.com/kontinue/kontinue/internal/scenarios"
 )
 
 const (
@@ -22,17 +24,23 @@ const (
 )
 
 // TestEndings records in which order the states of Jobs and pods are seen when a Job
-// ends, and compares it with the record. For a record with usual times, run it alone with
+// ends, and compares it with the record. Another minor version than that of the record may
+// have another order, which is noted. For a record with usual times, run it alone with
 // -parallel 1.
 func TestEndings(t *testing.T) {
+	summary.check(t)
 	admin, err := kubernetes.NewForConfig(shared.admin)
 	require.NoError(t, err)
 	want, err := endings.Read(endings.Real)
 	require.NoError(t, err)
+	minor := version.MustParseGeneric(shared.version).Minor()
 	slots := make(chan struct{}, endingsAtOnce)
 	var mu sync.Mutex
 	have := map[string]endings.History{}
 	for _, c := range endings.All() {
+		if minor < c.Since {
+			continue // the scenarios with the same need are listed as not applicable
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			slots <- struct{}{}
@@ -47,9 +55,16 @@ func TestEndings(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			have[c.Name] = h
-			if os.Getenv(endings.UpdateEnv) == "" {
-				require.NoError(t, c.Compare(want[c.Name], h))
+			if os.Getenv(endings.UpdateEnv) != "" {
+				return
 			}
+			err = c.Compare(want[c.Name], h)
+			if err != nil && !scenarios.RecordedVersion(shared.version) {
+				t.Log(err)
+				summary.orders = append(summary.orders, c.Name)
+				return
+			}
+			require.NoError(t, err)
 		})
 	}
 	t.Cleanup(func() {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -35,9 +37,10 @@ var shared environment
 
 // environment is a cluster and how to use it.
 type environment struct {
-	admin *rest.Config
-	image string
-	own   *cluster.Cluster // nil for that of KUBECONFIG
+	admin   *rest.Config
+	version string // of the API server
+	image   string
+	own     *cluster.Cluster // nil for that of KUBECONFIG
 }
 
 func TestMain(m *testing.M) {
@@ -67,7 +70,13 @@ func run(m *testing.M) (code int, err error) {
 		if image := os.Getenv(imageEnv); image != "" {
 			shared.image = image
 		}
-		return m.Run(), nil
+		if shared.version, err = serverVersion(shared.admin); err != nil {
+			return 1, err
+		}
+		code = m.Run()
+		summary.cluster = "Kubernetes " + shared.version
+		summary.print()
+		return code, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -82,11 +91,18 @@ func run(m *testing.M) (code int, err error) {
 	}
 	ready := time.Since(began)
 	shared.admin, shared.image = shared.own.RESTConfig(cluster.Admin), cluster.BusyboxImage
+	if shared.version, err = serverVersion(shared.admin); err != nil {
+		return 1, errors.Join(err, shared.own.Stop(ctx))
+	}
 	began = time.Now()
 	code = m.Run()
 	summary.cluster = fmt.Sprintf("Kubernetes %s ready after %s, tests took %s, resident memory of its programs %d MiB",
 		shared.own.Version(), ready.Round(100*time.Millisecond), time.Since(began).Round(time.Second), residentMiB(shared.own))
 	summary.print()
+	if err := summary.save(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
 	stop, cancelStop := context.WithTimeout(context.Background(), startLimit)
 	defer cancelStop()
 	if err := shared.own.Stop(stop); err != nil {
@@ -96,6 +112,19 @@ func run(m *testing.M) (code int, err error) {
 		return code, goleak.Find()
 	}
 	return code, nil
+}
+
+// serverVersion asks for the version of the API server.
+func serverVersion(config *rest.Config) (string, error) {
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return "", err
+	}
+	info, err := client.ServerVersion()
+	if err != nil {
+		return "", err
+	}
+	return info.GitVersion, nil
 }
 
 // residentMiB sums the resident memory of the cluster's programs.

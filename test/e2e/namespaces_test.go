@@ -17,6 +17,7 @@ import (
 // rights are bound as in deploy/rbac-namespaces.yaml and deploy/rbac-cluster.yaml. The rules
 // are those of deploy/rbac.yaml, from which the files do not differ.
 func TestSeveralNamespaces(t *testing.T) {
+	summary.check(t)
 	role, err := scenarios.LoadRole("../../deploy/rbac.yaml")
 	require.NoError(t, err)
 	scenarios.SeveralNamespaces(t, realBackend{role: role})

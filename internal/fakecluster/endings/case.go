@@ -32,6 +32,8 @@ type Case struct {
 	// Race, if set, says why the order of the pod's states varies. Only the last two of
 	// them are compared then.
 	Race string
+	// Since is the first minor version of Kubernetes that has what the case is about.
+	Since uint
 }
 
 // Compare returns an error unless two histories of the case show the states of the pod,

@@ -138,6 +138,7 @@ func restartsAll() Case {
 		}
 		return runs(containers.Exit{}, containers.Exit{}).Do(ctx, spec)
 	}}, false, false)
+	c.Since = 36
 	spec := &c.Job.Spec.Template.Spec
 	spec.Containers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyNever)
 	spec.Containers[0].RestartPolicyRules = []corev1.ContainerRestartRule{{

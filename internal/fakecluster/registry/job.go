@@ -90,6 +90,7 @@ func defaultJob(job *batchv1.Job) {
 // the Job's pods are found.
 func prepareJob(job *batchv1.Job) {
 	job.Status = batchv1.JobStatus{}
+	dropDisabled(&job.Spec.Template.Spec)
 	if *job.Spec.ManualSelector {
 		return
 	}

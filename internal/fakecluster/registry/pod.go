@@ -14,6 +14,7 @@ var podStrategy = Strategy{
 	defaults:   func(o Object) { defaultPod(As[*corev1.Pod](o)) },
 	create: func(o Object) {
 		pod := As[*corev1.Pod](o)
+		dropDisabled(&pod.Spec)
 		pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: qosClass(&pod.Spec)}
 	},
 	update:         keepPod,
@@ -29,6 +30,10 @@ var podStrategy = Strategy{
 			apiequality.Semantic.DeepEqual(pod.ObjectMeta, cur.ObjectMeta)
 	},
 }
+
+// dropDisabled removes the field of a feature that is off by default (GenericWorkload), as
+// DropDisabledPodFields does.
+func dropDisabled(spec *corev1.PodSpec) { spec.SchedulingGroup = nil }
 
 // defaultPod defaults what a Pod has and a pod template does not.
 func defaultPod(pod *corev1.Pod) {

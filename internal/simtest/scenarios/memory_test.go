@@ -89,6 +89,8 @@ type memory struct {
 
 func (memory) Name() string { return "memory" }
 
+func (memory) Version() string { return "v1.37.2" }
+
 func (memory) Lacks(c scenarios.Capability) string {
 	return map[scenarios.Capability]string{
 		scenarios.SecurityContexts: "containers are local processes, which run as the test's user",
