@@ -54,7 +54,7 @@ help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo 'variables (make NAME=value target):'
 	@awk '/^# / { doc = doc substr($$0, 2); next } \
-		/^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= */, ""); printf "  %-15s%s (%s)\n", name, doc, $$0 } { doc = "" }' \
+		/^[A-Z0-9_]+ \?=/ { name = $$1; sub(/^[A-Z0-9_]+ \?= */, ""); printf "  %-15s%s (%s)\n", name, doc, $$0 } { doc = "" }' \
 		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: test
