@@ -333,4 +333,13 @@ func TestDeleteOptionsOfEachGroup(t *testing.T) {
 		require.Equal(t, 200, code, body)
 		require.Contains(t, body, metav1.FinalizerDeleteDependents)
 	}
+
+	// Those of its own group are what controller-runtime sends for a custom resource.
+	custom, client := newCustomServer(t)
+	_, err := client.Resource(executionsGVR).Namespace(testNamespace).Create(t.Context(), execution("a"), metav1.CreateOptions{})
+	require.NoError(t, err)
+	code, body := send(t, custom, "DELETE", "/apis/example.com/v1/namespaces/"+testNamespace+"/executions/a", "application/json",
+		`{"kind":"DeleteOptions","apiVersion":"example.com/v1","propagationPolicy":"Foreground"}`)
+	require.Equal(t, 200, code, body)
+	require.Contains(t, body, metav1.FinalizerDeleteDependents)
 }

@@ -136,15 +136,19 @@ func (x *exchange) readDeleteOptions(opts *metav1.DeleteOptions) error {
 		return err
 	}
 	kind := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
-	_, _, err = info.Serializer.Decode(raw, &kind, opts)
+	read, _, err := info.Serializer.Decode(raw, &kind, opts)
 	if runtime.IsNotRegisteredError(err) {
 		// kubectl sends those of meta.k8s.io, and clientsets those of their group.
 		if meta, ok := runtime.SerializerInfoForMediaType(metainternalversionscheme.Codecs.SupportedMediaTypes(), info.MediaType); ok {
-			_, _, err = meta.Serializer.Decode(raw, &kind, opts)
+			read, _, err = meta.Serializer.Decode(raw, &kind, opts)
 		}
 	}
 	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
+	}
+	// Of another group version, such as that of a custom resource, it is another object.
+	if other, ok := read.(*metav1.DeleteOptions); ok {
+		*opts = *other
 	}
 	return nil
 }
