@@ -10,6 +10,8 @@ TESTFLAGS ?=
 PKGS ?= ./...
 # The modules for lint, e.g. LINT_MODULES='. test/e2e'.
 LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel tools/release tools/site
+# The recipes, each of which is a module.
+RECIPES ?= recipes/controller-runtime
 # More flags for golangci-lint run, e.g. LINTFLAGS=--fix.
 LINTFLAGS ?=
 # How long each benchmark runs, or how many iterations, e.g. 100x.
@@ -89,6 +91,14 @@ docs: ## tests of the documentation: code, manifests, links and the static site;
 .PHONY: site
 site: ## build the documentation as static pages in site/, which a browser opens as files
 	$(GO) -C tools/site run . -root "$(CURDIR)" -out "$(CURDIR)/site"
+
+.PHONY: recipes
+recipes: ## vet and tests of the recipes, which need river, controller-runtime and Temporal (minutes the first time)
+	@set -e; for m in $(RECIPES); do \
+		echo "go vet and test in $$m"; \
+		$(GO) -C $$m vet ./...; \
+		$(GO) -C $$m test $(TESTFLAGS) ./...; \
+	done
 
 .PHONY: scale
 scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines; and a log of 20,000 lines through killed workers
