@@ -14,8 +14,9 @@ var errUsage = errors.New("usage: release api [-update] | diff [-base REV] | not
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, ".", os.Args[1:]); err != nil {
+	err := run(ctx, os.Stdout, ".", os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
