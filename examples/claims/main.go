@@ -51,7 +51,7 @@ func run(ctx context.Context, s settings, add int) (err error) {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
 	for range add {
-		if _, err := (store{clientset.CoreV1().ConfigMaps(s.namespace)}).add(ctx); err != nil {
+		if err := (store{clientset.CoreV1().ConfigMaps(s.namespace)}).add(ctx); err != nil {
 			return err
 		}
 	}

@@ -74,8 +74,7 @@ func inMemory(t *testing.T, executions int, f func(t fixture)) {
 		require.NoError(t, cluster.Play(devcluster.Job("").Run(stepTime)))
 		s := store{cluster.Clientset().CoreV1().ConfigMaps("default")}
 		for range executions {
-			_, err := s.add(t.Context())
-			require.NoError(t, err)
+			require.NoError(t, s.add(t.Context()))
 		}
 		f(fixture{t, cluster, s})
 	})

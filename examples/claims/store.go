@@ -56,14 +56,14 @@ type store struct {
 	maps corev1client.ConfigMapInterface
 }
 
-func (s store) add(ctx context.Context) (string, error) {
-	object, err := s.maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+func (s store) add(ctx context.Context) error {
+	_, err := s.maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "release-", Labels: map[string]string{appLabel: appName},
 	}}, metav1.CreateOptions{})
 	if err != nil {
-		return "", fmt.Errorf("add an Execution: %w", err)
+		return fmt.Errorf("add an Execution: %w", err)
 	}
-	return object.Name, nil
+	return nil
 }
 
 // open returns the Executions that have not ended.

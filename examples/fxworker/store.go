@@ -54,7 +54,7 @@ func (e *execution) kontinue(ttl time.Duration) kontinue.Execution {
 }
 
 // store stores Executions as ConfigMaps. Only one worker process may use it at a
-// time; an application with several would acquire a Lease for each Execution.
+// time; examples/claims shares Executions between several.
 type store struct {
 	client    kubernetes.Interface
 	namespace string
