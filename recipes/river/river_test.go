@@ -170,6 +170,9 @@ func TestKilledWorker(t *testing.T) {
 		steps = append(steps, job.Labels["kontinue.cloud/step"])
 	}
 	require.Equal(t, []string{"build", "test", "publish"}, steps, "no step has run twice")
+	all, err := cluster.Clientset().BatchV1().Jobs("default").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	require.Len(t, all.Items, 3, "no other Execution has")
 }
 
 // TestFailureIsAnAttempt: river tries again, and only the step that has failed has a new Job.
