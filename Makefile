@@ -11,7 +11,7 @@ PKGS ?= ./...
 # The modules for lint, e.g. LINT_MODULES='. test/e2e'.
 LINT_MODULES ?= . cmd/kontinue otelkontinue test/otel tools/release tools/site
 # The recipes, each of which is a module.
-RECIPES ?= recipes/controller-runtime recipes/river recipes/temporal
+RECIPES ?= recipes/controller-runtime recipes/river recipes/temporal recipes/kueue
 # More flags for golangci-lint run, e.g. LINTFLAGS=--fix.
 LINTFLAGS ?=
 # How long each benchmark runs, or how many iterations, e.g. 100x.
