@@ -60,7 +60,7 @@ help: ## list the targets and variables
 		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: test
-test: tidy-check vet lint lint-selftest api race cli scale ## everything that a change must pass: tidy, vet, lint, API budget, and all tests with -race
+test: tidy-check vet lint lint-selftest api race cli tools scale ## everything that a change must pass: tidy, vet, lint, API budget, and all tests with -race
 
 .PHONY: unit
 unit: ## unit tests and examples without the race detector, for a quick check
@@ -75,6 +75,13 @@ cli: ## vet and tests of the command kontinue, with the race detector
 	$(GO) -C cmd/kontinue vet ./...
 	CGO_ENABLED=1 $(GO) -C cmd/kontinue test -race $(TESTFLAGS) ./...
 
+.PHONY: tools
+tools: ## vet and tests of the tools that prepare a release and build the site
+	$(GO) -C tools/release vet ./...
+	$(GO) -C tools/release test $(TESTFLAGS) ./...
+	$(GO) -C tools/site vet ./...
+	$(GO) -C tools/site test $(TESTFLAGS) ./...
+
 .PHONY: otel
 otel: ## vet and tests of otelkontinue, its dashboard and its alerts (builds a part of Prometheus, minutes)
 	$(GO) -C otelkontinue vet ./...
@@ -85,7 +92,6 @@ otel: ## vet and tests of otelkontinue, its dashboard and its alerts (builds a p
 .PHONY: docs
 docs: ## tests of the documentation: code, manifests, links and the static site; make e2e runs its commands
 	$(GO) test $(TESTFLAGS) ./internal/docs
-	$(GO) -C tools/site vet ./...
 	$(GO) -C tools/site test $(TESTFLAGS) ./...
 
 .PHONY: site
