@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,30 +31,31 @@ func TestPages(t *testing.T) {
 	pages, err := docs.Pages(top)
 	require.NoError(t, err)
 	before := output(t, "git", "-C", top, "status", "--porcelain")
-	t.Run("", func(t *testing.T) { // which ends with all pages
-		ran := 0
-		for _, page := range pages {
-			var commands []docs.Command
-			for _, c := range docs.Commands(page.Blocks) {
-				if c.NotRun == "" {
-					commands = append(commands, c)
-				}
-			}
-			if ran += len(commands); len(commands) > 0 {
-				t.Run(page.Path, func(t *testing.T) {
-					t.Parallel()
-					s, err := newSession(t.Context(), t.TempDir(), top, environment(t, bin))
-					t.Cleanup(func() { require.NoError(t, s.end()) })
-					require.NoError(t, err)
-					for _, c := range commands {
-						require.NoError(t, s.check(t.Context(), c))
-					}
-				})
+	t.Cleanup(func() { // when all pages are done
+		require.Equal(t, before, output(t, "git", "-C", top, "status", "--porcelain"), "a command has left files")
+	})
+	ran := 0
+	for _, page := range pages {
+		var commands []docs.Command
+		for _, c := range docs.Commands(page.Blocks) {
+			if c.NotRun == "" {
+				commands = append(commands, c)
 			}
 		}
-		require.Greater(t, ran, 10)
-	})
-	require.Equal(t, before, output(t, "git", "-C", top, "status", "--porcelain"), "a command has left files")
+		if ran += len(commands); len(commands) == 0 {
+			continue
+		}
+		t.Run(page.Path, func(t *testing.T) {
+			t.Parallel()
+			s, err := newSession(t.Context(), t.TempDir(), top, environment(t, bin))
+			t.Cleanup(func() { require.NoError(t, s.end()) })
+			require.NoError(t, err)
+			for _, c := range commands {
+				require.NoError(t, s.check(t.Context(), c))
+			}
+		})
+	}
+	require.Greater(t, ran, 10)
 }
 
 // environment returns the variables of a session with the programs in bin.
@@ -77,7 +79,8 @@ func environment(t *testing.T, bin string) []string {
 // output returns what the program prints.
 func output(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	// The context of the test ends before its cleanups.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -95,7 +98,7 @@ func TestSession(t *testing.T) {
 		require.NoError(t, s.check(t.Context(), command(text)), text)
 	}
 	for text, want := range map[string]string{
-		"sh: false":         "a.md:1: false\n: exit code 1",
+		"sh: false":         "a.md:2: false\n: exit code 1",
 		"console: echo a\n": "the output is:\na",
 		"sh: kontinue dev --none || true; exec true": "kontinue dev --none",
 	} {
@@ -103,7 +106,7 @@ func TestSession(t *testing.T) {
 	}
 	for shown, out := range map[string]string{
 		"job/a-abcdefghijk23-bcdfg 5m3s": "job/a-zyxwvutsrqp23-xz245   12ms",
-		"...\nb":                         "a\na\nb",
+		"...\nb":                         "a\nc\nb",
 		"a\n...":                         "a",
 		"a\n...\nc":                      "a\nb\nc",
 	} {

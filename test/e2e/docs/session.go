@@ -45,7 +45,7 @@ func newSession(ctx context.Context, dir, root string, env []string) (*session, 
 		os.WriteFile(filepath.Join(dir, "env"), []byte(state.String()), 0o600),
 		os.WriteFile(filepath.Join(dir, "cwd"), []byte(root), 0o600))
 	if err != nil {
-		return nil, fmt.Errorf("begin a session: %w", err)
+		return s, fmt.Errorf("begin a session: %w", err)
 	}
 	_, err = s.serve(ctx, "kontinue dev --kubeconfig "+quote(filepath.Join(dir, "kubeconfig")))
 	return s, err
@@ -94,9 +94,12 @@ func (s *session) serve(ctx context.Context, text string) (out string, err error
 		return "", fmt.Errorf("%s: %w", text, err)
 	}
 	d := &server{cmd: cmd, lines: bufio.NewReader(stdout)}
-	for !strings.Contains(out, "export KUBECONFIG=") || !strings.HasSuffix(out, "\n") {
+	var export string
+	for export == "" {
 		line, err := d.lines.ReadString('\n')
-		out += line
+		if out += line; strings.HasPrefix(line, "export KUBECONFIG=") {
+			export = line
+		}
 		if err != nil {
 			return out, errors.Join(fmt.Errorf("%s: %w", text, err), cmd.Wait())
 		}
@@ -106,7 +109,7 @@ func (s *session) serve(ctx context.Context, text string) (out string, err error
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", text, err)
 	}
-	_, err = io.WriteString(state, "\n"+out[strings.Index(out, "export KUBECONFIG="):])
+	_, err = io.WriteString(state, "\n"+export)
 	return out, errors.Join(err, state.Close())
 }
 
