@@ -206,8 +206,12 @@ func (r *Run) replacedLate(ctx context.Context, before *batchv1.Job) error {
 	err = follow(ctx, changes, func(_ watch.EventType, job *batchv1.Job) bool {
 		counted = job.Status
 		still := counted.Terminating != nil && *counted.Terminating == 1
-		terminating = terminating || still && counted.Failed == 0 && counted.Active == 0
-		early = early || terminating && counted.Failed == 0 && counted.Active > 0 || still && counted.Failed > 0
+		failed := int(counted.Failed)
+		if counted.UncountedTerminatedPods != nil { // it has failed, and still has the Job's finalizer
+			failed += len(counted.UncountedTerminatedPods.Failed)
+		}
+		terminating = terminating || still && failed == 0 && counted.Active == 0
+		early = early || terminating && failed == 0 && counted.Active > 0 || still && failed > 0
 		return counted.Failed > 0
 	})
 	if err != nil || !terminating || early {

@@ -24,7 +24,7 @@ const (
 )
 
 // TestEndings records in which order the states of Jobs and pods are seen when a Job
-// ends, and compares it with the record. Another minor version than that of the record may
+// ends, and compares it with the record, of which a busy kubelet may leave out states. Another minor version than that of the record may
 // have another order, which is noted. For a record with usual times, run it alone with
 // -parallel 1.
 func TestEndings(t *testing.T) {
@@ -58,7 +58,7 @@ func TestEndings(t *testing.T) {
 			if os.Getenv(endings.UpdateEnv) != "" {
 				return
 			}
-			err = c.Compare(want[c.Name], h)
+			err = c.Covers(want[c.Name], h)
 			if err != nil && !scenarios.RecordedVersion(shared.version) {
 				t.Log(err)
 				summary.orders = append(summary.orders, c.Name)

@@ -40,13 +40,36 @@ type Case struct {
 // and those of the Job, in the same order. How the states of the pod and of the Job are
 // mixed depends on milliseconds.
 func (c Case) Compare(a, b History) error {
+	return c.compare(a, b, "is not", slices.Equal[[]string])
+}
+
+// Covers returns an error unless a history shows the states of a record in their order, from
+// the same first to the same last one. It may lack some between them: a kubelet that is busy
+// writes the newest of several states alone.
+func (c Case) Covers(record, h History) error {
+	return c.compare(h, record, "is not from the first to the last of", func(x, y []string) bool {
+		if len(x) == 0 || len(y) == 0 || x[0] != y[0] || x[len(x)-1] != y[len(y)-1] {
+			return slices.Equal(x, y)
+		}
+		for _, line := range x {
+			i := slices.Index(y, line)
+			if i < 0 {
+				return false
+			}
+			y = y[i+1:]
+		}
+		return true
+	})
+}
+
+func (c Case) compare(a, b History, not string, same func(x, y []string) bool) error {
 	for _, pod := range []bool{true, false} {
 		x, y := a.of(pod), b.of(pod)
 		if pod && c.Race != "" {
 			x, y = x[max(0, len(x)-2):], y[max(0, len(y)-2):]
 		}
-		if !slices.Equal(x, y) {
-			return fmt.Errorf("%s:\n\t%s\nis not\n\t%s", c.Name, strings.Join(x, "\n\t"), strings.Join(y, "\n\t"))
+		if !same(x, y) {
+			return fmt.Errorf("%s:\n\t%s\n%s\n\t%s", c.Name, strings.Join(x, "\n\t"), not, strings.Join(y, "\n\t"))
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package endings_test
 
 import (
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,23 @@ func TestSameOrder(t *testing.T) {
 	}
 	first, second := endings.All()[0], endings.All()[1]
 	require.Error(t, first.Compare(memory[first.Name], memory[second.Name]))
+}
+
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	history := func(lines string) (h endings.History) {
+		for line := range strings.FieldsSeq(lines) {
+			h = append(h, endings.State{Line: "pod " + line}, endings.State{Line: "job " + line})
+		}
+		return h
+	}
+	c := endings.All()[0]
+	for _, lines := range []string{"a b c d b e", "a e", "a b e", "a b b e", "a c b e"} {
+		require.NoError(t, c.Covers(history("a b c d b e"), history(lines)), lines)
+	}
+	for _, lines := range []string{"", "a b c d b", "b c d b e", "a c c e", "a d c e", "a x e", "a b b b e"} {
+		require.Error(t, c.Covers(history("a b c d b e"), history(lines)), lines)
+	}
 }
 
 // TestOrderWithoutDelays requires that no state between the end of the containers and
