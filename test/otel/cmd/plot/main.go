@@ -1,7 +1,7 @@
 // Plot runs steps on a cluster in memory, with the delays of a real node, and writes their
 // metrics over time as an SVG: the plot of docs/observability.md.
 //
-//	go -C test/otel run ./plot > docs/run.svg
+//	go -C test/otel run ./cmd/plot > docs/run.svg
 package main
 
 import (
