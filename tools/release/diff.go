@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func diff(ctx context.Context, out io.Writer, dir, base string) error {
 	if err != nil {
 		return err
 	}
-	incompatible, err := diffModules(ctx, out, old, dir, base)
+	incompatible, err := diffModules(ctx, out, old, dir, base, last)
 	if err = errors.Join(err, remove()); err != nil || incompatible == 0 {
 		return err
 	}
@@ -57,18 +58,18 @@ func diff(ctx context.Context, out io.Writer, dir, base string) error {
 	return nil
 }
 
-// parts are the packages that the engine is made of. They may be imported, and a minor version
-// may change them: docs/stability.md.
-var parts = []string{"dispatch", "jobs", "pods", "watch"}
+// unsettled are the packages that may change until v1.0.0 without a deprecation, by the last
+// part of their path: docs/stability.md.
+var unsettled = []string{"devcluster", "dispatch", "jobs", "logs", "otelkontinue", "pods", "watch"}
 
-// isPart reports whether a package is one of the engine's parts.
-func isPart(p *packages.Package) bool {
-	return slices.Contains(parts, strings.TrimPrefix(p.PkgPath, p.Module.Path+"/"))
+// mayChange reports whether a package may still change.
+func mayChange(p *packages.Package, last string) bool {
+	return semver.Compare(last, "v1.0.0") < 0 && slices.Contains(unsettled, path.Base(p.PkgPath))
 }
 
 // diffModules compares the packages of all modules, and returns how many changes, or removed
 // packages, are incompatible.
-func diffModules(ctx context.Context, out io.Writer, oldDir, dir, base string) (int, error) {
+func diffModules(ctx context.Context, out io.Writer, oldDir, dir, base, last string) (int, error) {
 	incompatible := 0
 	for _, module := range modules {
 		if _, err := os.Stat(filepath.Join(oldDir, module, "go.mod")); err != nil {
@@ -90,7 +91,7 @@ func diffModules(ctx context.Context, out io.Writer, oldDir, dir, base string) (
 		for _, p := range before {
 			i, exists := now[p.PkgPath]
 			if !exists {
-				incompatible++ // also for a part of the engine
+				incompatible++ // in any case
 				fmt.Fprintf(out, "%s: incompatible: the package is gone\n", p.PkgPath)
 				continue
 			}
@@ -98,8 +99,8 @@ func diffModules(ctx context.Context, out io.Writer, oldDir, dir, base string) (
 				kind := "compatible"
 				switch {
 				case change.Compatible:
-				case isPart(p):
-					kind = "incompatible, in a part of the engine"
+				case mayChange(p, last):
+					kind = "incompatible, in a package that may change until v1.0.0"
 				default:
 					kind = "incompatible"
 					incompatible++
@@ -128,17 +129,17 @@ func lastTag(ctx context.Context, dir string) (string, error) {
 }
 
 // checkout checks a revision out into a temporary folder, which remove removes.
-func checkout(ctx context.Context, dir, revision string) (path string, remove func() error, err error) {
+func checkout(ctx context.Context, dir, revision string) (tree string, remove func() error, err error) {
 	parent, err := os.MkdirTemp("", "kontinue-release-")
 	if err != nil {
 		return "", nil, err
 	}
-	path = filepath.Join(parent, "tree")
-	if _, err := git(ctx, dir, "worktree", "add", "--detach", path, revision); err != nil {
+	tree = filepath.Join(parent, "tree")
+	if _, err := git(ctx, dir, "worktree", "add", "--detach", tree, revision); err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(parent))
 	}
-	return path, func() error {
-		_, err := git(context.WithoutCancel(ctx), dir, "worktree", "remove", "--force", path)
+	return tree, func() error {
+		_, err := git(context.WithoutCancel(ctx), dir, "worktree", "remove", "--force", tree)
 		return errors.Join(err, os.RemoveAll(parent))
 	}, nil
 }

@@ -133,7 +133,7 @@ func TestDiff(t *testing.T) {
 	out, err = output(t, dir, "diff")
 	require.ErrorContains(t, err, `2 incompatible changes since v0.1.0: CHANGELOG.md must have them under "### Changed" or "### Removed"`)
 	require.Contains(t, out, "example.com/k: incompatible: (*Config).Run: changed from func(int) error to func(int64) error\n")
-	require.Contains(t, out, "example.com/k/jobs: incompatible, in a part of the engine: Find: removed\n")
+	require.Contains(t, out, "example.com/k/jobs: incompatible, in a package that may change until v1.0.0: Find: removed\n")
 	require.Contains(t, out, "example.com/k/part: incompatible: the package is gone\n")
 
 	write(t, dir, map[string]string{"CHANGELOG.md": "\n## [Unreleased]\n\n### Changed\n\n- Run.\n\n## [0.1.0]\n"})
@@ -144,7 +144,7 @@ func TestDiff(t *testing.T) {
 	require.NoError(t, err)
 	commit(t, dir)
 	_, err = output(t, dir, "diff")
-	require.ErrorContains(t, err, "2 incompatible changes since v1.0.0, which a major version alone may have")
+	require.ErrorContains(t, err, "3 incompatible changes since v1.0.0, which a major version alone may have")
 	worktrees, err := git(t.Context(), dir, "worktree", "list")
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(worktrees, "\n")+1, "the checkout is removed")
