@@ -10,7 +10,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -106,6 +105,10 @@ func TestRestart(t *testing.T) {
 			stop := start(t, cluster)
 			p := create(t, c, "release-42", "build", "test")
 			cluster.Running("build")
+			cluster.Eventually(func() bool {
+				require.NoError(t, c.Get(t.Context(), client.ObjectKeyFromObject(p), p))
+				return p.Status.Phase == running
+			}, time.Minute, "the status is not written")
 			end(cluster, stop)
 			close(gone) // the Job ends while no manager is running
 			start(t, cluster)
@@ -135,8 +138,7 @@ func TestRetry(t *testing.T) {
 	cluster.RequireJobs(execution(never), "lint", "lint")
 }
 
-// TestDeletion: what a Pipeline runs is stopped before it is gone, also by a deletion that
-// leaves its Jobs.
+// TestDeletion: what a Pipeline runs is stopped before it is gone, and then collected.
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 	cluster, c := setup(t)
@@ -144,17 +146,14 @@ func TestDeletion(t *testing.T) {
 	start(t, cluster)
 	p := create(t, c, "release-42", "build")
 	cluster.Running("build")
-	require.NoError(t, c.Delete(t.Context(), p, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
-	cluster.Eventually(func() bool {
-		return apierrors.IsNotFound(c.Get(t.Context(), client.ObjectKeyFromObject(p), p))
-	}, time.Minute, "the Pipeline is still there")
+	require.NoError(t, c.Delete(t.Context(), p))
 	cluster.Eventually(func() bool {
 		jobs, err := cluster.Clientset().BatchV1().Jobs(kontinuetest.Namespace).List(t.Context(), metav1.ListOptions{})
 		require.NoError(t, err)
-		require.Len(t, jobs.Items, 1)
-		conditions := jobs.Items[0].Status.Conditions
-		return len(conditions) > 0 && conditions[len(conditions)-1].Type == batchv1.JobFailed
-	}, time.Minute, "the Job was not stopped")
+		return len(jobs.Items) == 0
+	}, time.Minute, "the Job is still there")
+	require.True(t, apierrors.IsNotFound(c.Get(t.Context(), client.ObjectKeyFromObject(p), p)))
+	require.Equal(t, new(int32(0)), cluster.Job(execution(p), "build").Spec.Parallelism, "the Job was deleted without being canceled")
 }
 
 // TestManySteps: one worker of the controller has many steps run at once, since no Reconcile
