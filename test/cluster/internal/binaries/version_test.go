@@ -76,8 +76,30 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// A build does not wait for that of another set, and one that waited for the same set does
-// not repeat it.
+// A build that waited for another one of the same set does not repeat it.
+func TestEnsureBuildsOnce(t *testing.T) {
+	t.Parallel()
+	cache, logger := t.TempDir(), slog.New(slog.DiscardHandler)
+	second := make(chan error, 1)
+	builds := 0
+	s := set{name: "n", version: "v1", files: []string{"one"}}
+	s.build = func(ctx context.Context, dir string) error {
+		if builds++; builds == 1 {
+			began := make(chan struct{})
+			go func() {
+				close(began)
+				second <- ensure(ctx, logger, s, cache)
+			}()
+			<-began
+		}
+		return os.WriteFile(filepath.Join(dir, "one"), nil, 0o644)
+	}
+	require.NoError(t, ensure(t.Context(), logger, s, cache))
+	require.NoError(t, <-second)
+	require.Equal(t, 1, builds)
+}
+
+// A build does not wait for that of another set.
 func TestEnsureLocksOneSet(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
