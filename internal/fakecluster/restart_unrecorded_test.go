@@ -37,13 +37,13 @@ func TestRestartAfterUnrecordedStart(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		restart  int // the instance that is not recorded
-		edit     func(*batchv1.Job)
+		edit     []func(*batchv1.Job)
 		outcome  string
 		restarts int32 // of the container in the end
 	}{
-		"never restarted": {0, retries(0), "Failed/BackoffLimitExceeded", 0},
-		"restarted":       {0, restartsOnFailure, "Complete/CompletionsReached", 1},
-		"second instance": {1, restartsOnFailure, "Complete/CompletionsReached", 2},
+		"never restarted": {0, []func(*batchv1.Job){retries(0)}, "Failed/BackoffLimitExceeded", 0},
+		"restarted":       {0, []func(*batchv1.Job){restartsOnFailure, retries(6)}, "Complete/CompletionsReached", 1},
+		"second instance": {1, []func(*batchv1.Job){restartsOnFailure, retries(6)}, "Complete/CompletionsReached", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +55,7 @@ func TestRestartAfterUnrecordedStart(t *testing.T) {
 					runtime.On(containers.Match{}, forever)
 				}
 				c := persisted(t, dir, nil, func(o *fakecluster.Options) { o.Runtime = runtime })
-				create(t, c, newJob("job", tc.edit))
+				create(t, c, newJob("job", tc.edit...))
 				require.NoError(t, <-runtime.copied)
 				synctest.Wait()
 				<-time.After(time.Second)
