@@ -29,8 +29,12 @@ func prepare(ctx context.Context, out io.Writer, dir, version string) error {
 	if semver.Canonical(version) != version || semver.Compare(version, last) <= 0 {
 		return fmt.Errorf("%q is not a semantic version after %q", version, last)
 	}
-	if changed, err := git(ctx, dir, "status", "--porcelain"); err != nil || changed != "" {
-		return errors.Join(err, fmt.Errorf("commit these files first:\n%s", changed))
+	changed, err := git(ctx, dir, "status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if changed != "" {
+		return fmt.Errorf("commit these files first:\n%s", changed)
 	}
 	notes, err := releaseNotes(dir, version)
 	if err != nil {
