@@ -31,6 +31,7 @@ type display struct {
 	out, err io.Writer
 	began    time.Time
 	state    string
+	ran      bool // a container has been seen to run
 	midLine  bool // the log's last line has no end yet
 	shown    bool // the status line is on the screen
 	closed   bool
@@ -83,6 +84,7 @@ func (d *display) refresh() {
 func (d *display) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.ran = true
 	d.clear()
 	n, err := d.out.Write(p)
 	if n > 0 {
@@ -90,6 +92,13 @@ func (d *display) Write(p []byte) (int, error) {
 	}
 	d.draw()
 	return n, err
+}
+
+// running reports whether a container has been seen to run.
+func (d *display) running() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ran
 }
 
 // progress shows a state of the step.
@@ -108,6 +117,7 @@ func (d *display) progress(p kontinue.Progress) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.ran = d.ran || p.State == kontinue.StepRunning
 	if d.closed || state == d.state {
 		return
 	}

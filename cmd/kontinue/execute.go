@@ -70,8 +70,14 @@ func (o *runOptions) run(ctx context.Context, t terminal, command []string) (err
 	ktx, step, err := s.start(ctx, clientset, namespace, pod)
 	stop()
 	defer func() { _ = client.Stop(context.WithoutCancel(ctx)) }() // the process ends anyway
-	if err != nil {
-		return s.interrupted(ctx, err)
+	exit := interrupted(ctx)
+	switch {
+	case exit != nil && err != nil:
+		return exit
+	case exit != nil:
+		return s.detach(step, exit.code)
+	case err != nil:
+		return err
 	}
 	return s.wait(ktx, step)
 }
@@ -85,16 +91,23 @@ type session struct {
 	signals <-chan os.Signal
 	cancel  context.CancelCauseFunc
 
-	canceled bool // by a second Ctrl-C
+	early    os.Signal // came before start returned, for follow
+	canceled bool      // by a second Ctrl-C
 }
 
-// interruptible makes a signal end the context until the returned function is called.
+// interruptible makes a signal end the context until the returned function is called. Once
+// the container is seen to run, there is nothing to end: the signal is then one for follow,
+// although the start has not returned yet.
 func (s *session) interruptible() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		select {
 		case sig := <-s.signals:
+			if s.display.running() {
+				s.early = sig
+				return
+			}
 			s.cancel(&exitError{code: codeOf(sig), err: fmt.Errorf("interrupted; if the Job exists already, it keeps running: repeat the call with --name %s to return to it", s.name)})
 		case <-done:
 		}
@@ -105,13 +118,13 @@ func (s *session) interruptible() (stop func()) {
 	}
 }
 
-// interrupted returns the exit code of the signal that has ended the context, or else err.
-func (s *session) interrupted(ctx context.Context, err error) error {
+// interrupted returns the error of the signal that has ended the context, or nil.
+func interrupted(ctx context.Context) *exitError {
 	var exit *exitError
 	if errors.As(context.Cause(ctx), &exit) {
 		return exit
 	}
-	return err
+	return nil
 }
 
 // start starts the client, and then the step, or finds it. The ConfigMap comes first: its
@@ -209,39 +222,44 @@ func (s *session) drifted(err error) error {
 // cancels the step and waits on.
 func (s *session) follow(ctx context.Context, step *kontinue.Step[*kontinue.PodResult]) error {
 	var second <-chan time.Time
-	var first os.Signal
+	early := make(chan os.Signal, 1)
+	if s.early != nil {
+		early <- s.early
+	}
 	for {
+		var sig os.Signal
 		select {
 		case <-step.Done():
 			return nil
 		case <-second:
-			return s.detach(step, first)
-		case sig := <-s.signals:
-			switch {
-			case sig != os.Interrupt || s.canceled:
-				return s.detach(step, sig)
-			case first == nil:
-				first = sig
-				timer := time.NewTimer(secondSignal)
-				defer timer.Stop()
-				second = timer.C
-				s.display.sayf("press Ctrl-C again to stop the Job; it keeps running otherwise")
-			default:
-				second, s.canceled = nil, true
-				s.display.sayf("stopping the Job; press Ctrl-C again to leave at once")
-				if err := step.Cancel(ctx); err != nil {
-					return err
-				}
+			return s.detach(step, codeOf(os.Interrupt))
+		case sig = <-early:
+		case sig = <-s.signals:
+		}
+		switch {
+		case sig != os.Interrupt || s.canceled:
+			return s.detach(step, codeOf(sig))
+		case second == nil:
+			timer := time.NewTimer(secondSignal)
+			defer timer.Stop()
+			second = timer.C
+			s.display.sayf("press Ctrl-C again to stop the Job; it keeps running otherwise")
+		default:
+			second, s.canceled = nil, true
+			s.display.sayf("stopping the Job; press Ctrl-C again to leave at once")
+			if err := step.Cancel(ctx); err != nil {
+				return err
 			}
 		}
 	}
 }
 
-// detach leaves the step as it is.
-func (s *session) detach(step *kontinue.Step[*kontinue.PodResult], sig os.Signal) error {
+// detach leaves the step as it is. Nothing is shown after its line.
+func (s *session) detach(step *kontinue.Step[*kontinue.PodResult], code int) error {
+	s.display.close()
 	s.display.sayf("detached from job %s, which keeps running; repeat the call with --name %s to return to it", step.JobName(), s.name)
 	s.cancel(errDetached)
-	return &exitError{code: codeOf(sig)}
+	return &exitError{code: code}
 }
 
 // codeOf returns the exit code of a program that a signal has ended.

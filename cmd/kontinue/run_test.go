@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // runner runs kontinue run on a cluster.
@@ -147,6 +150,50 @@ func TestRunDetach(t *testing.T) {
 	out, code := p.end(t)
 	require.Zero(t, code)
 	require.Equal(t, "two\n", out)
+	require.Len(t, r.jobs(t), 1)
+}
+
+// TestSignalWhileStarting: a signal ends a start, unless the container runs already: the
+// log can be there before the call that has created the Job returns.
+func TestSignalWhileStarting(t *testing.T) {
+	t.Parallel()
+	for _, ran := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		signals := make(chan os.Signal)
+		s := &session{runOptions: &runOptions{name: "a"}, display: newDisplay(terminal{out: io.Discard, err: io.Discard}, "a"), signals: signals, cancel: cancel}
+		if ran {
+			_, err := s.display.Write(nil)
+			require.NoError(t, err)
+		}
+		stop := s.interruptible()
+		signals <- os.Interrupt
+		stop()
+		if ran {
+			require.Nil(t, interrupted(ctx))
+			require.Equal(t, os.Interrupt, s.early)
+		} else {
+			require.Equal(t, 130, interrupted(ctx).code)
+			require.Nil(t, s.early)
+		}
+		s.display.close()
+		cancel(nil)
+	}
+}
+
+// TestRunSignalAtCreate: whenever the signal comes, the exit code is its, the Job stays,
+// and the last line says how to return to it.
+func TestRunSignalAtCreate(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t)
+	jobs, err := clientOf(t, r.kubeconfig).BatchV1().Jobs("default").Watch(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	defer jobs.Stop()
+	p := r.begin(t, "--name a", "exec sleep 600")
+	require.Equal(t, watch.Added, (<-jobs.ResultChan()).Type)
+	p.signals <- syscall.SIGTERM
+	_, code := p.end(t)
+	require.Equal(t, 143, code)
+	require.Regexp(t, `keeps running[:;] repeat the call with --name a to return to it\n$`, p.errOut.String())
 	require.Len(t, r.jobs(t), 1)
 }
 
