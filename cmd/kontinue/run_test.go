@@ -5,10 +5,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
@@ -55,11 +57,17 @@ func (r runner) jobs(t *testing.T) []batchv1.Job {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	r := newRunner(t)
-	const script = `echo out; echo err >&2; exit 7`
-	code, out, errOut := r.run(t, "--name a", script)
+	release := filepath.Join(t.TempDir(), "go")
+	script := "echo out; echo err >&2; until [ -e " + release + " ]; do sleep 0.05; done; exit 7"
+	p := r.begin(t, "--name a", script)
+	require.ElementsMatch(t, []string{"out", "err"}, []string{p.line(t), p.line(t)})
+	runs := regexp.MustCompile(`(?m)^default/a: Running in pod a-step-1-\S+$`)
+	require.Eventually(t, func() bool { return runs.MatchString(p.errOut.String()) }, time.Minute, time.Millisecond)
+	require.NoError(t, os.WriteFile(release, nil, 0o600))
+	out, code := p.end(t)
 	require.Equal(t, 7, code)
-	require.ElementsMatch(t, []string{"out", "err"}, strings.Fields(out))
-	require.Regexp(t, `(?m)^default/a: Running in pod a-step-1-\S+$`, errOut)
+	require.Empty(t, out)
+	errOut := p.errOut.String()
 	require.Regexp(t, `default/a: failed: job default/a-step-1-\w+ failed: .* exit code 7`, errOut)
 	require.NotContains(t, errOut, "\x1b", "no control sequences where there is no terminal")
 
