@@ -1,4 +1,4 @@
-package kontinue_test
+package input_test
 
 import (
 	"strings"

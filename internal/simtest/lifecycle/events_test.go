@@ -1,4 +1,4 @@
-package kontinue_test
+package lifecycle_test
 
 import (
 	"regexp"
