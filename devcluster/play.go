@@ -165,11 +165,12 @@ func (p *Play) Message(text string) *Play {
 func (p *Play) Do(run func(ctx context.Context, env map[string]string, log io.Writer) int32) *Play {
 	s := p.script()
 	s.Do = func(ctx context.Context, spec containers.Spec) containers.Exit {
+		message := s.Exit.TerminationMessage
 		env := make(map[string]string, len(spec.Env))
 		for _, v := range spec.Env {
 			env[v.Name] = v.Value
 		}
-		return containers.Exit{Code: run(ctx, env, spec.Log)}
+		return containers.Exit{Code: run(ctx, env, spec.Log), TerminationMessage: message}
 	}
 	return p
 }

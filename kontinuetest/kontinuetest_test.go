@@ -35,6 +35,7 @@ func TestPlays(t *testing.T) {
 		code int32
 		is   error
 		log  string
+		text string // the termination message
 	}{
 		"no script":     {play: kontinuetest.Job("s")},
 		"exit code":     {play: kontinuetest.Job("s").Exit(3), code: 3},
@@ -46,9 +47,9 @@ func TestPlays(t *testing.T) {
 		"function": {play: kontinuetest.Job("s").Do(func(_ context.Context, _ map[string]string, log io.Writer) int32 {
 			_, _ = fmt.Fprintln(log, "computed")
 			return 9
-		}), code: 9, log: "computed\n"},
+		}).Message("why"), code: 9, log: "computed\n", text: "why"},
 		"every step": {play: kontinuetest.Job("").Exit(4), code: 4},
-		"message":    {play: kontinuetest.Job("s").Message("because").Exit(5), code: 5},
+		"message":    {play: kontinuetest.Job("s").Message("because").Exit(5), code: 5, text: "because"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,6 +70,9 @@ func TestPlays(t *testing.T) {
 				var failed *kontinue.ExitError
 				require.ErrorAs(t, r.Err(), &failed)
 				require.Equal(t, tc.code, failed.ExitCode)
+				if tc.text != "" {
+					require.Regexp(t, fmt.Sprintf(`^container "script" failed: exit code %d: %s$`, tc.code, tc.text), failed.Message)
+				}
 				if tc.is != nil {
 					require.ErrorIs(t, r.Err(), tc.is)
 				}
