@@ -1,8 +1,6 @@
 package step
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"testing"
 	"time"
@@ -105,113 +103,6 @@ func TestDecision(t *testing.T) {
 			require.Equal(t, tc.want, v.decision())
 		})
 	}
-}
-
-// history holds what two watches deliver about one Job: the Job's events in order, and
-// those of each pod in order.
-func history(rnd *rand.Rand) [][]Event {
-	pods := 1 + rnd.IntN(4)
-	var succeeded, failed int32
-	rv := 0
-	next := func() int { rv++; return rv }
-	streams := make([][]Event, 0, pods+1)
-	jobEvents := []Event{{job: testJob(next(), batchv1.JobStatus{})}, {job: testJob(next(), batchv1.JobStatus{Active: 1})}}
-	for i := range pods {
-		name := fmt.Sprintf("pod-%d", i)
-		phase, exit := corev1.PodSucceeded, int32(0)
-		if rnd.IntN(2) == 0 {
-			phase, exit = corev1.PodFailed, int32(1+rnd.IntN(100))
-		}
-		events := []Event{
-			{pod: testPod(name, next(), corev1.PodPending, 0, true)},
-			{pod: testPod(name, next(), corev1.PodRunning, 0, true)},
-			{pod: testPod(name, next(), phase, exit, true)},
-			{pod: testPod(name, next(), phase, exit, false)},
-		}
-		if phase == corev1.PodSucceeded {
-			succeeded++
-		} else {
-			failed++
-		}
-		if rnd.IntN(3) == 0 {
-			events = append(events, Event{pod: testPod(name, next(), phase, exit, false), deleted: true})
-		}
-		streams = append(streams, events)
-	}
-	condition := batchv1.JobComplete
-	if failed > 0 {
-		condition = batchv1.JobFailed
-	}
-	final := ended(condition, succeeded, failed)
-	jobEvents = append(jobEvents, Event{job: testJob(next(), final)})
-	if rnd.IntN(3) == 0 {
-		jobEvents = append(jobEvents, Event{job: testJob(next(), final), deleted: true})
-	}
-	return append(streams, jobEvents)
-}
-
-// interleave merges the streams in a random order that keeps each one's, and
-// repeats events as a relist does.
-func interleave(rnd *rand.Rand, streams [][]Event) []Event {
-	at := make([]int, len(streams))
-	var merged []Event
-	for {
-		var open []int
-		for i, s := range streams {
-			if at[i] < len(s) {
-				open = append(open, i)
-			}
-		}
-		if len(open) == 0 {
-			return merged
-		}
-		i := open[rnd.IntN(len(open))]
-		merged = append(merged, streams[i][at[i]])
-		at[i]++
-		if rnd.IntN(4) == 0 { // a relist repeats the newest state
-			merged = append(merged, streams[i][at[i]-1])
-		}
-	}
-}
-
-// TestAnyOrderOfEventsGivesTheSameOutcome also requires that no prefix settles
-// on a different one: an early result must equal a late one.
-func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(300) {
-		rnd := rand.New(rand.NewPCG(seed, 2))
-		streams := history(rnd)
-		want := ""
-		for range 20 {
-			var v state
-			var first string
-			for _, e := range interleave(rnd, streams) {
-				v.apply(e)
-				require.NotEqual(t, deleted, v.decision(), "seed %d", seed)
-				if v.decision() == done && first == "" {
-					first = summary(t, &v)
-				}
-			}
-			require.Equal(t, done, v.decision(), "seed %d", seed)
-			if want == "" {
-				want = first
-			}
-			require.Equal(t, want, first, "seed %d", seed)
-		}
-	}
-}
-
-// summary returns the recorded outcome without which pods were seen deleted, which
-// depends on the time.
-func summary(t *testing.T, v *state) string {
-	t.Helper()
-	o := v.outcome(0, time.Time{})
-	for i := range o.Pods {
-		o.Pods[i].Deleted = false
-	}
-	text, err := o.encode()
-	require.NoError(t, err)
-	return text
 }
 
 // TestPodThatNeverStartedKeepsItsReason has the states of a pod with a missing
