@@ -81,12 +81,14 @@ type Config struct {
 	// SkipEvents leaves out the Events that the client writes about the owner of an Execution:
 	// that a step has a new Job (StepStarted), has failed (StepFailed), was given up
 	// (StepGivenUp) or canceled (StepCanceled), or that a Job was adopted that another spec
-	// has made (StepDrifted). They have nothing of env, args and logs, are at most 15 a second
-	// for a client and are written if Start finds that the client may create Events, which
-	// deploy/rbac-optional.yaml grants. Without Start's question (SkipPreflight) there are
-	// none. Default: false.
+	// has made (StepDrifted). They have nothing of env, args and logs. Of StepStarted and
+	// StepCanceled a client writes 5 a second and of the others 10, after up to 50 and 200 at
+	// once; those beyond that are dropped. They are written if Start finds that the client may
+	// create Events, which deploy/rbac-optional.yaml grants. Without Start's question
+	// (SkipPreflight) there are none. Default: false.
 	SkipEvents bool
-	// StopTimeout bounds Stop. Default: 10 s.
+	// StopTimeout bounds Stop, but for a second in which what is left of a Record is written.
+	// Default: 10 s.
 	StopTimeout time.Duration
 	// StartLimits bound how long each step may take until its containers have started.
 	// Default: those of [StartLimits].
@@ -99,11 +101,12 @@ type Config struct {
 	// command. It is no part of what a step submits: a Job that was created under another
 	// template is adopted as it is. [RestrictedPodTemplate] returns one. Default: nil.
 	PodTemplate *corev1.PodTemplateSpec
-	// MaxInFlight is how many requests the client's steps have open at the API
-	// server at a time; additional ones queue in the process. An eighth of them, at
+	// MaxInFlight is how many requests for Jobs and Secrets the client has open at the
+	// API server at a time; additional ones queue in the process. An eighth of them, at
 	// least one of two or more, is not available to creates, so that results, Cancel
-	// and Finish do not wait behind new Jobs. Default: 64, which stays below the 100
-	// streams that an API server allows on a connection.
+	// and Finish do not wait behind new Jobs. At most four lists of pods, 16 reads of
+	// logs and two requests for Events come on top. Default: 64, which stays below the
+	// 100 streams that an API server allows on a connection.
 	MaxInFlight int
 	// MaxRunning is how many Jobs of the group run at a time in the namespaces of this
 	// client: a step that would create a further one waits, and steps are admitted first
@@ -125,7 +128,8 @@ type Config struct {
 	// annotations, labels and Secrets and the contents of logs are removed from it. It is
 	// written as JSON lines, one Write each, from a goroutine of the client. No step waits for
 	// that: lines that cannot be written or come too fast are left out, which is logged once
-	// and noted in the recording. Stop waits until all is written. Default: nil.
+	// and noted in the recording. Stop waits until all is written, within StopTimeout and for a
+	// second at least. Default: nil.
 	Record io.Writer
 }
 

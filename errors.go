@@ -27,8 +27,8 @@ var (
 	// ErrMissingRights means that the worker has not all rights that it needs. The error
 	// names each, and prints the Role that grants them.
 	ErrMissingRights = preflight.ErrMissing
-	// ErrNameConflict means that another object holds the step's Job name, or that
-	// the Job belongs to another worker group. It was not touched.
+	// ErrNameConflict means that another object holds the name of the step's Job or
+	// of its Secret, or that the Job belongs to another worker group. It was not touched.
 	ErrNameConflict = jobs.ErrNameConflict
 	// ErrSpecDrift means that an unnamed step found its Job made from another
 	// spec: its ordinal may stand for another step of the function now.

@@ -1,6 +1,7 @@
 package kontinue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ const (
 
 func (p ChildPolicy) policy() (jobs.Policy, error) {
 	switch p {
-	case "", ChildPolicyNone:
+	case ChildPolicyNone:
 		return jobs.None, nil
 	case ChildPolicyRetryFailed:
 		return jobs.RetryFailed, nil
@@ -116,6 +117,7 @@ func (k *ExecutionContext) Resumptions() int { return k.execution.Resumptions }
 func (e Execution) check(c Config) (step.Execution, Execution, error) {
 	var errs []error
 	var err error
+	e.ChildPolicy = cmp.Or(e.ChildPolicy, ChildPolicyNone)
 	if e.Namespace, err = c.namespaceOf(e.Namespace); err != nil {
 		errs = append(errs, err)
 	}

@@ -178,7 +178,8 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 // It does not stop the function, which may create further Jobs: end its context
 // first. Cancel waits for the creates that this client still has under way, for 75
 // seconds at most, since the API server may carry one out that the function no longer
-// waits for; a create of another process that comes later is not stopped. Cancel may be
+// waits for; a create of another process that comes later is not stopped. Where [Retry]
+// is about to run a step again, it waits until that is done. Cancel may be
 // called again, and joins the errors of the Jobs that it could not stop.
 func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 	return c.forExecution(ctx, "Cancel", execution, func(x step.Execution) error {

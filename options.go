@@ -18,7 +18,8 @@ type StepOptions struct {
 	// Name identifies the step within its Execution, across restarts and
 	// retries. It must be a valid label value of at most 63 characters, used
 	// once in an attempt. Default: the step's ordinal in the function,
-	// "step-1", "step-2" and so on; steps that run at the same time need names.
+	// "step-1", "step-2" and so on, names that are an [ErrInvalid] if they are
+	// given; steps that run at the same time need names.
 	// A step that returned an error gives name and ordinal back, so that calling
 	// it again resumes what there is of it. An unnamed step that follows one that
 	// returned an error is therefore taken for the same step: name the steps of a
@@ -48,8 +49,8 @@ type StepOptions struct {
 	// Logs, if set, gets the logs of the containers that the step submitted, init
 	// containers among them, line by line while they run. Each container's log begins with
 	// its first line, also in a call that resumes the step; a step whose result was
-	// recorded before the call writes nothing. If there are several pods or containers,
-	// each line begins with their names. A Write gets whole lines, and no two Writes of a
+	// recorded before the call writes nothing. Each line begins with the name of the pod in
+	// a RunJob, and with that of the container if several were submitted. A Write gets whole lines, and no two Writes of a
 	// step overlap; a writer that steps share must be safe for concurrent use.
 	//
 	// The result comes when the logs are written, or when nothing was written for ten
@@ -117,7 +118,8 @@ const (
 // while the Job is suspended, and a restart of the worker adds nothing. A problem is
 // observed for a minute at least, unless its limit is shorter, and for the whole limit if
 // the cluster does not say when it began: the Job's pods are gone, or a worker has seen
-// the gates of a pod that is unschedulable now. A Job of which one pod is running is not
+// the gates of a pod that is unschedulable now. After a pod of the Job has ended,
+// FailedCreate is ten minutes longer, in which the Job controller may back off. A Job of which one pod is running is not
 // stopped for another one, and a container that has run before has started.
 type StartLimits map[string]time.Duration
 
@@ -158,9 +160,11 @@ type JobOptions struct {
 	// 80 lines or 2 KiB of the end of its log are in the pod's status and in the result
 	// that is recorded on the Job, where everybody who may get Jobs can read them. With
 	// the policy File they are not, and the message of a container that failed is its
-	// output: see [PodResult.Output].
+	// output: see [PodResult.Output]. A selector is an [ErrInvalid], since the API server
+	// generates it.
 	Spec batchv1.JobSpec
-	// ExtraAnnotations are added to the Job.
+	// ExtraAnnotations are added to the Job. Keys below kontinue.cloud/ and
+	// batch.kubernetes.io/ are an [ErrInvalid], here and in the other maps.
 	ExtraAnnotations map[string]string
 	// ExtraLabels are added to the Job. Kontinue's own cannot be overridden.
 	ExtraLabels map[string]string

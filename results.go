@@ -28,9 +28,10 @@ type JobResult struct {
 	outcome *step.Outcome
 }
 
-// Succeeded reports whether at least one pod succeeded and none failed. A Job
-// that completed after a retry has failed pods too, and one without completions has
-// no pod that succeeded: Complete and Err follow the Job's condition instead.
+// Succeeded reports whether at least one pod succeeded and none failed, and the Job
+// did not fail either, as by its deadline. A Job that completed after a retry has failed
+// pods too, and one without completions has no pod that succeeded: Complete and Err
+// follow the Job's condition instead.
 func (r *JobResult) Succeeded() bool {
 	return r.SucceededPods > 0 && r.FailedPods == 0 && (r.outcome == nil || !r.outcome.Failed)
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // Retry says after which failures a step runs again in the same attempt, as a new Job. The
-// zero value means none.
+// zero value means none. Classes without a Limit, and a Backoff without a Limit or
+// Infrastructure, are an [ErrInvalid].
 //
 // What ran and why is on the Jobs: a run is recorded before the next one is created, so a
 // worker that resumes during the back-off, or a second one, continues where the first was.

@@ -119,7 +119,8 @@ func (s *Step[R]) Cancel(ctx context.Context) error {
 // an [ErrInvalid] here.
 //
 // The error wraps the error of w, the cause of ctx or, if a log cannot be read to its end,
-// an [ErrLogsGone] or the response of the API server.
+// an [ErrLogsGone], an [ErrNoPods] or the response of the API server. It also says that no
+// container of that name has run.
 func (s *Step[R]) Logs(ctx context.Context, w io.Writer, opts *LogOptions) error {
 	container := ""
 	switch {

@@ -22,12 +22,14 @@ func TestConstants(t *testing.T) {
 		"app.kubernetes.io/managed-by", "kontinue", "kontinue.cloud/worker-group", "kontinue.cloud/execution-uid",
 		"kontinue.cloud/step", "kontinue.cloud/execution", "kontinue.cloud/run", "kontinue.cloud/attempt",
 		"kontinue.cloud/spec-hash", "kontinue.cloud/outcome", "kontinue.cloud/ttl-seconds-after-finished",
-		"kontinue.cloud/display-name", "kontinue.cloud/description", "kontinue.cloud/canceled",
+		"kontinue.cloud/display-name", "kontinue.cloud/description", "kontinue.cloud/canceled", "ended",
+		"kontinue.cloud/recorded", "kontinue.cloud/gave-up", "kontinue.cloud/traceparent", "kueue.x-k8s.io/queue-name",
 	}, []string{
 		identity.LabelManagedBy, identity.ManagedBy, identity.LabelWorkerGroup, identity.LabelExecutionUID,
 		identity.LabelStep, identity.AnnotationExecution, identity.AnnotationRun, identity.AnnotationAttempt,
 		identity.AnnotationSpecHash, identity.AnnotationRecord, identity.AnnotationTTL,
-		identity.AnnotationDisplayName, identity.AnnotationDescription, identity.AnnotationCanceled,
+		identity.AnnotationDisplayName, identity.AnnotationDescription, identity.AnnotationCanceled, identity.CanceledAfterEnd,
+		identity.LabelRecorded, identity.AnnotationGaveUp, identity.AnnotationTraceParent, identity.LabelQueue,
 	})
 }
 

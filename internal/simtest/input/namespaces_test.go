@@ -46,6 +46,7 @@ func TestNamespaceOfAnExecution(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, tc.want, ktx.Execution().Namespace)
+			require.Equal(t, kontinue.ChildPolicyNone, ktx.Execution().ChildPolicy, "the default is filled in")
 		})
 	}
 }
