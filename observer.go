@@ -31,7 +31,8 @@ type Observer struct {
 	// StepQueued is called when the step begins to wait for room: see Config.MaxRunning.
 	StepQueued func(ctx context.Context, s StepInfo)
 	// StepStarted is called each time that the step has a Job: one that it has created, or
-	// one that existed, also with a recorded result.
+	// one that existed, also with a recorded result. It is not called for a failure that was
+	// recorded before the call and that [Retry] answers with a new Job.
 	StepStarted func(ctx context.Context, s StepInfo)
 	// StepEnded is called exactly once for each StepBegan: with a result, or without one if
 	// the call failed or the wait has ended before the Job. [Step.Done] is closed then.
