@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -161,9 +163,23 @@ func (r *Run) secret(ctx context.Context, name, key, value string) error {
 	return err
 }
 
-// eventually polls until check returns true or an error, or ctx is done.
+// eventually polls until check returns true or an error, or ctx is done. A request without a
+// response is sent again: a busy API server resets streams.
 func eventually(ctx context.Context, check func(ctx context.Context) (bool, error)) error {
-	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, check)
+	var lost error
+	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		done, err := check(ctx)
+		var transport *url.Error
+		if errors.As(err, &transport) {
+			lost = err
+			return false, nil
+		}
+		return done, err
+	})
+	if err != nil {
+		return errors.Join(err, lost)
+	}
+	return nil
 }
 
 // pause waits for d or until ctx is done.
