@@ -184,6 +184,23 @@ func TestDevContextInUse(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestDevContextOfItself: a cluster that was killed, and serves its directory at the same address
+// again, is not taken for another one that has its context.
+func TestDevContextOfItself(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	first, kubeconfig, address := dev(t, "--data", dir)
+	left, err := os.ReadFile(kubeconfig)
+	require.NoError(t, err)
+	first.signals <- os.Interrupt
+	require.Zero(t, <-first.done)
+	require.NoError(t, os.WriteFile(kubeconfig, left, 0o600)) // as after a kill
+	second := begin(t, "dev", "--kubeconfig", kubeconfig, "--data", dir, "--listen", strings.TrimPrefix(address, "https://"))
+	require.Contains(t, second.line(t), address)
+	_, err = clientOf(t, kubeconfig).CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+}
+
 // TestDevRefuses: what cannot work fails at once, and leaves no file behind.
 func TestDevRefuses(t *testing.T) {
 	t.Parallel()

@@ -52,7 +52,8 @@ func addContext(ctx context.Context, path string, endpoint *devcluster.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig %s: %w", path, err)
 	}
-	if server := answers(ctx, before, k.name); server != "" {
+	// At its own address it is itself that answers, after a kill that has left the context there.
+	if server := answers(ctx, before, k.name); server != "" && server != k.server {
 		return nil, fmt.Errorf("--kubeconfig %s: the context %s of that file belongs to another cluster, which answers at %s; pass another --kubeconfig", path, k.name, server)
 	}
 	return k, k.change(func(config *api.Config) error {

@@ -125,7 +125,12 @@ func (p *preflightRun) about(ctx context.Context, config *rest.Config, clock *se
 	}
 	p.linef("API server", "ok", "%s, Kubernetes %s", config.Host, version.GitVersion)
 	if review, err := p.client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{}); err == nil {
-		p.linef("user", "ok", "%s", review.Status.UserInfo.Username)
+		user, as := review.Status.UserInfo.Username, config.Impersonate.UserName
+		if as != "" && user != as {
+			// As of a cluster in memory: all that follows would be said of the wrong user.
+			return fmt.Errorf("the API server at %s takes the requests as %s for those of %s: it does not act on impersonation", config.Host, as, user)
+		}
+		p.linef("user", "ok", "%s", user)
 	}
 	skew, known := clock.skew()
 	switch {

@@ -104,6 +104,21 @@ func TestPreflightOfAPoorWorker(t *testing.T) {
 	require.Contains(t, errOut, "    verbs: [patch]")
 }
 
+// TestPreflightAsAnother: a cluster that takes every request for that of its own user says
+// nothing about the rights of another one.
+func TestPreflightAsAnother(t *testing.T) {
+	t.Parallel()
+	_, kubeconfig, _ := dev(t)
+	code, out, errOut := output(t, "kontinue", "preflight", "--kubeconfig", kubeconfig, "--as", "system:serviceaccount:default:poor")
+	require.Equal(t, exitFailed, code)
+	require.Empty(t, out)
+	require.Regexp(t, `takes the requests as system:serviceaccount:default:poor for those of kubernetes-admin`, errOut)
+
+	code, out, errOut = output(t, "kontinue", "preflight", "--kubeconfig", kubeconfig, "--as", "kubernetes-admin")
+	require.Zero(t, code, errOut)
+	require.Regexp(t, `(?m)^user +ok +kubernetes-admin$`, out)
+}
+
 func TestPreflightWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
 	code, out, errOut := output(t, "kontinue", "preflight", "--kubeconfig", t.TempDir()+"/none", "--server", "http://127.0.0.1:1")

@@ -97,6 +97,9 @@ const differencesOfMemory = `## What the cluster in memory lacks
 - The status of a pod has no observedGeneration, and those of its containers have neither
   resources nor users. Admission adds no tolerations to a pod. The kubelet's events leave
   out some that only repeat the reason of a container.
+- Roles and their bindings are stored, and grant and deny nothing: every user may do what a
+  test has not taken away with Deny. Nor is there impersonation: a request with --as is one of
+  the user who sends it.
 - Admission webhooks and policies are Go functions of a test. Of the admission plugins
   there are Pod Security, quotas, ServiceAccounts and the life cycle of namespaces.
 - There is no network. A local process has its volumes as directories, without a limit of
