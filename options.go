@@ -50,16 +50,18 @@ type StepOptions struct {
 	// containers among them, line by line while they run. Each container's log begins with
 	// its first line, also in a call that resumes the step; a step whose result was
 	// recorded before the call writes nothing. Each line begins with the name of the pod in
-	// a RunJob, and with that of the container if several were submitted. A Write gets whole lines, and no two Writes of a
-	// step overlap; a writer that steps share must be safe for concurrent use.
+	// a RunJob, and with that of the container if several were submitted. A Write gets whole
+	// lines, and no two Writes of a step overlap; a writer that steps share must be safe for
+	// concurrent use.
 	//
 	// The result comes when the logs are written, or when nothing was written for ten
 	// seconds since the step's end, or a minute after it: PodResult.LogReport, of a RunJob
-	// that of each of JobResult.Pods, says what was written. A writer that is slow, fails or panics ends no step; after an error or
-	// a panic the step writes no more. A step whose context ends waits a second for a
-	// Write. Stop waits for one that takes longer. Where Retry runs the step again, the lines
-	// of each run that this call has waited for are written, and the LogReport is that of the
-	// last one. docs/logs.md has the rules. Default: nil.
+	// that of each of JobResult.Pods, says what was written. A writer that is slow, fails or
+	// panics ends no step; after an error or a panic the step writes no more. A step whose
+	// context ends waits a second for a Write. Stop waits for one that takes longer. Where
+	// Retry runs the step again, the lines of each run that this call has waited for are
+	// written, and the LogReport is that of the last one. docs/logs.md has the rules.
+	// Default: nil.
 	Logs io.Writer
 	// Queue is the name of a LocalQueue of Kueue in the Execution's namespace. The Job gets
 	// the label kueue.x-k8s.io/queue-name and is created suspended; it starts when Kueue
@@ -86,9 +88,9 @@ const (
 	Detach ContextDone = iota
 	// Cancel stops the Job too, as [Step.Cancel] does, within ten seconds. The step ends
 	// when the API server has accepted that, or has not within that time: its error wraps
-	// the cause of the context, and [ErrCanceled] only if the Job was stopped, or was never created. It does not
-	// wait for the Job's pods. A worker that dies cancels nothing, and neither does
-	// [Client.Stop].
+	// the cause of the context, and [ErrCanceled] only if the Job was stopped, or was never
+	// created. It does not wait for the Job's pods. A worker that dies cancels nothing, and
+	// neither does [Client.Stop].
 	Cancel
 )
 
@@ -119,8 +121,9 @@ const (
 // observed for a minute at least, unless its limit is shorter, and for the whole limit if
 // the cluster does not say when it began: the Job's pods are gone, or a worker has seen
 // the gates of a pod that is unschedulable now. After a pod of the Job has ended,
-// FailedCreate is ten minutes longer, in which the Job controller may back off. A Job of which one pod is running is not
-// stopped for another one, and a container that has run before has started.
+// FailedCreate is ten minutes longer, in which the Job controller may back off. A Job of
+// which one pod is running is not stopped for another one, and a container that has run
+// before has started.
 type StartLimits map[string]time.Duration
 
 // Until says how much of its pod's end a step waits for. The stages follow each other: on
@@ -170,7 +173,8 @@ type JobOptions struct {
 	ExtraLabels map[string]string
 	// PodAnnotations are added to the pods, over those of Spec.Template.
 	PodAnnotations map[string]string
-	// PodLabels are added to the pods, over those of Spec.Template. Kontinue's own cannot be overridden.
+	// PodLabels are added to the pods, over those of Spec.Template. Kontinue's own cannot be
+	// overridden.
 	PodLabels map[string]string
 }
 

@@ -132,7 +132,7 @@ func (r *names) claimName(name string) (step string, release func(result bool), 
 		return "", nil, err
 	}
 	if r.used[name] {
-		return "", nil, fmt.Errorf("StepOptions.Name %q was used already in this attempt: a name stands for one step", name)
+		return "", nil, fmt.Errorf("StepOptions.Name %q was used already in this run of the function: a name stands for one step", name)
 	}
 	r.used[name] = true
 	return name, func(result bool) {
