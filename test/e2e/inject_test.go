@@ -30,7 +30,8 @@ func (c *realCluster) Inject(ctx context.Context, t *testing.T, namespace string
 	add := fmt.Sprintf(`JSONPatch{op: "add", path: "/spec/%s/0", value: %s}}`, list, value)
 	patch := "[" + add + "]"
 	if list == "initContainers" {
-		patch = fmt.Sprintf(`has(object.spec.initContainers) ? [%s] : [JSONPatch{op: "add", path: "/spec/initContainers", value: [%s}]}]`, add, value)
+		// The list comes first and empty: of a list of objects the API server of 1.36 makes a panic.
+		patch = fmt.Sprintf(`has(object.spec.initContainers) ? [%s] : [JSONPatch{op: "add", path: "/spec/initContainers", value: []}, %s]`, add, add)
 	}
 	policies := c.admin.AdmissionregistrationV1()
 	meta := metav1.ObjectMeta{Name: namespace}
