@@ -158,7 +158,9 @@ func (c *Client) NewExecutionContext(ctx context.Context, execution Execution) (
 // in the right order, the Jobs stay until Finish is called again.
 //
 // Finish costs one LIST and one PATCH for each Job, may be called again, and
-// joins the errors of the Jobs that it could not patch.
+// joins the errors of the Jobs that it could not patch. For a Job of another worker group,
+// which it leaves as it is, that is an [ErrNameConflict]. Finish needs a client that is
+// started: otherwise it returns an [ErrNotRunning].
 func (c *Client) Finish(ctx context.Context, execution Execution) error {
 	var ttl *int32
 	if execution.TTL != nil {
@@ -179,8 +181,8 @@ func (c *Client) Finish(ctx context.Context, execution Execution) error {
 // first. Cancel waits for the creates that this client still has under way, for 75
 // seconds at most, since the API server may carry one out that the function no longer
 // waits for; a create of another process that comes later is not stopped. Where [Retry]
-// is about to run a step again, it waits until that is done. Cancel may be
-// called again, and joins the errors of the Jobs that it could not stop.
+// is about to run a step again, it waits until that is done. Cancel may be called again,
+// and returns errors as [Client.Finish] does.
 func (c *Client) Cancel(ctx context.Context, execution Execution) error {
 	return c.forExecution(ctx, "Cancel", execution, func(x step.Execution) error {
 		return c.engine.Cancel(ctx, x.Execution)

@@ -38,8 +38,9 @@ type StepStatus struct {
 
 // Steps returns the runs of an Execution's steps, of every worker group: steps in the order
 // in which they began, those of the same second by name, and the runs of a step with the
-// newest last. A step has a further run if a child policy or [Retry] has run it again. Jobs that have expired since [Client.Finish] are
-// not there, and neither are steps that have not been called yet.
+// newest last. A step has a further run if a child policy or [Retry] has run it again. Jobs
+// that have expired since [Client.Finish] are not there, and neither are steps that have not
+// been called yet.
 //
 // It costs one LIST of the Execution's Jobs, in pages of 500, and no other request. It
 // works in any process that may list Jobs, and in a client that is not started, which then
