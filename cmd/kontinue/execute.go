@@ -222,19 +222,15 @@ func (s *session) drifted(err error) error {
 // cancels the step and waits on.
 func (s *session) follow(ctx context.Context, step *kontinue.Step[*kontinue.PodResult]) error {
 	var second <-chan time.Time
-	early := make(chan os.Signal, 1)
-	if s.early != nil {
-		early <- s.early
-	}
-	for {
-		var sig os.Signal
-		select {
-		case <-step.Done():
-			return nil
-		case <-second:
-			return s.detach(step, codeOf(os.Interrupt))
-		case sig = <-early:
-		case sig = <-s.signals:
+	for sig := s.early; ; sig = nil {
+		if sig == nil {
+			select {
+			case <-step.Done():
+				return nil
+			case <-second:
+				return s.detach(step, codeOf(os.Interrupt))
+			case sig = <-s.signals:
+			}
 		}
 		switch {
 		case sig != os.Interrupt || s.canceled:

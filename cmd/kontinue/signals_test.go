@@ -70,7 +70,7 @@ func TestSignalWhileStarting(t *testing.T) {
 func TestRunSignalAtCreate(t *testing.T) {
 	t.Parallel()
 	r := newRunner(t)
-	jobs, err := clientOf(t, r.kubeconfig).BatchV1().Jobs("default").Watch(t.Context(), metav1.ListOptions{})
+	jobs, err := clientOf(t, r.kubeconfig).BatchV1().Jobs("default").Watch(t.Context(), metav1.ListOptions{TimeoutSeconds: new(int64(60))})
 	require.NoError(t, err)
 	defer jobs.Stop()
 	p := r.begin(t, "--name a", "exec sleep 600")

@@ -170,7 +170,7 @@ func eventually(ctx context.Context, check func(ctx context.Context) (bool, erro
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		done, err := check(ctx)
 		var transport *url.Error
-		if errors.As(err, &transport) {
+		if lost = nil; errors.As(err, &transport) {
 			lost = err
 			return false, nil
 		}
