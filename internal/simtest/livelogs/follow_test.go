@@ -34,12 +34,12 @@ func TestLinesComeAsTheyAreWritten(t *testing.T) {
 				alone := time.Since(began)
 
 				out := newOutput(w)
-				early := -1
-				time.AfterFunc(25*time.Second, func() { early = logRequests(p) })
+				early := make(chan int, 1)
+				time.AfterFunc(25*time.Second, func() { early <- logRequests(p) })
 				report := run(p.ExecutionContext(), w, script("logged", out))
 				require.InDelta(t, alone, time.Since(out.began), float64(100*time.Millisecond))
 				requireComplete(w, 20, report)
-				require.Zero(t, early, "requests before the container has started")
+				require.Zero(t, <-early, "requests before the container has started")
 				require.Equal(t, numbered(20), out.lines)
 				for i, at := range out.at {
 					require.InDelta(t, (30*time.Second + time.Duration(i)*10*time.Second).Seconds(), at.Seconds(), 3, "line %d", i)
