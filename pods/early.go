@@ -17,7 +17,7 @@ type Early struct {
 	// BackoffLimit is that of the Job.
 	BackoffLimit int32
 	// Contested reports whether something else than the pod may decide the Job's end or
-	// start another pod: the Job is being deleted, canceled, suspended or already ending,
+	// start another pod: the Job is being deleted, canceled, suspended or ending otherwise,
 	// another controller manages it, or it has a podFailurePolicy.
 	Contested bool
 	// Deadline is when the Job's activeDeadlineSeconds are over; zero without.

@@ -45,12 +45,26 @@ func (s *state) verdict() pods.Verdict {
 		Template:     j.Template(),
 		BackoffLimit: j.BackoffLimit,
 		Contested: j.DeletionTimestamp != nil || j.Stopped() || j.Suspended || j.ManagedBy != "" || j.PodFailurePolicy != nil ||
-			status.Suspended || status.Ending,
+			status.Suspended || status.Ending && !announces(status, s.pods[0].Phase),
 	}
 	if a := s.allowance(); a != (allowance{}) {
 		facts.Deadline = a.end()
 	}
 	return facts.Verdict(s.pods[0].Object())
+}
+
+// announces reports whether the Job controller has announced the end that the phase of the
+// Job's only pod proves. The watches of Jobs and pods are not ordered: a step ends alike
+// whichever of the two shows it first.
+func announces(status jobs.Status, phase corev1.PodPhase) bool {
+	switch phase {
+	case corev1.PodSucceeded:
+		return status.Reason == batchv1.JobReasonCompletionsReached
+	case corev1.PodFailed:
+		return status.Reason == batchv1.JobReasonBackoffLimitExceeded
+	default:
+		return false
+	}
 }
 
 // early reports whether the step is over although its Job has no condition yet.

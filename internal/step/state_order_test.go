@@ -3,12 +3,16 @@ package step
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kontinue/kontinue/watch"
 )
 
 // history holds what two watches deliver about one Job: the Job's events in order, and
@@ -101,6 +105,45 @@ func TestAnyOrderOfEventsGivesTheSameOutcome(t *testing.T) {
 				want = first
 			}
 			require.Equal(t, want, first, "seed %d", seed)
+		}
+	}
+}
+
+// TestEndOfTheOnlyPodInAnyOrder: the Job controller announces the end of a Job with one pod
+// when that has ended. Which of the two watches shows it first makes no difference, and an
+// announcement of another end contests what the pod proves.
+func TestEndOfTheOnlyPodInAnyOrder(t *testing.T) {
+	t.Parallel()
+	const success, failure = batchv1.JobSuccessCriteriaMet, batchv1.JobFailureTarget
+	for _, tc := range []struct {
+		announced batchv1.JobConditionType
+		reason    string
+		phase     corev1.PodPhase
+		want      decision
+	}{
+		{success, batchv1.JobReasonCompletionsReached, corev1.PodSucceeded, done},
+		{failure, batchv1.JobReasonBackoffLimitExceeded, corev1.PodFailed, done},
+		{failure, batchv1.JobReasonBackoffLimitExceeded, corev1.PodSucceeded, running}, // as after an eviction
+		{failure, batchv1.JobReasonDeadlineExceeded, corev1.PodFailed, running},
+		{failure, batchv1.JobReasonDeadlineExceeded, corev1.PodSucceeded, running},
+		{success, batchv1.JobReasonSuccessPolicy, corev1.PodSucceeded, running},
+		{success, batchv1.JobReasonCompletionsReached, corev1.PodRunning, running},
+	} {
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "job", UID: "j", ResourceVersion: "9"}}
+		job.Spec.BackoffLimit = new(int32)
+		job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c"}}}
+		job.Status.Conditions = []batchv1.JobCondition{{Type: tc.announced, Status: corev1.ConditionTrue, Reason: tc.reason}}
+		pod := testPod("p1", 8, tc.phase, 0, true)
+		pod.Object().Spec.RestartPolicy = corev1.RestartPolicyNever
+		events := []Event{{job: watch.NewJob(job)}, {pod: pod}}
+		for range 2 {
+			v := state{until: UntilPod}
+			for _, e := range events {
+				require.Equal(t, running, v.decision())
+				v.apply(e)
+			}
+			require.Equal(t, tc.want, v.decision(), "%s %s, pod %s", tc.announced, tc.reason, tc.phase)
+			slices.Reverse(events)
 		}
 	}
 }
