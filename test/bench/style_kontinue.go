@@ -11,14 +11,21 @@ import (
 	"github.com/kontinue/kontinue"
 )
 
-// cacheOnly starts a client and runs no step. As in every style here, the client does not ask
-// for its rights, which the others do not either, and so writes no Events.
-func cacheOnly(ctx context.Context, w *waiter) error {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, SkipPreflight: true})
+// connect starts a client. config has what is particular to a style. No client asks for its
+// rights, which the other styles do not either, and so none writes Events.
+func (w *waiter) connect(ctx context.Context, config kontinue.Config) (*kontinue.Client, error) {
+	config.RESTConfig, config.Namespace, config.Group, config.SkipPreflight = w.config, w.namespace, group, true
+	client, err := kontinue.New(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return client.Start(ctx)
+	return client, client.Start(ctx)
+}
+
+// cacheOnly starts a client and runs no step.
+func cacheOnly(ctx context.Context, w *waiter) error {
+	_, err := w.connect(ctx, kontinue.Config{})
+	return err
 }
 
 // runPods resumes all steps, whose Jobs exist. A waiter counts as woken when the PATCH
@@ -26,21 +33,29 @@ func cacheOnly(ctx context.Context, w *waiter) error {
 // has its result when RunPod returns.
 func runPods(ctx context.Context, w *waiter) error {
 	w.wakeOnPatch()
-	return w.runPods(ctx, nil)
+	client, err := w.connect(ctx, kontinue.Config{})
+	if err != nil {
+		return err
+	}
+	return w.runPods(ctx, client)
 }
 
 // runPodsProgress is runPods with a progress callback. A step reports that it has
 // succeeded before it records it, so wakes compare with those of the informers.
 func runPodsProgress(ctx context.Context, w *waiter) error {
-	return w.runPods(ctx, func(p kontinue.Progress) {
+	client, err := w.connect(ctx, kontinue.Config{OnProgress: func(p kontinue.Progress) {
 		if p.State == kontinue.StepSucceeded {
 			w.woke(w.index[p.Job])
 		}
-	})
+	}})
+	if err != nil {
+		return err
+	}
+	return w.runPods(ctx, client)
 }
 
-func (w *waiter) runPods(ctx context.Context, onProgress func(kontinue.Progress)) error {
-	ktx, err := w.function(ctx, onProgress)
+func (w *waiter) runPods(ctx context.Context, client *kontinue.Client) error {
+	ktx, err := client.NewExecutionContext(ctx, resumed(w.owner))
 	if err != nil {
 		return err
 	}
@@ -64,22 +79,14 @@ func (w *waiter) runPods(ctx context.Context, onProgress func(kontinue.Progress)
 	return w.attached(ctx, &begun, failed)
 }
 
-// function starts a client and returns the context of a function that is resumed.
-func (w *waiter) function(ctx context.Context, onProgress func(kontinue.Progress)) (*kontinue.ExecutionContext, error) {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, SkipPreflight: true, OnProgress: onProgress})
-	if err != nil {
-		return nil, err
-	}
-	if err := client.Start(ctx); err != nil {
-		return nil, err
-	}
-	return client.NewExecutionContext(ctx, resumed(w.owner))
-}
-
 // startPods resumes all steps as handles, and takes their results one after the other.
 func startPods(ctx context.Context, w *waiter) error {
 	w.wakeOnPatch()
-	ktx, err := w.function(ctx, nil)
+	client, err := w.connect(ctx, kontinue.Config{})
+	if err != nil {
+		return err
+	}
+	ktx, err := client.NewExecutionContext(ctx, resumed(w.owner))
 	if err != nil {
 		return err
 	}

@@ -11,11 +11,8 @@ import (
 // resumeFinished resumes all steps of an Execution whose Jobs are recorded, and returns
 // when it has all results.
 func resumeFinished(ctx context.Context, w *waiter) error {
-	client, err := kontinue.New(kontinue.Config{RESTConfig: w.config, Namespace: w.namespace, Group: group, SkipPreflight: true})
+	client, err := w.connect(ctx, kontinue.Config{})
 	if err != nil {
-		return err
-	}
-	if err := client.Start(ctx); err != nil {
 		return err
 	}
 	ktx, err := client.NewExecutionContext(ctx, resumed(w.owner))

@@ -23,6 +23,7 @@ const (
 	Kontinue         Style = "kontinue"
 	KontinueProgress Style = "kontinue-progress"
 	KontinueHandles  Style = "kontinue-handles"
+	KontinueOTel     Style = "kontinue-otel"
 	Floor            Style = "floor"
 	clientAlone      Style = "client-alone" // measures what is kept of finished steps
 	resumeAll        Style = "resume-finished"
@@ -30,7 +31,7 @@ const (
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which the processes
 // of all styles hold.
-var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress, KontinueHandles}
+var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress, KontinueHandles, KontinueOTel}
 
 var descriptions = map[Style]string{
 	Floor:            "raw watch of the Jobs, nothing else",
@@ -43,6 +44,7 @@ var descriptions = map[Style]string{
 	Kontinue:         "kontinue (`RunPod`)",
 	KontinueProgress: "the same, with `Config.OnProgress`",
 	KontinueHandles:  "kontinue (`StartPod`), one goroutine for all results",
+	KontinueOTel:     "kontinue (`RunPod`), with otelkontinue's metrics and traces",
 }
 
 // styles start a wait for each Job, and return when all waits have begun. What they
@@ -58,6 +60,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	Kontinue:         runPods,
 	KontinueProgress: runPodsProgress,
 	KontinueHandles:  startPods,
+	KontinueOTel:     runPodsObserved,
 	clientAlone:      cacheOnly,
 	resumeAll:        resumeFinished,
 }
