@@ -15,8 +15,10 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/renderer"
 	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 )
 
 var linkText = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
@@ -24,7 +26,8 @@ var linkText = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.GFM),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
-	goldmark.WithRendererOptions(html.WithUnsafe()), // the comments and anchors of the pages
+	goldmark.WithRendererOptions(html.WithUnsafe(), // the comments and anchors of the pages
+		renderer.WithNodeRenderers(util.Prioritized(codeSpans{}, 1))),
 )
 
 // render makes the page's HTML. The files that its links need are added to assets.

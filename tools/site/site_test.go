@@ -158,3 +158,20 @@ func TestRender(t *testing.T) {
 		t.Errorf("a broken link is no error: %v", err)
 	}
 }
+
+// A long name in a table can be broken where its parts end, and only there.
+func TestCodeSpans(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		"`kontinue.step.pull_duration`": "<code>kontinue.<wbr>step.<wbr>pull_<wbr>duration</code>",
+		"`a <b> && ./x/y 1.37`":         "<code>a &lt;b&gt; &amp;&amp; ./x/<wbr>y 1.37</code>",
+	} {
+		var out strings.Builder
+		if err := markdown.Convert([]byte(source), &out); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSpace(out.String()); got != "<p>"+want+"</p>" {
+			t.Errorf("%s: %s, want %s", source, got, want)
+		}
+	}
+}
