@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +12,20 @@ import (
 
 	"github.com/kontinue/kontinue"
 )
+
+// The words of a kubelet before 1.35, and those of today.
+var (
+	createdBefore = regexp.MustCompile(`^Created container:? \S+$`)
+	startedBefore = regexp.MustCompile(`^Started container \S+$`)
+	presentBefore = regexp.MustCompile(`already present on machine$`)
+)
+
+// today returns a message of an Event in the words of the newest kubelet.
+func today(message string) string {
+	message = createdBefore.ReplaceAllLiteralString(message, "Container created")
+	message = startedBefore.ReplaceAllLiteralString(message, "Container started")
+	return presentBefore.ReplaceAllLiteralString(message, "already present on machine and can be accessed by the pod")
+}
 
 // usualEvents returns a scenario of the events that kubectl describe shows.
 func usualEvents() []*Scenario {
@@ -53,7 +68,7 @@ func usualEvents() []*Scenario {
 					if e.InvolvedObject.FieldPath != "" {
 						about += " " + e.InvolvedObject.FieldPath
 					}
-					have = append(have, about+": "+e.Reason+" "+mask.Replace(e.Message))
+					have = append(have, about+": "+e.Reason+" "+today(mask.Replace(e.Message)))
 				}
 				slices.Sort(have)
 				return slices.Equal(have, want), nil
