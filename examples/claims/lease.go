@@ -19,6 +19,7 @@ type lease struct {
 	duration time.Duration
 	object   *coordinationv1.Lease
 	seen     map[types.UID]sighting // the Leases of all processes
+	looked   time.Time              // when they were read last
 }
 
 // sighting is when a Lease was first seen in a version.
@@ -57,25 +58,28 @@ func (l *lease) renew(ctx context.Context) error {
 }
 
 // alive returns the names of the processes that have a Lease. It deletes each Lease that did
-// not change for its duration while this process looked at it: so no clocks are compared. The
-// Lease must be the version that was seen, so that a renewal in the last moment counts.
+// not change for its duration while this process looked at it: so no clocks are compared, and
+// an outage of the API server, in which none is renewed, does not count. The Lease must be the
+// version that was seen, so that a renewal in the last moment counts.
 func (l *lease) alive(ctx context.Context) (map[string]bool, error) {
 	list, err := l.leases.List(ctx, metav1.ListOptions{LabelSelector: appLabel + "=" + appName})
 	if err != nil {
 		return nil, fmt.Errorf("read the Leases: %w", err)
 	}
+	looked := time.Now()
+	blind := max(0, looked.Sub(l.looked)-2*l.duration/5) // what is more than two turns
 	alive, seen := map[string]bool{}, map[types.UID]sighting{}
 	for _, other := range list.Items {
-		now := sighting{other.ResourceVersion, time.Now()}
+		now := sighting{other.ResourceVersion, looked}
 		if before, ok := l.seen[other.UID]; ok && before.version == now.version {
-			now = before
+			now.at = before.at.Add(blind)
 		}
-		if time.Since(now.at) >= l.duration && l.remove(ctx, other) == nil {
+		if looked.Sub(now.at) >= l.duration && l.remove(ctx, other) == nil {
 			continue
 		}
 		alive[other.Name], seen[other.UID] = true, now
 	}
-	l.seen = seen
+	l.seen, l.looked = seen, looked
 	return alive, nil
 }
 

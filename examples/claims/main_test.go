@@ -212,6 +212,27 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// TestOutage cuts all processes off for longer than a Lease, as an API server that is down
+// does. None is given up: while no process can renew its Lease, none looks at the others.
+func TestOutage(t *testing.T) {
+	inMemory(t, 4, func(t fixture) {
+		first := t.start(2, true)
+		time.Sleep(turnTime / 2)
+		second := t.start(2, true)
+		before := t.byWorker()
+		time.Sleep(7 * turnTime / 4) // the first one has seen the newest renewal of the second one
+		first.cut.Store(true)
+		second.cut.Store(true)
+		time.Sleep(3*leaseTime + turnTime/2) // the first one is back first
+		first.cut.Store(false)
+		second.cut.Store(false)
+		t.waitForTheEnd()
+		require.NoError(t, <-first.done)
+		require.NoError(t, <-second.done)
+		require.Equal(t, before, t.byWorker())
+	})
+}
+
 // TestStop ends a process as SIGTERM does: the next turn of another one takes over, and that
 // one ends when nothing is left.
 func TestStop(t *testing.T) {
