@@ -2,6 +2,7 @@ package kontinue
 
 import (
 	"context"
+	"strings"
 
 	"k8s.io/client-go/kubernetes"
 
@@ -31,18 +32,25 @@ func (c Config) preflight(clientset kubernetes.Interface, explanations *events.R
 		if err != nil {
 			return err
 		}
-		missing := map[string]bool{}
+		var missing []preflight.Right
+		namespaces := map[preflight.Right][]string{}
 		for _, d := range optional {
-			if !missing[d.String()] {
-				missing[d.String()] = true
-				c.Logger.WarnContext(ctx, "an optional right is missing: see deploy/rbac-optional.yaml",
-					"right", d.String(), "namespace", d.Namespace, "without", d.Without)
+			if namespaces[d.Right] == nil {
+				missing = append(missing, d.Right)
+			}
+			namespaces[d.Right] = append(namespaces[d.Right], d.Namespace)
+			switch d.Right {
+			case preflight.ListEvents:
+				explanations.Refuse(d.Namespace)
+			case preflight.CreateEvents:
+				reporter.Refuse(d.Namespace)
 			}
 		}
-		if missing[preflight.ListEvents.String()] {
-			explanations.Refuse()
+		for _, r := range missing {
+			c.Logger.WarnContext(ctx, "an optional right is missing: see deploy/rbac-optional.yaml",
+				"right", r.String(), "namespace", strings.Join(namespaces[r], ", "), "without", r.Without)
 		}
-		if !missing[preflight.CreateEvents.String()] && !c.SkipEvents {
+		if !c.SkipEvents {
 			reporter.Enable()
 		}
 		return nil

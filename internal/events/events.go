@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,9 +31,9 @@ type Reader struct {
 	client  kubernetes.Interface
 	log     *slog.Logger
 	turn    chan struct{} // holds a token while no request is open
-	refused atomic.Bool   // the right to list Events is missing
+	refused places        // the right to list Events is missing
 
-	noWorkloads atomic.Bool  // the right to list Workloads is missing
+	noWorkloads places       // the right to list Workloads is missing
 	version     atomic.Int32 // of workloadVersions, that the cluster serves
 }
 
@@ -43,17 +44,33 @@ func NewReader(client kubernetes.Interface, log *slog.Logger) *Reader {
 	return r
 }
 
-// Refuse says that the right to list Events is missing, which the caller has logged.
-func (r *Reader) Refuse() { r.refused.Store(true) }
+// Refuse says that the right to list Events is missing in a namespace, or in all for "",
+// which the caller has logged.
+func (r *Reader) Refuse(namespace string) { r.refused.add(namespace) }
+
+// places are the namespaces in which a right is missing; "" stands for all.
+type places struct{ sync.Map }
+
+// add reports whether the namespace is new.
+func (p *places) add(namespace string) bool {
+	_, known := p.LoadOrStore(namespace, true)
+	return !known
+}
+
+func (p *places) has(namespace string) bool {
+	_, all := p.Load("")
+	_, one := p.Load(namespace)
+	return all || one
+}
 
 // Warning returns reason and message of the newest Event of type Warning about an object,
 // or nothing if there is none. One that repeats how a Job ended does not count. Without the
-// right to list Events it returns nothing, and logs that once. Other errors are those of the
+// right to list Events it returns nothing, and logs that once for a namespace. Other errors are those of the
 // request, or the cause of ctx.
 //
 // One request is open at a time, and ten are sent a second at most; other calls wait.
 func (r *Reader) Warning(ctx context.Context, namespace string, object types.UID) (reason, message string, _ error) {
-	if allowed, err := r.take(ctx, &r.refused); !allowed {
+	if allowed, err := r.take(ctx, &r.refused, namespace); !allowed {
 		return "", "", err
 	}
 	defer r.pass()
@@ -63,7 +80,7 @@ func (r *Reader) Warning(ctx context.Context, namespace string, object types.UID
 	})
 	switch {
 	case apierrors.IsForbidden(err):
-		if !r.refused.Swap(true) {
+		if r.refused.add(namespace) {
 			r.log.WarnContext(ctx, "events cannot be listed, so that some steps that do not start remain unexplained: grant the verb list on events, which is optional",
 				"namespace", namespace, "error", err)
 		}
@@ -90,8 +107,8 @@ func (r *Reader) Warning(ctx context.Context, namespace string, object types.UID
 
 // take waits for this call's turn. It returns false if the right is missing that the
 // request needs, or with the cause of ctx.
-func (r *Reader) take(ctx context.Context, refused *atomic.Bool) (bool, error) {
-	if refused.Load() {
+func (r *Reader) take(ctx context.Context, refused *places, namespace string) (bool, error) {
+	if refused.has(namespace) {
 		return false, nil
 	}
 	select {
@@ -99,7 +116,7 @@ func (r *Reader) take(ctx context.Context, refused *atomic.Bool) (bool, error) {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
-	if refused.Load() { // while this call waited
+	if refused.has(namespace) { // while this call waited
 		r.turn <- struct{}{}
 		return false, nil
 	}

@@ -38,7 +38,7 @@ type workload struct {
 
 // Held returns why Kueue holds a Job, in its own words, or nothing if there is no Workload
 // of the Job or it does not say why. Without the right to list Workloads it returns nothing,
-// and logs that once. The clientset of a test has no REST client, and nothing is read.
+// and logs that once for a namespace. The clientset of a test has no REST client, and nothing is read.
 //
 // It takes turns with Warning.
 func (r *Reader) Held(ctx context.Context, namespace string, job types.UID) (reason, message string, _ error) {
@@ -46,7 +46,7 @@ func (r *Reader) Held(ctx context.Context, namespace string, job types.UID) (rea
 	if c, ok := client.(*rest.RESTClient); client == nil || ok && c == nil {
 		return "", "", nil
 	}
-	if allowed, err := r.take(ctx, &r.noWorkloads); !allowed {
+	if allowed, err := r.take(ctx, &r.noWorkloads, namespace); !allowed {
 		return "", "", err
 	}
 	defer r.pass()
@@ -65,7 +65,7 @@ func (r *Reader) Held(ctx context.Context, namespace string, job types.UID) (rea
 	})
 	switch {
 	case apierrors.IsForbidden(err):
-		if !r.noWorkloads.Swap(true) {
+		if r.noWorkloads.add(namespace) {
 			r.log.WarnContext(ctx, "workloads of Kueue cannot be listed, so that steps do not say why their queue holds them: grant the verb list on workloads.kueue.x-k8s.io, which is optional",
 				"namespace", namespace, "error", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,6 +67,7 @@ type Writer struct {
 
 	mu      sync.Mutex
 	enabled bool
+	refused map[string]bool // the namespaces in which the right is missing
 	pending []Note
 	working bool
 	stopped bool
@@ -84,16 +86,28 @@ func NewWriter(client kubernetes.Interface, log *slog.Logger) *Writer {
 		client: client, log: log, instance: "kontinue-" + host[:min(len(host), 100)],
 		normal:  flowcontrol.NewTokenBucketPassiveRateLimiter(normalRate, normalBurst),
 		warning: flowcontrol.NewTokenBucketPassiveRateLimiter(warningRate, warningBurst),
+		refused: map[string]bool{},
 	}
 	w.life, w.end = context.WithCancel(context.Background())
 	return w
 }
 
-// Enable says that the right to create Events is there.
+// Enable says that the right to create Events is there, but for the namespaces of
+// [Writer.Refuse].
 func (w *Writer) Enable() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.enabled = true
+}
+
+// Refuse says that the right is missing in a namespace, or in all for "". It reports whether
+// that is new.
+func (w *Writer) Refuse(namespace string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.refused[namespace]
+	w.refused[namespace] = true
+	return !known
 }
 
 // Write has the Event written soon. It does not block.
@@ -104,7 +118,7 @@ func (w *Writer) Write(n Note) {
 	if n.Warning {
 		limiter = w.warning
 	}
-	if !w.enabled || w.stopped {
+	if !w.enabled || w.stopped || w.refused[""] || w.refused[n.Namespace] {
 		return
 	}
 	if len(w.pending) >= maxPending || !limiter.TryAccept() {
@@ -158,11 +172,11 @@ func (w *Writer) create(n Note) {
 	if err == nil || w.life.Err() != nil {
 		return
 	}
-	if apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-		w.mu.Lock()
-		w.enabled = false
-		w.mu.Unlock()
-		w.log.Warn("events about the owners of steps cannot be created any more: grant the verb create on events, which is optional", "namespace", n.Namespace, "error", err)
+	// Admission refuses single Events: for a quota, or in a namespace that is being deleted.
+	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot create") {
+		if w.Refuse(n.Namespace) {
+			w.log.Warn("events about the owners of steps cannot be created any more: grant the verb create on events, which is optional", "namespace", n.Namespace, "error", err)
+		}
 		return
 	}
 	w.log.Debug("an event was not created", "namespace", n.Namespace, "reason", n.Reason, "error", err)

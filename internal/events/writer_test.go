@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -144,6 +145,32 @@ func TestWriterWithoutTheRight(t *testing.T) {
 		w.Write(note)
 		w.Stop(t.Context())
 		require.Empty(t, written(t, server.ClientsetAs("test")))
+	})
+}
+
+// TestWriterRefusals: what refuses one Event, such as a quota of count/events, is not the lack
+// of the right, and the right may be missing in one namespace of several.
+func TestWriterRefusals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, server, log := newWriter(t)
+		w.Enable()
+		quota := apierrors.NewForbidden(corev1.Resource("events"), "", errors.New("exceeded quota: small, requested: count/events=1, used: count/events=5, limited: count/events=5"))
+		server.AddFault(apiserver.Fault{Match: apiserver.Match{Resource: "events"}, Times: 1, Before: quota})
+		server.Deny(apiserver.Match{Verb: "create", Resource: "events", Namespace: "other"})
+		other := note
+		other.Namespace = "other"
+		for _, n := range []events.Note{note, note, other, other, note} {
+			w.Write(n)
+			synctest.Wait()
+		}
+		w.Refuse("")
+		w.Write(note)
+		w.Stop(t.Context())
+		require.Len(t, written(t, server.ClientsetAs("test")), 2)
+		require.Equal(t, 4, server.Stats().Count(apiserver.DefaultUser, "create", "events"))
+		require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log)
+		require.Contains(t, log.String(), "namespace=other")
 	})
 }
 

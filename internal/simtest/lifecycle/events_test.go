@@ -99,3 +99,28 @@ func TestOwnerEventsOfAnEnd(t *testing.T) {
 		require.Equal(w, []string{"StepStarted", "StepFailed"}, reasons)
 	})
 }
+
+// TestOwnerEventsOfANamespace: the right may be missing in one of several namespaces, which is
+// what the log says.
+func TestOwnerEventsOfANamespace(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		for _, namespace := range []string{"a", "b"} {
+			w.Cluster.APIServer().Deny(apiserver.Match{User: "worker", Verb: "create", Resource: "events", Namespace: namespace})
+		}
+		owner := w.Worker().ExecutionContext().Execution().Owner
+		client, log := w.NewClient("worker", func(c *kontinue.Config) {
+			c.Namespace, c.Namespaces = "", []string{"a", "ns", "b"}
+		})
+		require.NoError(w, client.Start(w.Context()))
+		ktx, err := client.NewExecutionContext(w.Context(), kontinue.Execution{Namespace: "ns", Owner: owner})
+		require.NoError(w, err)
+		_, err = kontinue.RunScript(ktx, simtest.Script("works", "true"))
+		require.NoError(w, err)
+		w.StopClient(client)
+		list, err := w.Cluster.APIServer().ClientsetAs("test").CoreV1().Events("ns").List(w.Context(), metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(owner.UID)})
+		require.NoError(w, err)
+		require.Len(w, list.Items, 1)
+		require.Contains(w, log.Warnings(), `right="create events" namespace="a, b" without=`)
+	})
+}
