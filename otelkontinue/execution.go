@@ -2,6 +2,7 @@ package otelkontinue
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ func (t *Telemetry) StartExecution(ctx context.Context, function string, x konti
 		once.Do(func() {
 			ended := time.Now()
 			t.executionsRunning.Add(ctx, -1, running)
-			result := executionResult(err)
+			result := executionResult(ctx, err)
 			if result != resultInterrupted {
 				t.executionLatency.Record(ctx, seconds(ended.Sub(began)), running)
 				t.executionsCompleted.Add(ctx, 1, t.with(attribute.String(keyFunction, function), attribute.String(keyResult, result)))
@@ -53,10 +54,12 @@ func (t *Telemetry) StartExecution(ctx context.Context, function string, x konti
 	}
 }
 
-func executionResult(err error) string {
+func executionResult(ctx context.Context, err error) string {
 	switch {
 	case err == nil:
 		return resultSuccess
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil: // of a deadline within the function
+		return resultError
 	case interrupted(err):
 		return resultInterrupted
 	default:

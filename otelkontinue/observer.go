@@ -245,6 +245,6 @@ func resultOf(e kontinue.StepEnd) string {
 // interrupted reports whether an error means that only the wait has ended: the function can
 // be run again.
 func interrupted(err error) bool {
-	ended := errors.Is(err, kontinue.ErrNotRunning) || errors.Is(err, context.Canceled)
+	ended := errors.Is(err, kontinue.ErrNotRunning) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	return ended && !errors.Is(err, kontinue.ErrCanceled)
 }

@@ -1,6 +1,8 @@
 package otel_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +166,68 @@ func TestResume(t *testing.T) {
 		require.InDelta(t, 1, v["kontinue.executions.completed function=deploy result=success "], 0)
 		require.InDelta(t, 1, v["#kontinue.execution.latency function=deploy namespace=default "], 0)
 	})
+}
+
+// TestDeadline: a wait that ends with the deadline of its context is interrupted, as one that
+// is canceled. A deadline that the function sets for itself is a failure of the function.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	errSlice := errors.New("the slice is over")
+	for name, tc := range map[string]struct {
+		context func(context.Context) (context.Context, context.CancelFunc)
+		own     bool // it is the function's
+	}{
+		"canceled": {context: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			timer := time.AfterFunc(time.Minute, func() { cancel(errSlice) })
+			return ctx, func() { timer.Stop() }
+		}},
+		"deadline": {context: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		}},
+		"deadline with a cause": {context: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(ctx, time.Minute, errSlice)
+		}},
+		"deadline of the function": {own: true, context: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				meters, reader := manual()
+				p := w.worker(meters, nil, nil)
+				ctx := t.Context()
+				x := w.NewExecution("release-42")
+				limit := func() {
+					var cancel context.CancelFunc
+					ctx, cancel = tc.context(ctx)
+					t.Cleanup(cancel)
+				}
+				if !tc.own {
+					limit()
+				}
+				ctx, end := p.StartExecution(ctx, "deploy", x)
+				if tc.own {
+					limit()
+				}
+				ktx, err := p.client.NewExecutionContext(ctx, x)
+				require.NoError(t, err)
+				_, err = kontinue.RunScript(ktx, script("long"))
+				require.Error(t, err)
+				end(err)
+				p.stop()
+				v := values(t, reader)
+				require.InDelta(t, 1, v["#kontinue.step.duration adopted=false result=interrupted "], 0)
+				completed, ok := v["kontinue.executions.completed function=deploy result=error "]
+				require.Equal(t, tc.own, ok)
+				if tc.own {
+					require.InDelta(t, 1, completed, 0)
+				}
+			})
+		})
+	}
 }
 
 // pass lets time pass.
