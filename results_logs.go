@@ -39,6 +39,12 @@ func (r *PodResult) Logs(ktx *ExecutionContext, opts *LogOptions) (string, error
 	ref := logs.Ref{Namespace: r.Pod.Namespace, Pod: r.Pod.Name, Container: container}
 	text, err := ktx.run.Engine().Tail(ktx.run.Context(), ref, tail)
 	if err != nil {
+		var unknown *logs.Error
+		if errors.As(err, &unknown) && errors.Is(err, logs.ErrContainerUnknown) {
+			for _, c := range r.inspect().Containers {
+				unknown.Containers = append(unknown.Containers, c.Name)
+			}
+		}
 		return "", fmt.Errorf("kontinue: Logs: %w", err)
 	}
 	return text, nil

@@ -31,8 +31,8 @@ type Error struct {
 	// Kind is [ErrGone], [ErrNotStarted] or [ErrContainerUnknown], or nil for
 	// any other failure.
 	Kind error
-	// Containers lists the pod's container names if Kind is ErrContainerUnknown
-	// and the pod could be read.
+	// Containers lists the pod's container names if Kind is ErrContainerUnknown and they
+	// are known, as to a result. A Reader does not read the pod for them.
 	Containers []string
 	// Err is the API server's response, usually an apierrors.APIStatus, or the
 	// error of the transport or of the context.

@@ -10,8 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/kontinue/kontinue/internal/apicall"
 )
 
 const (
@@ -121,7 +119,7 @@ func (r *Reader) Tail(ctx context.Context, ref Ref, o TailOptions) (string, erro
 	}
 	stream, err := r.open(ctx, ref, o.of(ref))
 	if err != nil {
-		return "", r.readError(ctx, ref, err)
+		return "", &Error{Ref: ref, Kind: classify(err), Err: err}
 	}
 	defer func() { _ = stream.Close() }() // the text is complete or Tail fails anyway
 	tail := tailBuffer{limit: positiveOr(r.MaxBytes, DefaultMaxBytes)}
@@ -150,40 +148,11 @@ func (o TailOptions) of(ref Ref) *corev1.PodLogOptions {
 	return out
 }
 
-// readError wraps the error of a log request in an *Error. For an unknown container
-// it reads the pod to list the names of its containers.
-func (r *Reader) readError(ctx context.Context, ref Ref, err error) *Error {
-	e := &Error{Ref: ref, Kind: classify(err), Err: err}
-	if errors.Is(e.Kind, ErrContainerUnknown) {
-		if pod, err := r.pod(ctx, ref); err == nil {
-			e.Containers = containerNames(pod)
-		}
-	}
-	return e
-}
-
-func (r *Reader) pod(ctx context.Context, ref Ref) (*corev1.Pod, error) {
-	return apicall.Bounded(ctx, func(ctx context.Context) (*corev1.Pod, error) {
-		return r.client.CoreV1().Pods(ref.Namespace).Get(ctx, ref.Pod, metav1.GetOptions{})
-	})
-}
-
 func (r Ref) validate() error {
 	if r.Namespace == "" || r.Pod == "" {
 		return &Error{Ref: r, Err: errors.New("namespace and pod name must not be empty")}
 	}
 	return nil
-}
-
-func containerNames(pod *corev1.Pod) []string {
-	var names []string
-	for _, c := range pod.Spec.InitContainers {
-		names = append(names, c.Name)
-	}
-	for _, c := range pod.Spec.Containers {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 func positiveOr(n, fallback int) int {

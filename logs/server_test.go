@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -37,10 +36,9 @@ func sourceOf(state State) *Source {
 	return s
 }
 
-// serve answers the two requests of this package, for the pod and for its log,
-// over real HTTP. onLog receives the number of the request, from 1.
+// serve answers the request of this package, for the log of a pod, over real HTTP, and
+// counts those for the pod, which has none. onLog receives the number of the request, from 1.
 type serve struct {
-	onPod func(w http.ResponseWriter, r *http.Request)
 	onLog func(n int, w http.ResponseWriter, r *http.Request)
 
 	source *Source // of Follow
@@ -62,7 +60,7 @@ func (s *serve) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.gets++
 		s.mu.Unlock()
-		s.onPod(w, r)
+		http.NotFound(w, r)
 	default:
 		http.NotFound(w, r)
 	}
@@ -97,26 +95,6 @@ func testContext(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-// podWith answers with a pod whose container "main" is in the given state.
-func podWith(phase corev1.PodPhase, state corev1.ContainerState, change ...func(*corev1.Pod)) http.HandlerFunc {
-	p := &corev1.Pod{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Pod, UID: "uid-1"},
-		Spec: corev1.PodSpec{
-			RestartPolicy:  corev1.RestartPolicyNever,
-			InitContainers: []corev1.Container{{Name: "prepare"}},
-			Containers:     []corev1.Container{{Name: "main"}, {Name: "helper"}},
-		},
-		Status: corev1.PodStatus{Phase: phase, ContainerStatuses: []corev1.ContainerStatus{{Name: "main", State: state}}},
-	}
-	for _, c := range change {
-		c(p)
-	}
-	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p) }
-}
-
-var runningState = corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 
 func writeJSON(w http.ResponseWriter, code int, object any) {
 	w.Header().Set("Content-Type", "application/json")

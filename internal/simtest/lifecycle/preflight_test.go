@@ -10,6 +10,7 @@ import (
 	"github.com/kontinue/kontinue"
 	"github.com/kontinue/kontinue/internal/fakecluster/apiserver"
 	"github.com/kontinue/kontinue/internal/simtest"
+	"github.com/kontinue/kontinue/logs"
 )
 
 // TestStartNamesAllMissingRights, also those that the first step would need much later, and
@@ -60,5 +61,26 @@ func TestSkipPreflight(t *testing.T) {
 		client, _ := w.NewClient("worker", func(c *kontinue.Config) { c.SkipPreflight = true })
 		require.NoError(w, client.Start(w.Context()))
 		require.Zero(w, server.Stats().Count("worker", "create", "selfsubjectaccessreviews"))
+	})
+}
+
+// TestUnknownContainerWithoutTheRight: the containers of a pod are those of the result. The
+// right to get pods is none of a worker's.
+func TestUnknownContainerWithoutTheRight(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		server := w.Cluster.APIServer()
+		server.Deny(apiserver.Match{User: "worker", Verb: "get", Resource: "pods"})
+		owner := w.Worker().ExecutionContext().Execution().Owner
+		client, _ := w.NewClient("worker", nil)
+		require.NoError(w, client.Start(w.Context()))
+		ktx, err := client.NewExecutionContext(w.Context(), kontinue.Execution{Owner: owner})
+		require.NoError(w, err)
+		result, err := kontinue.RunScript(ktx, simtest.Script("works", "true"))
+		require.NoError(w, err)
+		_, err = result.Logs(ktx, &kontinue.LogOptions{Container: "scirpt"})
+		require.ErrorIs(w, err, logs.ErrContainerUnknown)
+		require.ErrorContains(w, err, "(the pod has: script)")
+		require.Zero(w, server.Stats().Count("worker", "get", "pods"))
 	})
 }
