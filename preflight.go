@@ -19,18 +19,18 @@ func (c Config) rights() []preflight.Right {
 	return rights
 }
 
-// preflight returns the check of the client's rights. Where the API server does not answer,
-// the first requests find out.
+// preflight returns the check of the client's rights. What the API server does not answer, the
+// first requests find out.
 func (c Config) preflight(clientset kubernetes.Interface, explanations *events.Reader, reporter *events.Writer) func(context.Context) error {
 	return func(ctx context.Context) error {
-		denied, err := preflight.Check(ctx, clientset, c.served(), c.rights())
-		if err != nil {
-			c.Logger.DebugContext(ctx, "the rights of the client are not known before its first requests", "error", err)
-			return nil
-		}
+		denied, unknown := preflight.Check(ctx, clientset, c.served(), c.rights())
 		optional, err := preflight.Split(ctx, clientset, denied)
 		if err != nil {
 			return err
+		}
+		if unknown != nil {
+			c.Logger.DebugContext(ctx, "some rights of the client are not known before its first requests", "error", unknown)
+			return nil
 		}
 		var missing []preflight.Right
 		namespaces := map[preflight.Right][]string{}

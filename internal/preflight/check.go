@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ var ErrNotAuthorizing = errors.New("the server denies the right to ask it, and h
 // Check asks for each right in each namespace, and returns those that are denied. No
 // namespaces means all of them. The rights to list and watch are asked for in the whole
 // cluster first if there are several namespaces; they are denied in none if it grants them
-// there. An error means that the answer is not known.
+// there. With an error some answers are not known, and the denials are those that are.
 func Check(ctx context.Context, client kubernetes.Interface, namespaces []string, rights []Right) ([]Denial, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -55,8 +56,11 @@ func Check(ctx context.Context, client kubernetes.Interface, namespaces []string
 		questions = append(questions, question{right: r})
 	}
 	denied, err := c.ask(ctx, questions)
-	if err != nil || len(namespaces) == 0 {
+	switch {
+	case len(namespaces) == 0:
 		return denied, err
+	case err != nil:
+		return nil, err
 	}
 	// A client that may not watch the whole cluster opens watches for each namespace.
 	questions = nil
@@ -98,8 +102,8 @@ type checker struct {
 	slots  chan struct{}
 }
 
-// ask returns the denials in the order of the questions.
-func (c *checker) ask(ctx context.Context, questions []question) ([]Denial, error) {
+// ask returns the denials in the order of the questions, and the first error.
+func (c *checker) ask(ctx context.Context, questions []question) (denials []Denial, err error) {
 	allowed, errs := make([]bool, len(questions)), make([]error, len(questions))
 	var wg sync.WaitGroup
 	for i, q := range questions {
@@ -110,16 +114,15 @@ func (c *checker) ask(ctx context.Context, questions []question) ([]Denial, erro
 		})
 	}
 	wg.Wait()
-	var denials []Denial
 	for i, q := range questions {
-		if errs[i] != nil {
-			return nil, errs[i]
-		}
-		if !allowed[i] {
+		switch {
+		case errs[i] != nil:
+			err = cmp.Or(err, errs[i])
+		case !allowed[i]:
 			denials = append(denials, Denial{q.right, q.namespace})
 		}
 	}
-	return denials, nil
+	return denials, err
 }
 
 func (c *checker) review(ctx context.Context, q question) (bool, error) {

@@ -42,6 +42,22 @@ func TestStartNamesAllMissingRights(t *testing.T) {
 	})
 }
 
+// TestStartNamesWhatIsKnown: a rate limit of the caller's, or an authorizer that fails, leaves
+// some answers out. What was denied is missing.
+func TestStartNamesWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		w.Cluster.APIServer().Deny(apiserver.Match{User: "worker", Verb: "patch", Resource: "jobs"})
+		client, _ := w.NewClient("worker", func(c *kontinue.Config) {
+			c.Namespace, c.Namespaces = "", []string{"ns", "b", "c", "d", "e", "f", "g", "h"}
+			c.RESTConfig.QPS = 5
+		})
+		err := client.Start(w.Context())
+		require.ErrorIs(w, err, kontinue.ErrMissingRights)
+		require.ErrorContains(w, err, "worker cannot patch jobs.batch in namespace ")
+	})
+}
+
 func TestStartWithoutOptionalRights(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
