@@ -9,12 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/klog/v2"
 
 	"github.com/kontinue/kontinue/internal/plain"
 )
@@ -88,7 +90,8 @@ func NewWriter(client kubernetes.Interface, log *slog.Logger) *Writer {
 		warning: flowcontrol.NewTokenBucketPassiveRateLimiter(warningRate, warningBurst),
 		refused: map[string]bool{},
 	}
-	w.life, w.end = context.WithCancel(context.Background())
+	// client-go would otherwise print its log lines.
+	w.life, w.end = context.WithCancel(klog.NewContext(context.Background(), logr.FromSlogHandler(log.Handler())))
 	return w
 }
 

@@ -148,6 +148,25 @@ func TestWriterWithoutTheRight(t *testing.T) {
 	})
 }
 
+// TestWriterLogs: the lines of client-go are the logger's, and not on standard error.
+func TestWriterLogs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, server, _ := newWriter(t)
+		config := server.Config("slow")
+		config.QPS, config.Burst = 0.5, 1
+		client, err := kubernetes.NewForConfig(config)
+		require.NoError(t, err)
+		var log strings.Builder
+		w := events.NewWriter(client, slog.New(slog.NewTextHandler(&log, nil)))
+		w.Enable()
+		w.Write(note)
+		w.Write(note)
+		w.Stop(t.Context())
+		require.Contains(t, log.String(), "Waited before sending request")
+	})
+}
+
 // TestWriterRefusals: what refuses one Event, such as a quota of count/events, is not the lack
 // of the right, and the right may be missing in one namespace of several.
 func TestWriterRefusals(t *testing.T) {

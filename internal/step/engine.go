@@ -124,7 +124,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	first := e.state == created && e.Preflight != nil
 	e.mu.Unlock()
 	if first {
-		if err := e.Preflight(ctx); err != nil {
+		if err := e.Preflight(e.quiet(ctx)); err != nil {
 			return err
 		}
 	}

@@ -48,13 +48,14 @@ func TestStartNamesWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	simtest.Run(t, func(w *simtest.World) {
 		w.Cluster.APIServer().Deny(apiserver.Match{User: "worker", Verb: "patch", Resource: "jobs"})
-		client, _ := w.NewClient("worker", func(c *kontinue.Config) {
+		client, log := w.NewClient("worker", func(c *kontinue.Config) {
 			c.Namespace, c.Namespaces = "", []string{"ns", "b", "c", "d", "e", "f", "g", "h"}
 			c.RESTConfig.QPS = 5
 		})
 		err := client.Start(w.Context())
 		require.ErrorIs(w, err, kontinue.ErrMissingRights)
 		require.ErrorContains(w, err, "worker cannot patch jobs.batch in namespace ")
+		require.Contains(w, log.String(), "Waited before sending request", "client-go's lines are the logger's")
 	})
 }
 
