@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kontinue/kontinue"
 )
@@ -39,15 +40,25 @@ const (
 	resultInterrupted  = "interrupted" // the wait ended before the Job
 )
 
-// observer is the observer of one client. Only traceParent is called concurrently.
+// observer is the observer of one client, which calls only traceParent concurrently. A
+// Config that is copied makes it that of several.
 type observer struct {
 	t    *Telemetry
 	next kontinue.Observer
-	sets map[setKey]metric.MeasurementOption
 
 	mu    sync.Mutex
-	steps map[uint64]*stepState // that have begun and not ended
+	sets  map[setKey]metric.MeasurementOption
+	steps map[stepKey]*stepState // that have begun and not ended
 }
+
+// stepKey distinguishes the steps of several clients, each of which numbers its own.
+type stepKey struct {
+	owner types.UID
+	step  string
+	id    uint64
+}
+
+func keyOf(s kontinue.StepInfo) stepKey { return stepKey{s.Owner.UID, s.Step, s.ID} }
 
 // stepState is what is known of a step that has not ended.
 type stepState struct {
@@ -84,6 +95,8 @@ func (o *observer) set(k setKey) metric.MeasurementOption {
 	if !o.t.stepNames {
 		k.step = ""
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if set, ok := o.sets[k]; ok {
 		return set
 	}
@@ -113,12 +126,12 @@ func (o *observer) set(k setKey) metric.MeasurementOption {
 func (o *observer) begin(ctx context.Context, s kontinue.StepInfo) *stepState {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	state := o.steps[s.ID]
+	state := o.steps[keyOf(s)]
 	if state == nil {
 		state = &stepState{began: s.At, execution: executionOf(ctx)}
 		state.span = o.t.startStep(ctx, s)
 		state.execution.enter()
-		o.steps[s.ID] = state
+		o.steps[keyOf(s)] = state
 	}
 	return state
 }
@@ -172,7 +185,7 @@ func (o *observer) started(ctx context.Context, s kontinue.StepInfo) {
 func (o *observer) ended(ctx context.Context, e kontinue.StepEnd) {
 	state := o.begin(ctx, e.StepInfo)
 	o.mu.Lock()
-	delete(o.steps, e.ID)
+	delete(o.steps, keyOf(e.StepInfo))
 	o.mu.Unlock()
 	o.unqueue(ctx, state, e.Step)
 	result, step := resultOf(e), o.set(setKey{step: e.Step})

@@ -88,7 +88,7 @@ func (t *Telemetry) Observer(next *kontinue.Observer) *kontinue.Observer {
 	if next == nil {
 		next = &kontinue.Observer{}
 	}
-	o := &observer{t: t, next: *next, steps: map[uint64]*stepState{}, sets: map[setKey]metric.MeasurementOption{}}
+	o := &observer{t: t, next: *next, steps: map[stepKey]*stepState{}, sets: map[setKey]metric.MeasurementOption{}}
 	return &kontinue.Observer{
 		TraceParent: o.traceParent,
 		StepBegan:   o.began,

@@ -235,3 +235,44 @@ func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// TestObserverOfTwoClients: two clients with one Config number their steps alike, and each
+// step is counted and has its own span.
+func TestObserverOfTwoClients(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		meters, reader := manual()
+		first := w.worker(meters, nil, nil)
+		defer first.stop()
+		config := w.Config()
+		config.Observer = first.Observer(nil)
+		var steps []*kontinue.Step[*kontinue.PodResult]
+		for _, name := range []string{"a", "b"} {
+			client, err := kontinue.New(config)
+			require.NoError(t, err)
+			require.NoError(t, client.Start(t.Context()))
+			defer func() { require.NoError(t, client.Stop(context.Background())) }()
+			ktx, err := client.NewExecutionContext(t.Context(), w.NewExecution(name))
+			require.NoError(t, err)
+			s, err := kontinue.StartScript(ktx, script("good"))
+			require.NoError(t, err)
+			steps = append(steps, s)
+		}
+		for _, s := range steps {
+			_, err := s.Wait(t.Context())
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		owners := map[string]bool{}
+		for _, span := range w.spans.GetSpans() {
+			for _, kv := range span.Attributes {
+				owners[string(kv.Key)+"="+kv.Value.String()] = true
+			}
+		}
+		require.True(t, owners["kontinue.execution.name=a"] && owners["kontinue.execution.name=b"], owners)
+		all := values(t, reader)
+		require.Zero(t, all["kontinue.steps.active "])
+		require.EqualValues(t, 2, all["#kontinue.step.duration adopted=false result=success "])
+	})
+}
