@@ -8,9 +8,9 @@
 // which records when the terminal event of each Job reached the process.
 //
 // A run measures requests, watch streams, memory, the time from the terminal event
-// until the waiter runs, CPU time, and the time to attach. The styles alternate, and
-// each figure is the median of its runs. Other load on the machine affects all
-// styles alike, so compare ratios rather than figures. The targets are in
+// until the waiter runs, CPU time, and the time to attach. The styles alternate in a
+// random order, and each figure is the median of its runs. Other load on the machine
+// affects all styles alike, so compare ratios rather than figures. The targets are in
 // targets.go.
 //
 // Two more experiments run on a cluster with a node, where nothing is simulated. In the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -178,7 +179,10 @@ func (r *runner) waits(ctx context.Context, n int) error {
 		if err := r.list(ctx, w, n); err != nil {
 			return err
 		}
-		for _, style := range r.Styles {
+		// In a random order, the same for each invocation: what a style left behind in the API
+		// server and in etcd must not always count against the same next one.
+		for _, i := range rand.New(rand.NewPCG(uint64(run), uint64(n))).Perm(len(r.Styles)) {
+			style := r.Styles[i]
 			if done[style] {
 				continue
 			}
