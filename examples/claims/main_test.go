@@ -217,13 +217,13 @@ func TestSlow(t *testing.T) {
 func TestOutage(t *testing.T) {
 	inMemory(t, 4, func(t fixture) {
 		first := t.start(2, true)
-		time.Sleep(turnTime / 2)
+		<-time.After(turnTime / 2)
 		second := t.start(2, true)
 		before := t.byWorker()
-		time.Sleep(7 * turnTime / 4) // the first one has seen the newest renewal of the second one
+		<-time.After(7 * turnTime / 4) // the first one has seen the newest renewal of the second one
 		first.cut.Store(true)
 		second.cut.Store(true)
-		time.Sleep(3*leaseTime + turnTime/2) // the first one is back first
+		<-time.After(3*leaseTime + turnTime/2) // the first one is back first
 		first.cut.Store(false)
 		second.cut.Store(false)
 		t.waitForTheEnd()

@@ -95,7 +95,7 @@ func TestUnknownContainerWithoutTheRight(t *testing.T) {
 		require.NoError(w, err)
 		result, err := kontinue.RunScript(ktx, simtest.Script("works", "true"))
 		require.NoError(w, err)
-		_, err = result.Logs(ktx, &kontinue.LogOptions{Container: "scirpt"})
+		_, err = result.Logs(ktx, &kontinue.LogOptions{Container: "absent"})
 		require.ErrorIs(w, err, logs.ErrContainerUnknown)
 		require.ErrorContains(w, err, "(the pod has: script)")
 		require.Zero(w, server.Stats().Count("worker", "get", "pods"))
