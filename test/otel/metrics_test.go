@@ -200,17 +200,17 @@ func TestDeadline(t *testing.T) {
 				p := w.worker(meters, nil, nil)
 				ctx := t.Context()
 				x := w.NewExecution("release-42")
-				limit := func() {
-					var cancel context.CancelFunc
-					ctx, cancel = tc.context(ctx)
+				limit := func(ctx context.Context) context.Context {
+					ctx, cancel := tc.context(ctx)
 					t.Cleanup(cancel)
+					return ctx
 				}
 				if !tc.own {
-					limit()
+					ctx = limit(ctx)
 				}
 				ctx, end := p.StartExecution(ctx, "deploy", x)
 				if tc.own {
-					limit()
+					ctx = limit(ctx)
 				}
 				ktx, err := p.client.NewExecutionContext(ctx, x)
 				require.NoError(t, err)
