@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kontinue/kontinue"
 )
@@ -53,12 +52,11 @@ type observer struct {
 
 // stepKey distinguishes the steps of several clients, each of which numbers its own.
 type stepKey struct {
-	owner types.UID
-	step  string
-	id    uint64
+	owner, step string
+	id          uint64
 }
 
-func keyOf(s kontinue.StepInfo) stepKey { return stepKey{s.Owner.UID, s.Step, s.ID} }
+func keyOf(s kontinue.StepInfo) stepKey { return stepKey{string(s.Owner.UID), s.Step, s.ID} }
 
 // stepState is what is known of a step that has not ended.
 type stepState struct {
