@@ -65,8 +65,8 @@ func (p *places) has(namespace string) bool {
 
 // Warning returns reason and message of the newest Event of type Warning about an object,
 // or nothing if there is none. One that repeats how a Job ended does not count. Without the
-// right to list Events it returns nothing, and logs that once for a namespace. Other errors are those of the
-// request, or the cause of ctx.
+// right to list Events it returns nothing, and logs that once for each namespace. Other
+// errors are those of the request, or the cause of ctx.
 //
 // One request is open at a time, and ten are sent a second at most; other calls wait.
 func (r *Reader) Warning(ctx context.Context, namespace string, object types.UID) (reason, message string, _ error) {

@@ -38,7 +38,8 @@ type workload struct {
 
 // Held returns why Kueue holds a Job, in its own words, or nothing if there is no Workload
 // of the Job or it does not say why. Without the right to list Workloads it returns nothing,
-// and logs that once for a namespace. The clientset of a test has no REST client, and nothing is read.
+// and logs that once for each namespace. The clientset of a test has no REST client, and
+// nothing is read.
 //
 // It takes turns with Warning.
 func (r *Reader) Held(ctx context.Context, namespace string, job types.UID) (reason, message string, _ error) {

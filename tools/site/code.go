@@ -18,7 +18,7 @@ func (codeSpans) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindCodeSpan, renderCodeSpan)
 }
 
-var separator = regexp.MustCompile(`[\w>][._/][A-Za-z]`)
+var separator = regexp.MustCompile(`\w[._/][A-Za-z]`)
 
 func renderCodeSpan(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {
