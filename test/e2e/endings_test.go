@@ -24,9 +24,9 @@ const (
 )
 
 // TestEndings records in which order the states of Jobs and pods are seen when a Job
-// ends, and compares it with the record, of which a busy kubelet may leave out states. Another minor version than that of the record may
-// have another order, which is noted. For a record with usual times, run it alone with
-// -parallel 1.
+// ends, and compares it with the record, of which a busy kubelet may leave out states.
+// Another minor version than that of the record may have another order, which is noted. For
+// a record with usual times, run it alone with -parallel 1.
 func TestEndings(t *testing.T) {
 	summary.check(t)
 	admin, err := kubernetes.NewForConfig(shared.admin)

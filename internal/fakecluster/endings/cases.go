@@ -114,29 +114,30 @@ func restartsAll() Case {
 	again := func(first, second string) string {
 		return "if [ -e /work/again ]; then " + second + "; fi; " + first
 	}
-	runs := func(first, second containers.Exit) containers.Script {
-		return containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
-			timer := time.NewTimer(long * time.Second)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-			}
-			if spec.Restart > 0 {
-				return second
-			}
-			return first
-		}}
+	wait := func(ctx context.Context, seconds time.Duration) {
+		timer := time.NewTimer(seconds * time.Second)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
 	main := container("main", again(fmt.Sprintf("sleep %d; touch /work/again; exit 42", long), fmt.Sprintf("sleep %d; exit 0", long)))
-	c := of("restart-all", "the container exits with 42, for which a rule restarts all containers of the pod", main, runs(containers.Exit{Code: 42}, containers.Exit{}))
-	other := container("other", again("sleep 100", fmt.Sprintf("sleep %d; exit 0", long)))
+	c := of("restart-all", "the container exits with 42, for which a rule restarts all containers of the pod", main, containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
+		wait(ctx, long)
+		if spec.Restart == 0 {
+			return containers.Exit{Code: 42}
+		}
+		return containers.Exit{}
+	}})
+	other := container("other", again("sleep 100", fmt.Sprintf("sleep %d; exit 0", 2*long)))
 	c = c.beside(other, containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
 		if spec.Restart == 0 {
 			<-ctx.Done()
 			return containers.Exit{Code: containers.ExitKilled}
 		}
-		return runs(containers.Exit{}, containers.Exit{}).Do(ctx, spec)
+		wait(ctx, 2*long)
+		return containers.Exit{}
 	}}, false, false)
 	c.Since = 36
 	spec := &c.Job.Spec.Template.Spec
