@@ -114,12 +114,13 @@ func TestStartAmongManyPods(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
 				const pods, pages = 1500, 3
+				gates := []corev1.PodSchedulingGate{{Name: "example.com/never"}} // no kubelet writes to them
 				for i := range pods {
 					_, err := w.Admin().CoreV1().Pods("ns").Create(w.Context(), &corev1.Pod{
 						ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", i), Labels: map[string]string{
 							"app.kubernetes.io/managed-by": "kontinue", "kontinue.cloud/worker-group": "default",
 						}},
-						Spec: corev1.PodSpec{SchedulerName: "none", Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}},
+						Spec: corev1.PodSpec{SchedulingGates: gates, Containers: []corev1.Container{{Name: "main", Image: "alpine:3"}}},
 					}, metav1.CreateOptions{})
 					require.NoError(t, err)
 				}
