@@ -114,8 +114,8 @@ func restartsAll() Case {
 	again := func(first, second string) string {
 		return "if [ -e /work/again ]; then " + second + "; fi; " + first
 	}
-	wait := func(ctx context.Context, seconds time.Duration) {
-		timer := time.NewTimer(seconds * time.Second)
+	wait := func(ctx context.Context, d time.Duration) {
+		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -124,7 +124,7 @@ func restartsAll() Case {
 	}
 	main := container("main", again(fmt.Sprintf("sleep %d; touch /work/again; exit 42", long), fmt.Sprintf("sleep %d; exit 0", long)))
 	c := of("restart-all", "the container exits with 42, for which a rule restarts all containers of the pod", main, containers.Script{Do: func(ctx context.Context, spec containers.Spec) containers.Exit {
-		wait(ctx, long)
+		wait(ctx, long*time.Second)
 		if spec.Restart == 0 {
 			return containers.Exit{Code: 42}
 		}
@@ -136,7 +136,7 @@ func restartsAll() Case {
 			<-ctx.Done()
 			return containers.Exit{Code: containers.ExitKilled}
 		}
-		wait(ctx, 2*long)
+		wait(ctx, 2*long*time.Second)
 		return containers.Exit{}
 	}}, false, false)
 	c.Since = 36
