@@ -141,11 +141,13 @@ func (o *Observer) internal() (in step.Observer) {
 }
 
 // requests returns the function that observes the requests, or nil.
-func (o *Observer) requests(n *step.Notices) func(kubeclient.Request) {
+func (o *Observer) requests(n *step.Notices) func(context.Context, kubeclient.Request) {
 	if o == nil || o.RequestDone == nil {
 		return nil
 	}
-	return func(r kubeclient.Request) { n.Post(func() { o.RequestDone(RequestInfo(r)) }) }
+	return func(ctx context.Context, r kubeclient.Request) {
+		n.PostFrom(ctx, func() { o.RequestDone(RequestInfo(r)) })
+	}
 }
 
 func newStepInfo(s step.Start) StepInfo {

@@ -23,9 +23,9 @@ type Options struct {
 	// Clock, if set, is called with the time of each response by the API server's clock,
 	// which has whole seconds.
 	Clock func(time.Time)
-	// Observe, if set, is called with each request when its response has begun. It must
-	// return quickly.
-	Observe func(Request)
+	// Observe, if set, is called with each request and its context when its response has
+	// begun. It must return quickly.
+	Observe func(context.Context, Request)
 }
 
 // New returns a clientset. It works on a copy of config.

@@ -1,6 +1,7 @@
 package kubeclient
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ type Request struct {
 // observed calls a function with each request.
 type observed struct {
 	http.RoundTripper
-	observe func(Request)
+	observe func(context.Context, Request)
 }
 
 func (o observed) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -31,7 +32,7 @@ func (o observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		r.Code = response.StatusCode
 	}
-	o.observe(r)
+	o.observe(req.Context(), r)
 	return response, err
 }
 

@@ -1,6 +1,7 @@
 package kubeclient
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -39,7 +40,7 @@ func TestObserved(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/pods", http.NoBody)
 	require.NoError(t, err)
 	var got []int
-	observe := func(r Request) { got = append(got, r.Code) }
+	observe := func(_ context.Context, r Request) { got = append(got, r.Code) }
 	broken := errors.New("no route")
 	_, err = observed{roundTrip(func() (*http.Response, error) { return nil, broken }), observe}.RoundTrip(req) //nolint:bodyclose // there is none
 	require.ErrorIs(t, err, broken)

@@ -175,6 +175,12 @@ func (e *Engine) Stop(ctx context.Context, timeout time.Duration) error {
 	}
 }
 
+// outside is that of the pool. What a turn has posted is called meanwhile.
+func (e *Engine) outside(wait func()) {
+	e.Notices.start()
+	e.pool.outside(wait)
+}
+
 // Healthy returns nil while both watches are open and alive, and otherwise why they
 // are not.
 func (e *Engine) Healthy() error {

@@ -96,8 +96,9 @@ type Recorder interface {
 	End(End)
 }
 
-// Notices calls the functions of an observer, one after the other, from a goroutine that
-// exists while there is something to call them with. Create it with [NewNotices].
+// Notices calls the functions of an observer, one after the other, from the goroutine of a
+// turn that has ended, or from one that exists while there is something to call them with.
+// Create it with [NewNotices].
 type Notices struct {
 	log *slog.Logger
 
@@ -111,14 +112,65 @@ type Notices struct {
 func NewNotices(log *slog.Logger) *Notices { return &Notices{log: log} }
 
 // Post has call called after all that was posted before. It does not block.
-func (n *Notices) Post(call func()) {
+func (n *Notices) Post(call func()) { n.post(call, true) }
+
+// PostFrom is Post for what happens under ctx. In a turn the call is left for the end of the
+// turn, or for whoever posts before that: to wake a thread for each request takes more CPU
+// than most observers do.
+func (n *Notices) PostFrom(ctx context.Context, call func()) {
+	n.post(call, ctx.Value(turnKey{}) == nil)
+}
+
+func (n *Notices) post(call func(), now bool) {
+	n.mu.Lock()
+	n.pending = append(n.pending, call)
+	n.mu.Unlock()
+	if now {
+		n.start()
+	}
+}
+
+// start has what is pending called from another goroutine.
+func (n *Notices) start() {
+	if n.begin() {
+		go n.finish()
+	}
+}
+
+// deliver makes the calls that are pending, by way of outside, unless another goroutine does.
+func (n *Notices) deliver(outside func(func())) {
+	if n.begin() {
+		outside(n.finish)
+	}
+}
+
+// begin reports whether there are calls to make that nobody else makes. The caller must call
+// finish then.
+func (n *Notices) begin() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pending = append(n.pending, call)
-	if !n.calling {
-		n.calling = true
-		n.calls.Go(n.work)
+	if n.calling || len(n.pending) == 0 {
+		return false
 	}
+	n.calling = true
+	n.calls.Add(1)
+	return true
+}
+
+func (n *Notices) finish() {
+	defer n.calls.Done()
+	n.work()
+}
+
+// turnKey is the key of the context of requests in a turn that delivers the notices when it
+// ends.
+type turnKey struct{}
+
+func withTurn(ctx context.Context) context.Context { return context.WithValue(ctx, turnKey{}, true) }
+
+// withoutTurn returns the context of what a turn waits for by way of outside.
+func withoutTurn(ctx context.Context) context.Context {
+	return context.WithValue(ctx, turnKey{}, nil)
 }
 
 func (n *Notices) work() {
@@ -196,12 +248,12 @@ func (s *Step) start() Start {
 // noticeEnded keeps the place of the end among the notices: a caller that has the result may
 // begin the next step at once. The function is called when the step is done, since it may
 // have the handle looked at.
-func (s *Step) noticeEnded() {
+func (s *Step) noticeEnded(ctx context.Context) {
 	f, recorder := s.engine.Observer.Ended, s.engine.Recorder
 	if f == nil && recorder == nil {
 		return
 	}
-	ctx, end := s.run.ctx, End{Start: s.start(), SinglePod: s.singlePod, Outcome: s.outcome, Err: s.err}
+	end := End{Start: s.start(), SinglePod: s.singlePod, Outcome: s.outcome, Err: s.err}
 	if s.outcome != nil && s.wait != nil && s.wait.ended != nil {
 		end.Woken = s.engine.Clock.now()
 	}
@@ -209,9 +261,9 @@ func (s *Step) noticeEnded() {
 		recorder.End(end)
 	}
 	if f != nil {
-		s.engine.Notices.Post(func() {
+		s.engine.Notices.PostFrom(ctx, func() {
 			<-s.done
-			f(ctx, end)
+			f(s.run.ctx, end)
 		})
 	}
 }

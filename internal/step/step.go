@@ -239,7 +239,7 @@ func (s *Step) result(ctx context.Context) (o *Outcome, err error) {
 		}
 	}
 	if s.logs != nil && (!stored || s.sawRun()) {
-		apicall.Waiting(ctx, func() { o.Logs = s.logs.finish(ctx) })
+		apicall.Waiting(ctx, func() { o.Logs = s.logs.finish(withoutTurn(ctx)) })
 		if err := o.NoPods(); err != nil {
 			s.engine.Logger.WarnContext(ctx, "logs of a step are not written", "step", s.name, "error", err)
 		}

@@ -52,6 +52,7 @@ func (s *Step) take() {
 	s.mu.Unlock()
 	if mine {
 		s.turn()
+		s.engine.Notices.deliver(s.engine.pool.outside)
 	}
 }
 
@@ -71,7 +72,7 @@ func (s *Step) sleep() {
 
 // turn does what there is to do, and ends the step or lets it sleep.
 func (s *Step) turn() {
-	ctx := apicall.WithWaiting(s.run.ctx, s.engine.pool.outside)
+	ctx := apicall.WithWaiting(s.run.ctx, s.engine.outside)
 	if s.retries != nil && s.retries.again {
 		s.planAgain(ctx)
 		return
@@ -82,7 +83,7 @@ func (s *Step) turn() {
 		}
 		return
 	}
-	final, next, err := s.wait.advance(ctx)
+	final, next, err := s.wait.advance(withTurn(ctx))
 	switch {
 	case err != nil:
 		s.fail(ctx, err)
@@ -92,9 +93,9 @@ func (s *Step) turn() {
 		s.sleep()
 		return
 	}
-	o, err := s.result(ctx)
+	o, err := s.result(withTurn(ctx))
 	if !errors.Is(err, errEarlierAttempt) && !errors.Is(err, errFailedRun) {
-		s.end(o, err)
+		s.end(withTurn(ctx), o, err)
 		return
 	}
 	s.planAgain(ctx)
@@ -137,7 +138,8 @@ func (s *Step) planned(ctx context.Context, err error) {
 	case err != nil:
 		s.fail(ctx, err)
 	case s.outcome != nil:
-		s.end(s.result(ctx))
+		o, err := s.result(ctx)
+		s.end(ctx, o, err)
 	case p != nil:
 		s.reportPause(ctx, p)
 		fallthrough
@@ -165,11 +167,11 @@ func (s *Step) fail(ctx context.Context, err error) {
 	if s.cancelOnDone && s.run.ctx.Err() != nil && !errors.Is(err, ErrNotRunning) {
 		apicall.Waiting(ctx, func() { err = s.stopJob(err) })
 	}
-	s.end(nil, err)
+	s.end(ctx, nil, err)
 }
 
 // end ends the step with its result.
-func (s *Step) end(o *Outcome, err error) {
+func (s *Step) end(ctx context.Context, o *Outcome, err error) {
 	if err != nil {
 		o, err = nil, s.explain(err)
 	}
@@ -178,9 +180,9 @@ func (s *Step) end(o *Outcome, err error) {
 	s.phase = over
 	s.mu.Unlock()
 	s.endPlace(err)
-	s.noticeEnded()
+	s.noticeEnded(ctx)
 	s.run.closed(s)
-	s.close(apicall.WithWaiting(s.run.ctx, s.engine.pool.outside))
+	s.close(apicall.WithWaiting(s.run.ctx, s.engine.outside))
 	close(s.done)
 }
 

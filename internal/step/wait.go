@@ -272,7 +272,7 @@ func (w *wait) reportProgress(r Report, d decision) {
 	r.Resumed = w.resumed
 	if r != *w.reported && !(w.followed && r.State == Failed) {
 		*w.reported = r
-		w.engine.pool.outside(func() { w.report(r) })
+		w.engine.outside(func() { w.report(r) })
 	}
 }
 
