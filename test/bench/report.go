@@ -136,24 +136,6 @@ func (r *Report) summary(s Style, n int) (summary, bool) {
 	}, true
 }
 
-// overhead returns the quartiles of what telemetry adds to the CPU time of a completion, each
-// from one run of both styles, as a part of the median without it. A run's two processes follow
-// each other, and are measured under a similar load.
-func (r *Report) overhead(n int) (low, mid, high float64, ok bool) {
-	plain, isPlain := r.summary(Kontinue, n)
-	floor, hasFloor := r.summary(Floor, n)
-	without, with := r.cell(Kontinue, n).Runs, r.cell(KontinueOTel, n).Runs
-	pairs := min(len(without), len(with))
-	if !isPlain || !hasFloor || pairs == 0 {
-		return 0, 0, 0, false
-	}
-	added := make([]float64, pairs)
-	for i := range added {
-		added[i] = (with[i].perThousand() - without[i].perThousand()) / (plain.cpu - floor.cpu)
-	}
-	return quantile(added, 0.25), median(added), quantile(added, 0.75), true
-}
-
 // machine describes the machine and versions behind the figures.
 func (r *Report) machine() string {
 	return fmt.Sprintf("%d cores, %s, Kubernetes %s, medians of %d runs", r.Cores, r.Go, r.Kubernetes, r.Runs)

@@ -36,6 +36,9 @@ type Options struct {
 	// finish, to measure what is kept of them. Foreign is the number of unrelated pods
 	// in the namespace. 0 skips an experiment.
 	Launch, Finish, Foreign int
+	// Telemetry is the number of waits of each process that measure what metrics and traces
+	// cost. 0 skips the experiment.
+	Telemetry int
 	// Chain is the number of scripts that run one after another on a node. Latency is
 	// the number of scripts at a time, to measure the latency of their results. 0 skips
 	// an experiment.
@@ -107,7 +110,7 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 			return r.report, err
 		}
 	}
-	if len(r.Waits) == 0 && r.Launch == 0 && r.Finish == 0 && r.Foreign == 0 {
+	if len(r.Waits) == 0 && r.Launch == 0 && r.Finish == 0 && r.Foreign == 0 && r.Telemetry == 0 {
 		return r.report, nil
 	}
 	return r.report, r.on(ctx, cluster.Options{LogDir: r.LogDir, ControlPlaneOnly: true}, r.compare)
@@ -139,17 +142,24 @@ func (r *runner) on(ctx context.Context, options cluster.Options, measure func(c
 // compare measures everything for which this process plays the Job controller and the
 // kubelet.
 func (r *runner) compare(ctx context.Context) error {
+	namespaces := []string{experimentNamespace}
 	for _, n := range r.Waits {
-		if err := r.cluster.CreateNamespace(ctx, namespaceOf(n)); err != nil {
+		namespaces = append(namespaces, namespaceOf(n))
+	}
+	for i := range observed {
+		namespaces = append(namespaces, observedIn(i))
+	}
+	for _, namespace := range namespaces {
+		if err := r.cluster.CreateNamespace(ctx, namespace); err != nil {
 			return err
 		}
-	}
-	if err := r.cluster.CreateNamespace(ctx, experimentNamespace); err != nil {
-		return err
 	}
 	// From here on, this process plays the Job controller.
 	if err := r.cluster.Kill(ctx, cluster.ControllerManager); err != nil {
 		return err
+	}
+	if err := r.overhead(ctx); err != nil {
+		return fmt.Errorf("telemetry: %w", err)
 	}
 	if err := r.experiments(ctx); err != nil {
 		return err

@@ -23,15 +23,15 @@ const (
 	Kontinue         Style = "kontinue"
 	KontinueProgress Style = "kontinue-progress"
 	KontinueHandles  Style = "kontinue-handles"
-	KontinueOTel     Style = "kontinue-otel"
 	Floor            Style = "floor"
-	clientAlone      Style = "client-alone" // measures what is kept of finished steps
+	kontinueOTel     Style = "kontinue-otel" // measured beside kontinue: see overhead
+	clientAlone      Style = "client-alone"  // measures what is kept of finished steps
 	resumeAll        Style = "resume-finished"
 )
 
 // AllStyles are the styles of a run. Floor is the raw watch alone, which the processes
 // of all styles hold.
-var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress, KontinueHandles, KontinueOTel}
+var AllStyles = []Style{Floor, Poll, WatchPerWait, StatusWatcher, HandlerCache, Informer, Recorder, Kontinue, KontinueProgress, KontinueHandles}
 
 var descriptions = map[Style]string{
 	Floor:            "raw watch of the Jobs, nothing else",
@@ -44,7 +44,6 @@ var descriptions = map[Style]string{
 	Kontinue:         "kontinue (`RunPod`)",
 	KontinueProgress: "the same, with `Config.OnProgress`",
 	KontinueHandles:  "kontinue (`StartPod`), one goroutine for all results",
-	KontinueOTel:     "kontinue (`RunPod`), with otelkontinue's metrics and traces",
 }
 
 // styles start a wait for each Job, and return when all waits have begun. What they
@@ -60,7 +59,7 @@ var styles = map[Style]func(context.Context, *waiter) error{
 	Kontinue:         runPods,
 	KontinueProgress: runPodsProgress,
 	KontinueHandles:  startPods,
-	KontinueOTel:     runPodsObserved,
+	kontinueOTel:     runPodsObserved,
 	clientAlone:      cacheOnly,
 	resumeAll:        resumeFinished,
 }

@@ -105,23 +105,32 @@ func (w *world) replace(ctx context.Context, i int) error {
 // sample picks k of the Jobs.
 func (w *world) sample(k int) []int { return w.rnd.Perm(len(w.targets))[:k] }
 
-// endPaced ends the Jobs of the sample one after another, at most perSecond per
-// second, so that a style can keep up on a machine that also runs the control plane.
+// endPaced ends the Jobs of the sample.
 func (w *world) endPaced(ctx context.Context, sample []int, perSecond int) error {
+	ends := make([]func(context.Context) error, len(sample))
+	for k, i := range sample {
+		ends[k] = func(ctx context.Context) error { return w.end(ctx, i) }
+	}
+	return paced(ctx, ends, perSecond)
+}
+
+// paced ends Jobs one after another, at most perSecond per second, so that a style can keep
+// up on a machine that also runs the control plane.
+func paced(ctx context.Context, ends []func(context.Context) error, perSecond int) error {
 	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer ticker.Stop()
-	work := make(chan int)
+	work := make(chan func(context.Context) error)
 	var feeding sync.WaitGroup
 	feeding.Go(func() {
 		defer close(work)
-		for _, i := range sample {
+		for _, end := range ends {
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
 				return
 			}
 			select {
-			case work <- i:
+			case work <- end:
 			case <-ctx.Done():
 				return
 			}
@@ -131,8 +140,8 @@ func (w *world) endPaced(ctx context.Context, sample []int, perSecond int) error
 	var ending sync.WaitGroup
 	for k := range errs {
 		ending.Go(func() {
-			for i := range work {
-				errs[k] = errors.Join(errs[k], w.end(ctx, i))
+			for end := range work {
+				errs[k] = errors.Join(errs[k], end(ctx))
 			}
 		})
 	}

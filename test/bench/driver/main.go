@@ -3,6 +3,7 @@
 //
 //	go run ./driver [-runs 5] [-n 100,1000,10000] [-styles kontinue,...] [-record]
 //	go run ./driver -only node [-runs 5] [-chain 16] [-latency 50] [-record]
+//	go run ./driver -only telemetry [-runs 20] -out ""
 //
 // It needs root, and the programs of package cluster must have been built.
 package main
@@ -36,8 +37,9 @@ func main() {
 
 // The values of -only.
 const (
-	onlyNode  = "node"
-	onlyWaits = "waits"
+	onlyNode      = "node"
+	onlyWaits     = "waits"
+	onlyTelemetry = "telemetry"
 )
 
 func run(ctx context.Context) error {
@@ -49,9 +51,10 @@ func run(ctx context.Context) error {
 	flag.IntVar(&options.Launch, "launch", 10000, "steps to launch at once; 0: skip this experiment")
 	flag.IntVar(&options.Finish, "finish", 2000, "steps to finish, to measure what is kept of them; 0: skip this experiment")
 	flag.IntVar(&options.Foreign, "foreign", 50000, "unrelated pods in the namespace; 0: skip this experiment")
+	flag.IntVar(&options.Telemetry, "telemetry", 400, "waits of each process that measure what metrics and traces cost; 0: skip this experiment")
 	flag.IntVar(&options.Chain, "chain", 16, "scripts to run one after another on a node; 0: skip this experiment")
 	flag.IntVar(&options.Latency, "latency", 50, "scripts at a time on a node, to measure the latency of results; 0: skip this experiment")
-	only := flag.String("only", "", "run only one part: "+onlyNode+" (-chain, -latency) or "+onlyWaits+" (the rest)")
+	only := flag.String("only", "", "run only one part: "+onlyNode+" (-chain, -latency), "+onlyTelemetry+" or "+onlyWaits+" (the rest)")
 	flag.StringVar(&options.Profile, "profile", "", "directory for CPU and heap profiles of the workers")
 	flag.StringVar(&options.LogDir, "logs", "", "directory for the log files of the control plane")
 	out := flag.String("out", "../../docs/benchmarks", "directory for the tables and the plot; empty: only print the tables")
@@ -68,12 +71,14 @@ func run(ctx context.Context) error {
 	}
 	switch *only {
 	case onlyNode:
-		options.Waits, options.Launch, options.Finish, options.Foreign = []int{}, 0, 0, 0
+		options.Waits, options.Launch, options.Finish, options.Foreign, options.Telemetry = []int{}, 0, 0, 0, 0
+	case onlyTelemetry:
+		options.Waits, options.Launch, options.Finish, options.Foreign, options.Chain, options.Latency = []int{}, 0, 0, 0, 0, 0
 	case onlyWaits:
 		options.Chain, options.Latency = 0, 0
 	case "":
 	default:
-		return fmt.Errorf("-only %q: use %s or %s", *only, onlyNode, onlyWaits)
+		return fmt.Errorf("-only %q: use %s, %s or %s", *only, onlyNode, onlyTelemetry, onlyWaits)
 	}
 	if *styles != "" {
 		options.Styles = strings.Split(*styles, ",")
