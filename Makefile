@@ -60,7 +60,7 @@ help: ## list the targets and variables
 		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: test
-test: tidy-check vet lint lint-selftest api race cli tools scale ## everything that a change must pass: tidy, vet, lint, API budget, and all tests with -race
+test: tidy-check vet lint lint-selftest api race sweeps cli tools scale ## everything that a change must pass: tidy, vet, lint, API budget, and all tests with -race
 
 .PHONY: unit
 unit: ## unit tests and examples without the race detector, for a quick check
@@ -68,7 +68,7 @@ unit: ## unit tests and examples without the race detector, for a quick check
 
 .PHONY: race
 race: ## unit tests and examples with the race detector (needs cgo and a C compiler)
-	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKGS)
+	GOGC=400 CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(PKGS) # a fifth less CPU, for memory
 
 .PHONY: cli
 cli: ## vet and tests of the command kontinue, with the race detector
@@ -105,6 +105,10 @@ recipes: ## vet and tests of the recipes, which need river, controller-runtime a
 		$(GO) -C $$m vet ./...; \
 		$(GO) -C $$m test $(TESTFLAGS) ./...; \
 	done
+
+.PHONY: sweeps
+sweeps: ## all cases of the sweeps over orders of requests and points in time, of which make race runs a part
+	$(GO) test $(TESTFLAGS) ./jobs ./internal/simtest/durability ./internal/simtest/retries
 
 .PHONY: scale
 scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines; and a log of 20,000 lines through killed workers

@@ -6,8 +6,8 @@
 // takes no real time.
 //
 // The tests are in the packages below. In durability workers die, in faults the API
-// server fails, in livelogs logs are followed, in scale thousands of steps run at once, and scenarios runs
-// internal/scenarios on the cluster in memory.
+// server fails, in livelogs logs are followed, in scale thousands of steps run at once, and
+// scenarios runs internal/scenarios on the cluster in memory.
 //
 // Only tests import this package, which the linter enforces.
 package simtest

@@ -115,7 +115,9 @@ func TestChildPolicies(t *testing.T) {
 				if concurrent && names == unnamed {
 					continue // unnamed steps must not be concurrent
 				}
-				for _, killAfter := range []time.Duration{0, time.Second, 4 * time.Second, 8 * time.Second, time.Minute} {
+				times := []time.Duration{0, time.Second, 4 * time.Second, 8 * time.Second, time.Minute}
+				for i := 0; i < len(times); i += simtest.Stride {
+					killAfter := times[i]
 					name := fmt.Sprintf("%s, names %q, concurrent=%t, killed after %s", tc.policy, strings.Join(names[:], ""), concurrent, killAfter)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()

@@ -134,7 +134,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 	t.Parallel()
 	want, took, _ := undisturbed(t)
 	for _, pause := range []time.Duration{0, 10 * time.Minute} {
-		for at := time.Duration(0); at < took; at += 500 * time.Millisecond {
+		for at := time.Duration(0); at < took; at += simtest.Stride * 500 * time.Millisecond {
 			t.Run(fmt.Sprintf("killed after %s, resumed %s later", at, pause), func(t *testing.T) {
 				t.Parallel()
 				simtest.Run(t, func(w *simtest.World) {
@@ -160,7 +160,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 func TestKilledAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	want, _, _ := undisturbed(t)
-	for seed := range uint64(20) {
+	for seed := range uint64(20 / simtest.Stride) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {
@@ -194,7 +194,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 func TestTwoWorkersResumeAtOnce(t *testing.T) {
 	t.Parallel()
 	want, took, _ := undisturbed(t)
-	for at := time.Duration(0); at < took; at += time.Second {
+	for at := time.Duration(0); at < took; at += simtest.Stride * time.Second {
 		t.Run(fmt.Sprintf("after %s", at), func(t *testing.T) {
 			t.Parallel()
 			simtest.Run(t, func(w *simtest.World) {

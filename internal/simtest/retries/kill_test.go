@@ -65,7 +65,7 @@ func TestKilledAtEachRequest(t *testing.T) {
 func TestKilledAtAnyTime(t *testing.T) {
 	t.Parallel()
 	for _, away := range []time.Duration{0, 7 * time.Second, 5 * time.Minute} {
-		for at := time.Duration(0); at < 80*time.Second; at += 2 * time.Second {
+		for at := time.Duration(0); at < 80*time.Second; at += simtest.Stride * 2 * time.Second {
 			t.Run(fmt.Sprintf("killed after %s, away for %s", at, away), func(t *testing.T) {
 				t.Parallel()
 				simtest.Run(t, func(w *simtest.World) {

@@ -3,4 +3,4 @@
 package scale_test
 
 // steps is how many steps run at once under the race detector.
-const steps = 1_000
+const steps = 300
