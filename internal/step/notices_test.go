@@ -14,17 +14,14 @@ import (
 func TestNoticesOfATurn(t *testing.T) {
 	t.Parallel()
 	inline := func(wait func()) { wait() }
-	for name, tc := range map[string]struct {
-		end  func(*Notices)
-		want string
-	}{
-		"not yet":                      {func(*Notices) {}, ""},
-		"the end of the turn":          {func(n *Notices) { n.deliver(inline) }, "ab"},
-		"the turn has to wait":         {func(n *Notices) { n.start() }, "ab"},
-		"another goroutine has posted": {func(n *Notices) { n.Post(func() {}) }, "ab"},
-		"a wait within the turn": {func(n *Notices) {
+	for name, end := range map[string]func(*Notices){
+		"the engine stops":             func(*Notices) {},
+		"the end of the turn":          func(n *Notices) { n.deliver(inline) },
+		"the turn has to wait":         func(n *Notices) { n.start() },
+		"another goroutine has posted": func(n *Notices) { n.Post(func() {}) },
+		"a wait within the turn": func(n *Notices) {
 			n.PostFrom(withoutTurn(withTurn(context.Background())), func() {})
-		}, "ab"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,9 +33,9 @@ func TestNoticesOfATurn(t *testing.T) {
 				}
 				synctest.Wait()
 				require.Empty(t, got)
-				tc.end(n)
+				end(n)
 				n.wait()
-				require.Equal(t, tc.want, got)
+				require.Equal(t, "ab", got)
 			})
 		})
 	}

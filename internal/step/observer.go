@@ -198,7 +198,10 @@ func (n *Notices) call(call func()) {
 }
 
 // wait returns when all that was posted is delivered.
-func (n *Notices) wait() { n.calls.Wait() }
+func (n *Notices) wait() {
+	n.start()
+	n.calls.Wait()
+}
 
 // call identifies the step, as of now.
 func (s *Step) call() Call {
