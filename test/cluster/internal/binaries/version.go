@@ -28,6 +28,7 @@ var (
 	releaseVersion = regexp.MustCompile(`^v1\.\d+\.\d+$`)
 	moduleLine     = regexp.MustCompile(`(?m)^module \S+$`)
 	stagingLine    = regexp.MustCompile(`(?m)^(\s*(?:replace )?(k8s\.io/\S+)) => \./staging/src/\S+$`)
+	sampleLine     = regexp.MustCompile(`(?m)(k8s\.io/sample-\S+) => .*$`)
 )
 
 // kubernetesVersion returns the version to build and run, and whether it is the one that
@@ -75,18 +76,33 @@ func generated(version string) func(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
+		for _, sample := range sampleLine.FindAllSubmatch(mod, -1) {
+			if err := writeSample(filepath.Join(dir, string(sample[1]))); err != nil {
+				return err
+			}
+		}
 		return writeModule(mod, sum)(ctx, dir)
 	}
 }
 
+// writeSample writes a module without packages in the place of one of Kubernetes' samples: no
+// program needs those, and not each module proxy has those of each release.
+func writeSample(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/sample\n"), 0o644)
+}
+
 // generateMod turns the go.mod of Kubernetes into that of a module that only builds its
 // programs: what the repository replaces by its staging directory is replaced by the
-// module that was published for the same release.
+// module that was published for the same release, and each of its samples by a directory.
 func generateMod(upstream []byte, version string) ([]byte, error) {
 	if !stagingLine.Match(upstream) || !moduleLine.Match(upstream) {
 		return nil, fmt.Errorf("the go.mod of %s %s has no module line, or replaces no staging module", kubernetesModule, version)
 	}
 	mod := moduleLine.ReplaceAll(upstream, []byte("module github.com/kontinue/kontinue/test/cluster/binaries/generated"))
 	mod = stagingLine.ReplaceAll(mod, []byte("$1 => $2 v0"+strings.TrimPrefix(version, "v1")))
+	mod = sampleLine.ReplaceAll(mod, []byte("$1 => ./$1"))
 	return fmt.Appendf(mod, "\nrequire %s %s\n", kubernetesModule, version), nil
 }

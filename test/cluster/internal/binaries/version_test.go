@@ -27,6 +27,7 @@ require (
 replace (
 	k8s.io/api => ./staging/src/k8s.io/api
 	k8s.io/cri-api => ./staging/src/k8s.io/cri-api
+	k8s.io/sample-apiserver => ./staging/src/k8s.io/sample-apiserver
 )
 
 replace k8s.io/kubectl => ./staging/src/k8s.io/kubectl
@@ -40,6 +41,7 @@ func TestGenerateMod(t *testing.T) {
 		"module github.com/kontinue/kontinue/test/cluster/binaries/generated", "go 1.25.0", "godebug default=go1.25",
 		"\tgo.etcd.io/etcd/server/v3 v3.6.5 // indirect", "\tk8s.io/klog/v2 v2.130.1",
 		"\tk8s.io/api => k8s.io/api v0.35.4", "\tk8s.io/cri-api => k8s.io/cri-api v0.35.4",
+		"\tk8s.io/sample-apiserver => ./k8s.io/sample-apiserver",
 		"replace k8s.io/kubectl => k8s.io/kubectl v0.35.4", "require k8s.io/kubernetes v1.35.4",
 	} {
 		require.Contains(t, string(mod), "\n"+line+"\n")
