@@ -106,9 +106,12 @@ recipes: ## vet and tests of the recipes, which need river, controller-runtime a
 		$(GO) -C $$m test $(TESTFLAGS) ./...; \
 	done
 
+# The tests that have fewer cases under the race detector.
+SWEEPS := EveryInterleaving|RandomJobs|SleepsForEver|Killed|TwoWorkersResume|ChildPolicies
+
 .PHONY: sweeps
 sweeps: ## all cases of the sweeps over orders of requests and points in time, of which make race runs a part
-	$(GO) test $(TESTFLAGS) ./jobs ./internal/simtest/durability ./internal/simtest/retries
+	$(GO) test -run '$(SWEEPS)' $(TESTFLAGS) ./jobs ./pods ./internal/step ./internal/simtest/durability ./internal/simtest/retries
 
 .PHONY: scale
 scale: ## 10,000 concurrent steps in one process, without the race detector, which is limited to 8,128 goroutines; and a log of 20,000 lines through killed workers

@@ -1,3 +1,5 @@
+//go:build !race
+
 package pods_test
 
 import (

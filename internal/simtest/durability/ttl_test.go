@@ -30,7 +30,7 @@ func withTTL(name string, ttl *int32) *kontinue.JobOptions {
 // even if no worker runs for days. After Finish the cluster deletes it.
 func TestTTLBeginsWithFinish(t *testing.T) {
 	t.Parallel()
-	away := 36 * time.Hour
+	away := 25 * time.Hour
 	for name, tc := range map[string]struct {
 		own      *int32
 		ttl      *metav1.Duration

@@ -177,7 +177,7 @@ func TestEventsAreReadOnce(t *testing.T) {
 					w.Cluster.APIServer().AddFault(apiserver.Fault{Match: apiserver.Match{User: p.User, Resource: "events"}, Before: simtest.ErrForbidden})
 				}
 				ktx := p.ExecutionContext()
-				const steps = 100
+				const steps = 40
 				messages := make(chan string, steps)
 				for i := range steps {
 					o := oneContainer(func(s *corev1.PodSpec) { s.ServiceAccountName = "missing" })

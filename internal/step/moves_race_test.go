@@ -1,0 +1,6 @@
+//go:build race
+
+package step
+
+// moves is the number of moves of [TestNoWaitSleepsForEver].
+const moves = 4
