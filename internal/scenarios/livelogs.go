@@ -43,8 +43,9 @@ func liveLogs() []*Scenario {
 		{
 			// The first run lasts long enough to be read: the first restart is not delayed, and
 			// the log of a run that is requested when the next has begun is that of the next.
+			// The second one writes when a busy kubelet, too, has written that it runs.
 			Name: "live-logs-of-restarts", Shows: "the logs of both runs of a container that is restarted are written",
-			Job:  withLogs(&restarted, jobOf("if [ -e /work/second ]; then echo second; else echo first; touch /work/second; sleep 2; exit 1; fi", restarting)),
+			Job:  withLogs(&restarted, jobOf("if [ -e /work/second ]; then sleep 4; echo second; else echo first; touch /work/second; sleep 2; exit 1; fi", restarting)),
 			Want: Want{Succeeded: true, Complete: true, SucceededPods: 1, Pods: pods(1, succeeded)},
 			After: func(_ context.Context, r *Run) error {
 				p := r.Job.Pods[0]
