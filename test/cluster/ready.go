@@ -80,7 +80,7 @@ func (c *Cluster) check(ctx context.Context, component Component) error {
 	case ControllerManager:
 		return healthy(ctx, c.probes.plain, "https://127.0.0.1:10257/healthz")
 	case Scheduler:
-		return healthy(ctx, c.probes.plain, "https://127.0.0.1:10259/readyz")
+		return healthy(ctx, c.probes.plain, "https://127.0.0.1:10259/healthz") // readyz is newer than 1.30
 	case Kubelet:
 		return healthy(ctx, c.probes.plain, "http://127.0.0.1:10248/healthz")
 	case Containerd:
