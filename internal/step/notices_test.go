@@ -15,9 +15,9 @@ func TestNoticesOfATurn(t *testing.T) {
 	t.Parallel()
 	inline := func(wait func()) { wait() }
 	for name, end := range map[string]func(*Notices){
-		"the engine stops":             func(*Notices) {},
+		"the engine stops":             (*Notices).wait,
 		"the end of the turn":          func(n *Notices) { n.deliver(inline) },
-		"the turn has to wait":         func(n *Notices) { n.start() },
+		"the turn has to wait":         (*Notices).start,
 		"another goroutine has posted": func(n *Notices) { n.Post(func() {}) },
 		"a wait within the turn": func(n *Notices) {
 			n.PostFrom(withoutTurn(withTurn(context.Background())), func() {})
@@ -34,7 +34,7 @@ func TestNoticesOfATurn(t *testing.T) {
 				synctest.Wait()
 				require.Empty(t, got)
 				end(n)
-				n.wait()
+				synctest.Wait()
 				require.Equal(t, "ab", got)
 			})
 		})

@@ -114,9 +114,9 @@ func NewNotices(log *slog.Logger) *Notices { return &Notices{log: log} }
 // Post has call called after all that was posted before. It does not block.
 func (n *Notices) Post(call func()) { n.post(call, true) }
 
-// PostFrom is Post for what happens under ctx. In a turn the call is left for the end of the
-// turn, or for whoever posts before that: to wake a thread for each request takes more CPU
-// than most observers do.
+// PostFrom is Post for what happened under ctx. With the context of a turn, the call is made
+// at the end of the turn, or with the next Post before that: waking a thread for each request
+// takes more CPU than most observers do.
 func (n *Notices) PostFrom(ctx context.Context, call func()) {
 	n.post(call, ctx.Value(turnKey{}) == nil)
 }
@@ -130,22 +130,23 @@ func (n *Notices) post(call func(), now bool) {
 	}
 }
 
-// start has what is pending called from another goroutine.
+// start makes the calls that are pending in another goroutine, for which wait waits.
 func (n *Notices) start() {
 	if n.begin() {
 		go n.finish()
 	}
 }
 
-// deliver makes the calls that are pending, by way of outside, unless another goroutine does.
+// deliver makes the calls that are pending by way of outside, unless a goroutine is making
+// them.
 func (n *Notices) deliver(outside func(func())) {
 	if n.begin() {
 		outside(n.finish)
 	}
 }
 
-// begin reports whether there are calls to make that nobody else makes. The caller must call
-// finish then.
+// begin reports whether calls are pending that no goroutine is making. If so, the caller must
+// call finish.
 func (n *Notices) begin() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -157,6 +158,7 @@ func (n *Notices) begin() bool {
 	return true
 }
 
+// finish makes the calls that are pending, until there are none.
 func (n *Notices) finish() {
 	defer n.calls.Done()
 	n.work()

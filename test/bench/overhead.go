@@ -33,8 +33,8 @@ func (r *runner) overhead(ctx context.Context) error {
 		worlds[i] = w
 	}
 	for run := range r.Runs {
-		cpu := map[Style]float64{}
-		if err := r.together(ctx, worlds, func(i int) Style { return observed[(i+run)%len(observed)] }, cpu); err != nil {
+		cpu, err := r.together(ctx, worlds, func(i int) Style { return observed[(i+run)%len(observed)] })
+		if err != nil {
 			return err
 		}
 		plain := cpu[Kontinue] - cpu[Floor]
@@ -48,12 +48,13 @@ func (r *runner) overhead(ctx context.Context) error {
 	return nil
 }
 
-// together runs a style in each world at once, and adds the CPU time of a completion of each.
-func (r *runner) together(ctx context.Context, worlds []*world, style func(int) Style, cpu map[Style]float64) (err error) {
-	var running []*process
+// together runs a style in each world at once, and returns the CPU time of a completion of
+// each, in seconds.
+func (r *runner) together(ctx context.Context, worlds []*world, style func(int) Style) (map[Style]float64, error) {
+	var workers []*process
 	var ends []func(context.Context) error
 	stop := func() {
-		for _, p := range running {
+		for _, p := range workers {
 			p.end()
 		}
 	}
@@ -62,11 +63,11 @@ func (r *runner) together(ctx context.Context, worlds []*world, style func(int) 
 	for i, w := range worlds {
 		p, err := r.attach(ctx, w, style(i))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		running = append(running, p)
+		workers = append(workers, p)
 		if _, err := p.ask(""); err != nil {
-			return err
+			return nil, err
 		}
 		samples[i] = w.sample(sampleOf(r.Telemetry))
 	}
@@ -75,26 +76,27 @@ func (r *runner) together(ctx context.Context, worlds []*world, style func(int) 
 			ends = append(ends, func(ctx context.Context) error { return w.end(ctx, samples[i][k]) })
 		}
 	}
-	for i, p := range running {
+	for i, p := range workers {
 		if _, err := p.ask(fmt.Sprintf("sample %d", len(samples[i]))); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := paced(ctx, ends, r.Pace); err != nil {
-		return err
+		return nil, err
 	}
-	for i, p := range running {
+	cpu := map[Style]float64{}
+	for i, p := range workers {
 		f, err := p.ask("")
 		if err != nil {
-			return fmt.Errorf("%s: %w", style(i), err)
+			return nil, fmt.Errorf("%s: %w", style(i), err)
 		}
 		cpu[style(i)] = f.CPU / float64(len(samples[i]))
 	}
 	stop() // before the Jobs are replaced: a worker may still act on waits that have ended
 	for i, w := range worlds {
 		if err := w.restore(ctx, samples[i]); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return cpu, nil
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -103,6 +104,22 @@ func TestObserver(t *testing.T) {
 		require.Equal(t, long.JobName(), s.ended["long"][0].Job)
 		require.Equal(t, []string{"began succeeds", "started succeeds", "ended succeeds"}, s.order[:3])
 		require.Equal(t, map[string]int{"create selfsubjectaccessreviews": 11, "list jobs": 2, "list pods": 1, "watch jobs": 1, "watch pods": 1, "create jobs": 4, "patch jobs": 2}, s.requests)
+	})
+}
+
+// TestObserverOfTheLastStep: the observer knows the end of a step and its record without a
+// later step or request, and before the client stops.
+func TestObserverOfTheLastStep(t *testing.T) {
+	t.Parallel()
+	simtest.Run(t, func(w *simtest.World) {
+		var s seen
+		client, ktx, _ := observed(w, "one", s.observer())
+		_, err := kontinue.RunScript(ktx, simtest.Script("last", "true"))
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, s.ended["last"], 1)
+		require.Equal(t, 1, s.requests["patch jobs"])
+		require.Zero(t, w.StopClient(client))
 	})
 }
 
